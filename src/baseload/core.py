@@ -1,0 +1,190 @@
+"""The nouns that everything else speaks: frozen types without I/O.
+
+Units: money is `int` nano-dollars (1e-9 USD); token prices are nano-dollars per million tokens; names end
+in `_s` or `_ns` where they hold a time. `None` means unknown or unlimited, as each docstring says; never 0.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Side(StrEnum):
+    """How serving is paid: by the hour (owned) or by the token (metered)."""
+
+    OWNED = "owned"
+    METERED = "metered"
+
+
+class Reason(StrEnum):
+    """Why a target was chosen; sent to the client as `x-baseload-reason`."""
+
+    OWNED = "owned"  # lowest dispatch price, on an owned replica
+    METERED = "metered"  # lowest dispatch price, and no owned replica was admissible by rule
+    SPILL = "spill"  # metered, since every admissible owned replica was dearer at that moment
+    FALLBACK = "fallback"  # another attempt failed
+    PINNED = "pinned"  # the request narrowed its targets to this one
+
+
+class Outcome(StrEnum):
+    """How an attempt ended."""
+
+    COMPLETED = "completed"
+    CLIENT_GONE = "client_gone"  # the client went away; upstream was cancelled
+    FAILED = "failed"  # failed before the commit point: nothing reached the client
+    CUT = "cut"  # failed after the commit point: the client holds a part
+    REJECTED = "rejected"  # the target's own refusal (4xx) was passed on
+    UNKNOWN = "unknown"  # begun, never ended: the writer died
+
+
+class Tokens(Struct, frozen=True, gc=False):
+    """Token counts of one attempt. `cached_input` and `cache_write` are parts of `input`, `reasoning` of `output`."""
+
+    input: int = 0
+    cached_input: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+
+class LongContext(Struct, frozen=True, gc=False):
+    """Prices that hold for the whole request once its input exceeds `above` tokens."""
+
+    above: int
+    input: int
+    output: int
+    cached_input: int | None = None
+
+
+class TokenPrice(Struct, frozen=True):
+    """A price per token of a metered target, in nano-dollars per million tokens, with where it comes from.
+
+    `cached_input` and `cache_write` are None where the provider names no such price: cached tokens are then
+    charged as input. `source` and `as_of` (ISO date) are shown wherever the price is.
+    """
+
+    input: int
+    output: int
+    cached_input: int | None = None
+    cache_write: int | None = None
+    long_context: LongContext | None = None
+    source: str = ""
+    as_of: str = ""
+
+
+class StepTime(Struct, frozen=True):
+    """How long one step of a replica's engine takes, in seconds: what a prediction needs and no more.
+
+    decode step with `n` running sequences holding `k` KV tokens together:
+        `base_s + n * per_sequence_s + k * per_kv_token_s`
+    prefill of `m` uncached tokens adds `m * per_prefill_token_s`.
+    `kv_tokens` is the KV cache's room in tokens, `max_sequences` the engine's admission limit.
+    `error` is the relative half-width of the 80% interval; `source` says measured, fitted or physical.
+    """
+
+    base_s: float
+    per_sequence_s: float
+    per_kv_token_s: float
+    per_prefill_token_s: float
+    kv_tokens: int
+    max_sequences: int
+    error: float = 0.0
+    source: str = ""
+
+
+class Slo(Struct, frozen=True, gc=False):
+    """The promise per model: time to first token and mean time per output token after it."""
+
+    ttft_s: float = 2.0
+    tpot_s: float = 0.1
+
+
+class Limits(Struct, frozen=True, gc=False):
+    """Admission limits of a key, tenant or model, and a metered target's quota; None is unlimited."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrent: int | None = None
+
+
+class DataClass(Struct, frozen=True):
+    """Where a request's data may be processed. `regions` None means anywhere; it never bends."""
+
+    name: str
+    regions: frozenset[str] | None = None
+    zero_retention: bool = False
+
+
+class Timeouts(Struct, frozen=True, gc=False):
+    """Deadlines of one attempt, in seconds; each has its own error code."""
+
+    connect_s: float = 5.0
+    ttft_s: float = 60.0
+    idle_s: float = 30.0
+    total_s: float = 900.0
+
+
+class Target(Struct, frozen=True):
+    """One place that serves a model: an owned replica, or a provider's model behind one credential.
+
+    `model` is the name the upstream knows; None passes the client's own name on. `region` None is unknown.
+    Owned: `usd_nano_per_hour`, `step`. Metered: `price` (None: unknown, alarms), `quota`.
+    `credential` is a secret: never logged (`repr` leaves it out).
+    """
+
+    name: str
+    side: Side
+    url: str
+    model: str | None = None
+    region: str | None = None
+    zero_retention: bool = False
+    engine: str | None = None
+    provider: str | None = None
+    usd_nano_per_hour: int | None = None
+    price: TokenPrice | None = None
+    step: StepTime | None = None
+    context_tokens: int | None = None
+    quota: Limits = Limits()
+    timeouts: Timeouts = Timeouts()
+    ca_file: str | None = None
+    credential: str = ""
+
+    def __repr__(self) -> str:
+        return f"Target({self.name!r}, {self.side.value}, {self.url!r})"
+
+
+class Model(Struct, frozen=True):
+    """The name a client asks for and the targets that serve it, in the order written."""
+
+    name: str
+    targets: tuple[Target, ...]
+    slo: Slo = Slo()
+    limits: Limits = Limits()
+    price_cap: int | None = (
+        None  # reference of congestion where no metered target is admissible, nano-dollars
+    )
+
+
+class Tenant(Struct, frozen=True):
+    """Who pays: class of data, limits, and the models it may ask for (None: all)."""
+
+    name: str
+    data_class: DataClass
+    limits: Limits = Limits()
+    models: frozenset[str] | None = None
+
+
+class Snapshot(Struct, frozen=True):
+    """The whole configuration at one moment; a request keeps the one it started with.
+
+    `version` identifies the configuration's text and the prices it was compiled with.
+    """
+
+    version: str
+    models: dict[str, Model]
+    targets: dict[str, Target]
+    tenants: dict[str, Tenant]
+    classes: dict[str, DataClass]
+    open: bool = False
