@@ -1,0 +1,60 @@
+"""The command `baseload`: one file a command, loaded only when it is called.
+
+Exit codes: 0 done, 1 the answer is no, 2 usage, 3 environment (see `errors.py`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from baseload import __version__
+from baseload.errors import BaseloadError
+
+COMMANDS = {
+    "demo": "The whole loop on real input, in under three minutes.",
+    "plan": "What to own and what to buy, with the numbers behind it.",
+    "serve": "Run the gateway that baseload.yaml describes.",
+    "engine": "A real engine on this machine's CPU, OpenAI format.",
+    "twin": "A simulated engine or provider with scripted faults.",
+    "keys": "Create, list and revoke the keys clients use.",
+    "ledger": "Read the record of every request and attempt.",
+    "config": "Check baseload.yaml, or print its schema.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Finds a command's module by its name, so that `baseload serve` never imports the planner."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"baseload.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.version_option(__version__, prog_name="baseload")
+def cli() -> None:
+    """Own the base load, buy the peaks: plan, run and check what LLM traffic to serve where."""
+
+
+def main() -> None:
+    """Entry point: errors of ours end with their message, what to do next, and their exit code."""
+    try:
+        cli(standalone_mode=True)
+    except BaseloadError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
