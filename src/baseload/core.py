@@ -40,7 +40,7 @@ class Outcome(StrEnum):
 
 
 class Tokens(Struct, frozen=True, gc=False):
-    """Token counts of an attempt. `cached_input` and `cache_write` are in `input`, `reasoning` in `output`."""
+    """Token counts of an attempt; `cached_input` and `cache_write` are in `input`, `reasoning` in `output`"""
 
     input: int = 0
     cached_input: int = 0
