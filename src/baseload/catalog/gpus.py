@@ -1,0 +1,78 @@
+"""What GPUs hold and how fast they are: memory, memory bandwidth and dense arithmetic, from data sheets."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from msgspec import Struct
+
+from baseload.catalog.tables import Overrides, Row, find, merge, parsed, shipped
+
+TABLE = "gpus.csv"
+FLOPS_COLUMNS = {
+    "bf16_tflops": "bf16",
+    "fp8_tflops": "fp8",
+    "fp4_tflops": "fp4",
+    "int8_tops": "int8",
+}
+
+
+class Gpu(Struct, frozen=True):
+    """One GPU as its maker's data sheet describes it.
+
+    `memory_gib` is the sheet's capacity; its "GB" are binary gigabytes (an 80 GB H100 reports 79.6 GiB).
+    `flops` are dense tensor operations per second (sheets often print twice that, with sparsity) by
+    precision: bf16 (fp16 is the same), fp8, fp4, int8; one that the GPU lacks is absent.
+    `checked` names the second place that states the same, or says "from memory".
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    memory_gib: float
+    bandwidth_bytes_per_s: float
+    flops: dict[str, float]
+    source: str
+    as_of: str
+    checked: str
+
+    @property
+    def memory_bytes(self) -> int:
+        """Capacity in bytes, before anything is reserved."""
+        return round(self.memory_gib * 2**30)
+
+
+def gpus(overrides: Overrides | None = None) -> tuple[Gpu, ...]:
+    """Every GPU held, a user's figures on top of the shipped ones. Raises DataError for a bad override."""
+    return _shipped() if overrides is None else _load(overrides)
+
+
+def gpu(name: str, overrides: Overrides | None = None) -> Gpu:
+    """The GPU of this name or alias in any spelling (`h100`, `H100-80GB`, `h100_sxm`).
+
+    Raises UnknownName with the nearest name otherwise.
+    """
+    return find("GPU", name, gpus(overrides))
+
+
+@cache
+def _shipped() -> tuple[Gpu, ...]:
+    return _load(None)
+
+
+def _load(overrides: Overrides | None) -> tuple[Gpu, ...]:
+    return tuple(parsed(_gpu, row, TABLE, "name") for row in merge(shipped(TABLE), overrides, "name"))
+
+
+def _gpu(row: Row) -> Gpu:
+    return Gpu(
+        name=row["name"],
+        aliases=tuple(filter(None, row["aliases"].split("|"))),
+        memory_gib=float(row["memory_gib"]),
+        bandwidth_bytes_per_s=float(row["bandwidth_gb_per_s"]) * 1e9,
+        flops={
+            precision: float(row[column]) * 1e12 for column, precision in FLOPS_COLUMNS.items() if row[column]
+        },
+        source=row["source"],
+        as_of=row["as_of"],
+        checked=row["checked"],
+    )

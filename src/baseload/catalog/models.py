@@ -1,0 +1,134 @@
+"""What open-weight models weigh and what their KV cache takes, from their published configurations."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from msgspec import Struct
+
+from baseload.catalog.tables import Overrides, Row, find, merge, parsed, shipped
+
+TABLE = "models.csv"
+
+BITS_PER_WEIGHT = {
+    "bf16": 16.0,
+    "fp16": 16.0,
+    "fp8": 8.0,
+    "int8": 8.0,
+    "nvfp4": 4.5,  # 4 bits and an fp8 scale for every 16 weights
+    "mxfp4": 4.25,  # 4 bits and an 8-bit scale for every 32 weights
+    "int4": 4.25,  # 4 bits and a 16-bit scale and zero point for every 128, as AWQ and GPTQ store them
+}
+"""Bits a weight takes, scales included, by precision."""
+
+BYTES_PER_KV_VALUE = {"bf16": 2, "fp16": 2, "fp8": 1}
+"""Bytes a value of the KV cache takes, by the cache's precision."""
+
+
+class OpenModel(Struct, frozen=True):
+    """One open-weight model as its published configuration describes it.
+
+    Attention is grouped-query (`kv_heads`, `head_dim`) or, where `kv_latent_dim` is not 0, multi-head latent
+    (MLA): then each layer caches one vector of that length per token (latent and rotary part together).
+    `windowed_layers` of the `layers` attend to at most `window_tokens` tokens back; 0: all see everything.
+    `precisions` starts with the one the maker publishes; the others have a published checkpoint.
+    `checked` names the second place that states the same, or says "from memory".
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    parameters: int
+    active_parameters: int
+    layers: int
+    hidden_size: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    kv_latent_dim: int
+    windowed_layers: int
+    window_tokens: int
+    vocabulary: int
+    experts: int
+    active_experts: int
+    context_tokens: int
+    precisions: tuple[str, ...]
+    licence: str
+    source: str
+    as_of: str
+    checked: str
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """Bytes of KV cache a token takes over all layers, cache in bf16: the bound where no window helps."""
+        return self.layers * self.kv_bytes_per_layer("bf16")
+
+    def kv_bytes_per_layer(self, precision: str = "bf16") -> int:
+        """Bytes one token takes in one layer: `2 · kv_heads · head_dim · size`, or `kv_latent_dim · size`."""
+        values = self.kv_latent_dim or 2 * self.kv_heads * self.head_dim
+        return values * BYTES_PER_KV_VALUE[precision]
+
+    def kv_bytes(self, tokens: int, precision: str = "bf16") -> int:
+        """Bytes of KV cache of one sequence of `tokens`; windowed layers forget what left the window."""
+        full = self.layers - self.windowed_layers
+        kept = full * tokens + self.windowed_layers * min(tokens, self.window_tokens)
+        return kept * self.kv_bytes_per_layer(precision)
+
+    def weight_bytes(self, precision: str) -> int:
+        """Bytes of all weights at this precision: parameters × bits, scales included.
+
+        An approximation from below for quantised checkpoints, which leave embeddings and norms at 16 bits
+        (Llama 3.3 70B: 3% more). Raises KeyError for a precision that BITS_PER_WEIGHT does not hold.
+        """
+        return round(self.parameters * BITS_PER_WEIGHT[precision] / 8)
+
+
+def open_models(overrides: Overrides | None = None) -> tuple[OpenModel, ...]:
+    """Every model held, a user's figures on top of the shipped ones. Raises DataError for a bad override."""
+    return _shipped() if overrides is None else _load(overrides)
+
+
+def open_model(name: str, overrides: Overrides | None = None) -> OpenModel:
+    """The model of this name or alias in any spelling (`llama-3.3-70b`, `meta-llama/Llama-3.3-70B-Instruct`).
+
+    Raises UnknownName with the nearest name otherwise.
+    """
+    return find("model", name, open_models(overrides))
+
+
+@cache
+def _shipped() -> tuple[OpenModel, ...]:
+    return _load(None)
+
+
+def _load(overrides: Overrides | None) -> tuple[OpenModel, ...]:
+    return tuple(parsed(_model, row, TABLE, "name") for row in merge(shipped(TABLE), overrides, "name"))
+
+
+def _model(row: Row) -> OpenModel:
+    def number(column: str) -> int:
+        return int(row[column] or 0)
+
+    parameters = number("parameters")
+    return OpenModel(
+        name=row["name"],
+        aliases=tuple(filter(None, row["aliases"].split("|"))),
+        parameters=parameters,
+        active_parameters=number("active_parameters") or parameters,
+        layers=number("layers"),
+        hidden_size=number("hidden_size"),
+        heads=number("heads"),
+        kv_heads=number("kv_heads"),
+        head_dim=number("head_dim"),
+        kv_latent_dim=number("kv_latent_dim"),
+        windowed_layers=number("windowed_layers"),
+        window_tokens=number("window_tokens"),
+        vocabulary=number("vocabulary"),
+        experts=number("experts"),
+        active_experts=number("active_experts"),
+        context_tokens=number("context_tokens"),
+        precisions=tuple(filter(None, row["precisions"].split("|"))),
+        licence=row["licence"],
+        source=row["source"],
+        as_of=row["as_of"],
+        checked=row["checked"],
+    )

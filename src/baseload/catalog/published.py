@@ -1,0 +1,95 @@
+"""One published price at a time: the only module that imports genai-prices, which is heavy to import."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from importlib.metadata import version
+
+from genai_prices import types
+from genai_prices.data_snapshot import get_snapshot
+
+from baseload.catalog.providers import provider
+from baseload.core import LongContext, TokenPrice
+from baseload.money import nano
+
+_Rate = Decimal | types.TieredPrices
+
+
+def published_price(provider_name: str, model: str, on: date) -> TokenPrice | None:
+    """What this provider asked for this model's tokens on this day (UTC); None where that is not known.
+
+    Where the price depends on the hour it is the dearest one, so that nothing is booked below its cost, and
+    `source` says so. A model without a price for input has no price.
+    """
+    found = _find(provider_name, model)
+    if found is None:
+        return None
+    source = f"genai-prices {version('genai-prices')}"
+    by_hour = _prices_of_day(found, on)
+    priced = [price for price in by_hour if price.input_mtok is not None]
+    if not priced:
+        return None
+    dearest = max(priced, key=_weight)
+    if any(price != dearest for price in by_hour):
+        source += " (dearest hour of the day)"
+    return _token_price(dearest, source, on)
+
+
+def _find(provider_name: str, model: str) -> types.ModelInfo | None:
+    known = provider(provider_name)
+    genai_id = provider_name if known is None else known.genai_prices
+    if not genai_id:
+        return None
+    try:
+        return get_snapshot().find_provider_model(model, None, genai_id, None)[1]
+    except LookupError:
+        return None
+
+
+def _prices_of_day(model: types.ModelInfo, on: date) -> list[types.ModelPrice]:
+    if isinstance(model.prices, types.ModelPrice):
+        return [model.prices]
+    midnight = datetime.combine(on, time(), UTC)
+    return [model.get_prices(midnight + timedelta(minutes=30 * half)) for half in range(48)]
+
+
+def _weight(price: types.ModelPrice) -> Decimal:
+    return _base(price.input_mtok) + _base(price.output_mtok)
+
+
+def _token_price(price: types.ModelPrice, source: str, on: date) -> TokenPrice:
+    starts = [
+        rate.tiers[0].start
+        for rate in (price.input_mtok, price.output_mtok, price.cache_read_mtok)
+        if isinstance(rate, types.TieredPrices) and rate.tiers
+    ]
+    long_context = None
+    if starts:
+        long_context = LongContext(
+            above=min(starts),
+            input=nano(_top(price.input_mtok)),
+            output=nano(_top(price.output_mtok)),
+            cached_input=None if price.cache_read_mtok is None else nano(_top(price.cache_read_mtok)),
+        )
+    return TokenPrice(
+        input=nano(_base(price.input_mtok)),
+        output=nano(_base(price.output_mtok)),
+        cached_input=None if price.cache_read_mtok is None else nano(_base(price.cache_read_mtok)),
+        cache_write=None if price.cache_write_mtok is None else nano(_base(price.cache_write_mtok)),
+        long_context=long_context,
+        source=source,
+        as_of=on.isoformat(),
+    )
+
+
+def _base(rate: _Rate | None) -> Decimal:
+    """The price below every tier; a model without output tokens (embeddings) has no output price: 0."""
+    if rate is None:
+        return Decimal(0)
+    return rate.base if isinstance(rate, types.TieredPrices) else rate
+
+
+def _top(rate: _Rate | None) -> Decimal:
+    """The price above the last tier: where there are several, no long request is booked below its cost."""
+    return rate.tiers[-1].price if isinstance(rate, types.TieredPrices) and rate.tiers else _base(rate)
