@@ -1,0 +1,6 @@
+"""baseload.yaml: what it may say (`schema`), and reading it with errors that say where (`load`)."""
+
+from baseload.config.load import InvalidConfig, json_schema, load, parse
+from baseload.config.schema import Config
+
+__all__ = ["Config", "InvalidConfig", "json_schema", "load", "parse"]

@@ -1,0 +1,184 @@
+"""Reads baseload.yaml: every problem of the file at once, each with file, line, key and what to write instead."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from baseload.config.document import MOST_BYTES, Document, PathIn, read_document
+from baseload.config.references import check_references
+from baseload.config.schema import Config
+from baseload.errors import ConfigError, EnvironmentProblem, nearest
+
+LATER = frozenset({"shared", "workers", "hard", "fallback", "budget"})
+"""Keys of the design that this version does not have: refused, never accepted in silence."""
+
+_MESSAGES = {
+    "missing": "is required",
+    "string_type": "must be text",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "dict_type": "must be a mapping of names to values",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+}
+
+
+class InvalidConfig(ConfigError):
+    """A file with problems: `problems` holds all of them in the order of their lines, this error is the first."""
+
+    def __init__(self, problems: Sequence[ConfigError]) -> None:
+        first = problems[0]
+        super().__init__(first.file, first.line, first.key, first.reason, hint=first.hint)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+def load(path: str | Path, env: Mapping[str, str] | None = None) -> Config:
+    """The configuration in this file, `${NAME}` taken from `env` (by default the process's environment).
+
+    Raises InvalidConfig with every problem, EnvironmentProblem where the file cannot be read.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"cannot read {path}: {error.strerror}", hint="docs/config.md shows the smallest file"
+        ) from None
+    if len(raw) > MOST_BYTES:
+        raise InvalidConfig([ConfigError(str(path), 0, "", "longer than 1 MiB")])
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise InvalidConfig([ConfigError(str(path), line, "", "not UTF-8 text")]) from None
+    config = parse(text, str(path), path.absolute().parent, os.environ if env is None else env)
+    config._sources = (path.absolute(), *config._sources)
+    return config
+
+
+def parse(text: str, file: str, base: Path, env: Mapping[str, str]) -> Config:
+    """The configuration in this text, which stands for `file` in the folder `base`. Raises InvalidConfig."""
+    try:
+        document = read_document(text, file, base, env)
+    except InvalidConfig:
+        raise
+    except ConfigError as error:
+        raise InvalidConfig([error]) from None
+    problems = [*document.problems, *check_references(document)]
+    config = None
+    try:
+        config = Config.model_validate(document.data, context={"base": base})
+    except ValidationError as error:
+        problems.extend(_schema_problems(document, error))
+    if problems or config is None:
+        raise InvalidConfig(_in_order(problems))
+    config._file = file
+    certificates = [config.tls.cert, config.tls.key] if config.tls else []
+    authorities = [target.ca for target in config.targets.values() if target.ca]
+    config._sources = (*document.secret_files, *certificates, *authorities)
+    config._literal_keys = tuple(_literal_keys(document, config))
+    return config
+
+
+def _literal_keys(document: Document, config: Config) -> Iterator[str]:
+    """Credentials that stand in the file itself."""
+    for name, target in config.targets.items():
+        side = "owned" if target.owned else "metered"
+        place = document.places.get(("targets", name, side, "key"))
+        if place and place.text and place.text != "none" and "${" not in place.text:
+            yield f"targets.{name}.{side}.key"
+
+
+def _in_order(problems: Sequence[ConfigError]) -> list[ConfigError]:
+    """By line, the first problem of each key only: what follows from it is noise."""
+    first: dict[tuple[int, str], ConfigError] = {}
+    for problem in problems:
+        first.setdefault((problem.line, problem.key), problem)
+    return sorted(first.values(), key=lambda problem: (problem.line, problem.key))
+
+
+def _schema_problems(document: Document, error: ValidationError) -> Iterator[ConfigError]:
+    for detail in error.errors(include_url=False):
+        path = tuple(part for part in detail["loc"] if part != "[key]")
+        yield document.problem(path, *_message(document, path, detail))
+
+
+def _message(document: Document, path: PathIn, detail: ErrorDetails) -> tuple[str, str]:
+    """What is wrong and what to do, for one error of pydantic's."""
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        return _unknown_key(path)
+    if kind == "missing":
+        return _MESSAGES[kind], ""
+    place = document.places.get(path)
+    shown = ""
+    if place and place.text and path[-1] != "key" and "@" not in place.text:
+        shown = f" (got {place.text[:80]})"
+    elif path in document.places and place and place.text == "":
+        shown = " (got nothing)"
+    if kind == "value_error":
+        message, _, hint = str(detail["ctx"]["error"]).partition("; ")
+        return message + shown, hint
+    return _MESSAGES.get(kind, _lower(detail["msg"])) + shown, ""
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _unknown_key(path: PathIn) -> tuple[str, str]:
+    name = str(path[-1])
+    known = known_keys(path[:-1])
+    if name in LATER:
+        return "is not in this version", "remove it: it would have no effect"
+    near = nearest(name, known)
+    return "unknown key", f"did you mean {near!r}?" if near else f"known are {', '.join(known)}"
+
+
+@cache
+def json_schema() -> dict[str, Any]:
+    """The published JSON schema of baseload.yaml (draft 2020-12)."""
+    schema = Config.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "baseload.yaml"}
+
+
+def known_keys(path: PathIn) -> list[str]:
+    """The keys that the mapping at this path may have."""
+    root = json_schema()
+    node = root
+    for part in path:
+        if isinstance(part, int):
+            node = node.get("items", {})
+        else:
+            node = node.get("properties", {}).get(part) or _names(node)
+        node = _mapping_of(node, root)
+    return list(node.get("properties", {}))
+
+
+def _names(node: dict[str, Any]) -> dict[str, Any]:
+    """The schema of the values of a mapping with free names."""
+    for values in (node.get("additionalProperties"), *node.get("patternProperties", {}).values()):
+        if isinstance(values, dict):
+            return values
+    return {}
+
+
+def _mapping_of(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """The mapping a schema node means: behind a reference, or beside null."""
+    for choice in node.get("anyOf", [node]):
+        if "$ref" in choice:
+            found = root["$defs"][choice["$ref"].rpartition("/")[2]]
+            assert isinstance(found, dict)
+            return found
+    return node

@@ -1,0 +1,128 @@
+"""What takes two places of the file to check: names used and defined, sides, credentials, known providers.
+
+Works on the plain values, so that it finds everything even where other parts of the file are wrong; a value
+of the wrong shape is skipped here, since the schema reports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from baseload.config import providers
+from baseload.config.document import Document, PathIn
+from baseload.config.schema import NO_KEY
+from baseload.errors import ConfigError, nearest
+
+_DEFAULT_CLASS = "write `classes: {default: {regions: any}}`, or the regions where processing may occur"
+
+
+def check_references(document: Document) -> Iterator[ConfigError]:
+    """Every problem between two places of the file."""
+    data = document.data
+    targets = _mapping(data, "targets")
+    for name, target in targets.items():
+        yield from _target(document, ("targets", name), target)
+    for name, model in _mapping(data, "models").items():
+        yield from _model(document, ("models", name), model, targets)
+    classes, models = _mapping(data, "classes"), _mapping(data, "models")
+    if isinstance(data, dict) and "default" not in classes:
+        place: PathIn = ("classes", "default")
+        yield document.problem(
+            place, "must be written: there is no default class by silence", _DEFAULT_CLASS
+        )
+    for name, tenant in _mapping(data, "tenants").items():
+        place = ("tenants", name)
+        if isinstance(tenant, dict):
+            yield from _unknown(document, (*place, "class"), "class", tenant.get("class"), classes)
+            for index, model in enumerate(_list(tenant, "models")):
+                yield from _unknown(document, (*place, "models", index), "model", model, models)
+    if isinstance(data, dict) and data.get("listen") and data.get("listen") == data.get("control"):
+        yield document.problem(("control",), "is the data port: the control port needs its own")
+
+
+def _target(document: Document, path: PathIn, target: Any) -> Iterator[ConfigError]:
+    if not isinstance(target, dict):
+        return
+    sides = [side for side in ("owned", "metered") if side in target]
+    if len(sides) != 1:
+        found = "both" if sides else "neither"
+        yield document.problem(path, f"must be owned or metered; it is {found}")
+        return
+    if sides == ["metered"]:
+        if isinstance(target["metered"], dict):
+            yield from _metered(document, path, target, target["metered"])
+        return
+    if "url" not in target:
+        yield document.problem((*path, "url"), "is required", "write http://HOST:PORT/v1 of the engine")
+    if "quota" in target:
+        yield document.problem(
+            (*path, "quota"), "is for metered targets", "an owned one has owned.max_sequences"
+        )
+
+
+def _metered(
+    document: Document, path: PathIn, target: dict[str, Any], metered: dict[str, Any]
+) -> Iterator[ConfigError]:
+    provider = metered.get("provider")
+    has_url = "url" in target
+    if isinstance(provider, str) and provider not in providers.PRICED:
+        if not (has_url and "price" in metered):
+            near = nearest(provider, providers.PRICED)
+            hint = f"did you mean {near!r}? " if near else ""
+            yield document.problem(
+                (*path, "metered", "provider"),
+                f"unknown provider {provider!r}",
+                f"{hint}Another provider must bring its own `url` and `price`",
+            )
+    elif isinstance(provider, str) and not has_url and provider not in providers.ENDPOINTS:
+        yield document.problem(
+            (*path, "url"), f"is required: {provider} has no one OpenAI-format URL", "write its base URL"
+        )
+    if metered.get("key") == NO_KEY and not has_url:
+        yield document.problem(
+            (*path, "metered", "key"),
+            "`none` is for endpoints of your own",
+            "write the target's `url`, or its credential as ${ENV}",
+        )
+
+
+def _model(document: Document, path: PathIn, model: Any, targets: dict[str, Any]) -> Iterator[ConfigError]:
+    if not isinstance(model, dict):
+        return
+    seen: set[str] = set()
+    for side in ("owned", "metered"):
+        for index, name in enumerate(_list(model, side)):
+            place = (*path, side, index)
+            if not isinstance(name, str):
+                continue
+            yield from _unknown(document, place, "target", name, targets)
+            target = targets.get(name)
+            if isinstance(target, dict) and side not in target and (target.keys() & {"owned", "metered"}):
+                other = "metered" if side == "owned" else "owned"
+                yield document.problem(place, f"{name!r} is {other}", f"list it under `{other}`")
+            elif name in seen:
+                yield document.problem(place, f"{name!r} is listed twice", "keep one of them")
+            seen.add(name)
+    if not _list(model, "owned") and not _list(model, "metered"):
+        yield document.problem(path, "has no targets", "list at least one under `owned` or `metered`")
+
+
+def _unknown(
+    document: Document, path: PathIn, kind: str, name: Any, known: Iterable[str]
+) -> Iterator[ConfigError]:
+    if isinstance(name, str) and name not in known:
+        near = nearest(name, known)
+        names = ", ".join(sorted(known)[:8]) or "none"
+        hint = f"did you mean {near!r}?" if near else f"written are: {names}"
+        yield document.problem(path, f"unknown {kind} {name!r}", hint)
+
+
+def _mapping(data: Any, key: str) -> dict[str, Any]:
+    value = data.get(key) if isinstance(data, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _list(data: dict[str, Any], key: str) -> list[Any]:
+    value = data.get(key)
+    return value if isinstance(value, list) else []
