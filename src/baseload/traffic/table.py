@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -87,14 +87,16 @@ class PrefixBlocks:
         place = (np.arange(len(self.hashes)) - np.repeat(self.offsets[:-1], counts)).astype(np.uint64)
         mixed = _mix(self.hashes.astype(np.uint64) ^ _mix(place + np.uint64(1)))
         running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
-        return running[1:] - np.repeat(running[self.offsets[:-1]], counts)
+        chain: npt.NDArray[np.uint64] = running[1:] - np.repeat(running[self.offsets[:-1]], counts)
+        return chain
 
 
 def _mix(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """SplitMix64's finaliser (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014)."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+    mixed: npt.NDArray[np.uint64] = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +130,7 @@ class Traffic:
         if not len(self.arrival_s):
             raise UsageError("traffic needs at least one request")
         for name, kind in _COLUMNS:
-            column = np.asarray(getattr(self, name), dtype=kind).view()
+            column: npt.NDArray[Any] = np.asarray(getattr(self, name), dtype=kind).view()
             if column.shape != self.arrival_s.shape:
                 raise UsageError(
                     f"traffic column {name} has {column.shape} entries, arrival_s {self.arrival_s.shape}"
