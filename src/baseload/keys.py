@@ -128,7 +128,7 @@ class KeyStore:
         return text, key
 
     def revoke(self, public_id: str, now: datetime | None = None) -> Key:
-        """The key, revoked from now on in every process within its reload interval; UnknownName if none has this id.
+        """The key, revoked from now on: other processes see it when they reload next. UnknownName if unknown.
 
         Accepts the whole key too, and a key revoked before keeps its first date.
         """
@@ -145,7 +145,7 @@ class KeyStore:
         return revoked
 
     def reload_if_changed(self) -> bool:
-        """Whether the file had changed and was read again; costs one stat if not. Call it at least once a second.
+        """Whether the file had changed and was read again; else it costs one stat. Call it once a second.
 
         A file that is gone takes its keys with it. Raises as the constructor does; the keys known before stay
         in force then.
@@ -273,7 +273,7 @@ def _pepper_text(file: Path) -> str:
 
 
 def _replace(file: Path, raw: bytes) -> None:
-    """Writes a file of ours (0600) so that readers see the old one or the whole new one, also after a crash."""
+    """Writes a file of ours (0600) so that readers see the old one or the whole new one, crash or not."""
     new = file.with_name(f"{file.name}.new")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with open(handle, "wb") as stream:

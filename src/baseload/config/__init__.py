@@ -2,5 +2,6 @@
 
 from baseload.config.load import InvalidConfig, json_schema, load, parse
 from baseload.config.schema import Config
+from baseload.config.warn import warnings
 
-__all__ = ["Config", "InvalidConfig", "json_schema", "load", "parse"]
+__all__ = ["Config", "InvalidConfig", "json_schema", "load", "parse", "warnings"]

@@ -49,7 +49,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Document:
-    """What a file says: plain values, where each stands, which other files it reads, what is wrong with it."""
+    """What a file says: plain values, where each stands, which files it refers to, what is wrong."""
 
     file: str
     data: Any
@@ -81,9 +81,7 @@ def read_document(text: str, file: str, base: Path, env: Mapping[str, str]) -> D
     root = _compose(text, file)
     reading = _Reading(file, base, env)
     data = reading.value(root, (), root.line)
-    return Document(
-        file, data, reading.places, tuple(dict.fromkeys(reading.files)), tuple(reading.problems)
-    )
+    return Document(file, data, reading.places, tuple(dict.fromkeys(reading.files)), tuple(reading.problems))
 
 
 @dataclass
@@ -131,7 +129,9 @@ class _Composer:
     def document(self) -> _Node:
         next(self._events)  # stream start
         if isinstance(next(self._events), yaml.StreamEndEvent):
-            raise ConfigError(self._file, 1, "", "the file is empty", hint="docs/config.md shows the smallest")
+            raise ConfigError(
+                self._file, 1, "", "the file is empty", hint="docs/config.md shows the smallest"
+            )
         root = self._node(next(self._events), 0)
         next(self._events)  # document end
         after = next(self._events)
@@ -140,13 +140,13 @@ class _Composer:
         return root
 
     def _refused(self, event: yaml.Event, message: str) -> ConfigError:
-        return ConfigError(self._file, event.start_mark.line + 1, "", message)
+        return ConfigError(self._file, _line(event), "", message)
 
     def _node(self, event: yaml.Event, depth: int) -> _Node:
         if depth > MOST_DEPTH:
             raise self._refused(event, f"nested more than {MOST_DEPTH} deep")
         if isinstance(event, yaml.AliasEvent):
-            node = self._anchors.get(event.anchor)
+            node = self._anchors.get(event.anchor or "")
             if node is None:
                 raise self._refused(event, f"unknown alias *{event.anchor}")
             self._count(event, node.size)
@@ -155,7 +155,7 @@ class _Composer:
         if getattr(event, "tag", None) not in (None, "!"):
             raise self._refused(event, "tags are not supported: write the plain value")
         self._count(event, 1)
-        node = _Node(event.start_mark.line + 1)
+        node = _Node(_line(event))
         before = self._nodes
         if isinstance(event, yaml.ScalarEvent):
             node.text, node.plain = event.value, event.style is None or event.style == ""
@@ -175,12 +175,16 @@ class _Composer:
             if not isinstance(event, yaml.ScalarEvent):
                 raise self._refused(event, "a key must be a plain word")
             self._count(event, 1)
-            yield _shown(event.value), event.start_mark.line + 1, self._node(next(self._events), depth + 1)
+            yield _shown(event.value), _line(event), self._node(next(self._events), depth + 1)
 
     def _count(self, event: yaml.Event, nodes: int) -> None:
         self._nodes += nodes
         if self._nodes > MOST_NODES:
             raise self._refused(event, f"more than {MOST_NODES} values, aliases expanded")
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 0
 
 
 @dataclass
@@ -237,7 +241,9 @@ class _Reading:
             self._wrong(line, path, f"environment variable {name} is {state}", hint)
             return kept
         if _CONTROL.search(value):
-            self._wrong(line, path, f"environment variable {name} holds a line break or control character", "")
+            self._wrong(
+                line, path, f"environment variable {name} holds a line break or control character", ""
+            )
             return kept
         return value
 

@@ -1,4 +1,4 @@
-"""Reads baseload.yaml: every problem of the file at once, each with file, line, key and what to write instead."""
+"""Reads baseload.yaml: every problem at once, each with file, line, key and what to write."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MESSAGES = {
 
 
 class InvalidConfig(ConfigError):
-    """A file with problems: `problems` holds all of them in the order of their lines, this error is the first."""
+    """A file with problems: `problems` holds all of them by line, and this error is the first."""
 
     def __init__(self, problems: Sequence[ConfigError]) -> None:
         first = problems[0]

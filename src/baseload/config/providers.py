@@ -1,7 +1,4 @@
-"""Metered providers by the names the price catalog uses, and where their OpenAI-format endpoint is.
-
-A provider that is not here works too: it brings its own `url` and `price`.
-"""
+"""Where the OpenAI-format endpoint of a metered provider is, by the name the price catalog uses."""
 
 from __future__ import annotations
 
@@ -24,34 +21,3 @@ ENDPOINTS: dict[str, str] = {
 }
 """Base URL used where a target of this provider writes no `url`. From each provider's own documentation of
 its OpenAI-compatible API, as known in November 2026; a base URL is checked by the first request to it."""
-
-PRICED: frozenset[str] = frozenset(ENDPOINTS) | {
-    "anthropic",
-    "avian",
-    "aws",
-    "azure",
-    "baseten",
-    "cloudflare",
-    "databricks",
-    "doubleword",
-    "huggingface_cerebras",
-    "huggingface_fireworks-ai",
-    "huggingface_groq",
-    "huggingface_hyperbolic",
-    "huggingface_nebius",
-    "huggingface_novita",
-    "huggingface_nscale",
-    "huggingface_ovhcloud",
-    "huggingface_publicai",
-    "huggingface_sambanova",
-    "huggingface_together",
-    "meta",
-    "minimax",
-    "modal",
-    "ovhcloud",
-    "quicksilverpro",
-    "voyageai",
-    "zai",
-    "zhipuai",
-}
-"""Providers whose prices the catalog may know; the rest needs a `price` of its own."""

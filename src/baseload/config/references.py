@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from baseload.config import providers
+from baseload.catalog.providers import provider as known_provider
+from baseload.catalog.providers import provider_names
 from baseload.config.document import Document, PathIn
-from baseload.config.schema import NO_KEY
+from baseload.config.fields import NO_KEY
+from baseload.config.providers import ENDPOINTS
 from baseload.errors import ConfigError, nearest
 
 _DEFAULT_CLASS = "write `classes: {default: {regions: any}}`, or the regions where processing may occur"
@@ -28,9 +30,7 @@ def check_references(document: Document) -> Iterator[ConfigError]:
     classes, models = _mapping(data, "classes"), _mapping(data, "models")
     if isinstance(data, dict) and "default" not in classes:
         place: PathIn = ("classes", "default")
-        yield document.problem(
-            place, "must be written: there is no default class by silence", _DEFAULT_CLASS
-        )
+        yield document.problem(place, "must be written: there is no default class by silence", _DEFAULT_CLASS)
     for name, tenant in _mapping(data, "tenants").items():
         place = ("tenants", name)
         if isinstance(tenant, dict):
@@ -64,20 +64,19 @@ def _target(document: Document, path: PathIn, target: Any) -> Iterator[ConfigErr
 def _metered(
     document: Document, path: PathIn, target: dict[str, Any], metered: dict[str, Any]
 ) -> Iterator[ConfigError]:
-    provider = metered.get("provider")
-    has_url = "url" in target
-    if isinstance(provider, str) and provider not in providers.PRICED:
-        if not (has_url and "price" in metered):
-            near = nearest(provider, providers.PRICED)
-            hint = f"did you mean {near!r}? " if near else ""
-            yield document.problem(
-                (*path, "metered", "provider"),
-                f"unknown provider {provider!r}",
-                f"{hint}Another provider must bring its own `url` and `price`",
-            )
-    elif isinstance(provider, str) and not has_url and provider not in providers.ENDPOINTS:
+    name, has_url = metered.get("provider"), "url" in target
+    known = known_provider(name) if isinstance(name, str) else None
+    if isinstance(name, str) and known is None and not (has_url and "price" in metered):
+        near = nearest(name, provider_names())
         yield document.problem(
-            (*path, "url"), f"is required: {provider} has no one OpenAI-format URL", "write its base URL"
+            (*path, "metered", "provider"),
+            f"unknown provider {name!r}",
+            (f"did you mean {near!r}? " if near else "")
+            + "Another provider must bring its own `url` and `price`",
+        )
+    elif known is not None and not has_url and known.name not in ENDPOINTS:
+        yield document.problem(
+            (*path, "url"), f"is required: {known.name} has no one OpenAI-format URL", "write its base URL"
         )
     if metered.get("key") == NO_KEY and not has_url:
         yield document.problem(

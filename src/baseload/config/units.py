@@ -64,11 +64,11 @@ class Address(NamedTuple):
 class GpuSet(NamedTuple):
     """So many GPUs of one kind."""
 
-    count: int
+    number: int
     name: str
 
     def __str__(self) -> str:
-        return f"{self.count} x {self.name}"
+        return f"{self.number} x {self.name}"
 
 
 def duration_s(value: object) -> float:
@@ -133,7 +133,7 @@ def gpu_set(value: object) -> GpuSet:
 
 
 def _text(value: object) -> str:
-    """A scalar as written; what is no number and no text (true, a list) becomes a text no notation matches."""
+    """A scalar as written; what is no number and no text (true, a list) becomes a text that matches none."""
     if isinstance(value, bool):
         return ""
     return str(value) if isinstance(value, str | int | Decimal) else ""

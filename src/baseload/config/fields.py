@@ -1,0 +1,217 @@
+"""The kinds of value that baseload.yaml holds: what is accepted, what it becomes, its JSON schema."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+)
+
+from baseload.catalog.gpus import gpu
+from baseload.catalog.models import BITS_PER_WEIGHT, open_model
+from baseload.catalog.providers import provider
+from baseload.config import units
+from baseload.errors import UnknownName, nearest
+
+ENGINES = ("vllm", "sglang", "tensorrt-llm", "tgi", "llama.cpp", "openvino")
+UNPLACED = frozenset({"any", "cross-region", "global", "multi-region", "unknown", "worldwide"})
+"""Words for regions that name no place: a class may not list them (policy/residency.py admits none)."""
+
+NO_KEY = "none"
+"""What `key` says where an endpoint takes no credential."""
+
+_REFERENCE = r"\$\{[^}]*\}"
+
+
+def _notation(pattern: str, example: str | int, *, number: bool = False) -> WithJsonSchema:
+    text: dict[str, Any] = {"type": "string", "pattern": f"^(?:{pattern}|{_REFERENCE})$"}
+    schema = {"anyOf": [{"type": "number", "minimum": 0}, text]} if number else text
+    return WithJsonSchema({**schema, "examples": [example]})
+
+
+def _more_than_zero(value: float) -> float:
+    if value <= 0:
+        raise ValueError("must be more than zero")
+    return value
+
+
+def _at_most(limit: float, words: str) -> Callable[[float], float]:
+    def check(value: float) -> float:
+        if value > limit:
+            raise ValueError(f"must be at most {words}")
+        return value
+
+    return check
+
+
+def _flag(value: object) -> bool:
+    """true or false, as a YAML word or as the text a reference stands for."""
+    found = {True: True, False: False, "true": True, "false": False}.get(value) if _is_word(value) else None
+    if found is None:
+        raise ValueError("must be true or false")
+    return found
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, bool | str)
+
+
+def _one_of(kind: str, known: Iterable[str]) -> Callable[[object], str]:
+    names = tuple(known)
+
+    def check(value: object) -> str:
+        if not isinstance(value, str) or value.lower() not in names:
+            near = nearest(str(value).lower(), names)
+            hint = f"did you mean {near!r}?" if near else f"known are {', '.join(names)}"
+            raise ValueError(f"unknown {kind}; {hint}")
+        return value.lower()
+
+    return check
+
+
+def _gpus(value: object) -> units.GpuSet:
+    found = units.gpu_set(value)
+    try:
+        return found._replace(name=gpu(found.name).name)
+    except UnknownName as unknown:
+        raise ValueError(f"unknown GPU; {unknown.hint}" if unknown.hint else "unknown GPU") from None
+
+
+def _open_model(value: str) -> str:
+    try:
+        return open_model(value).name
+    except UnknownName as unknown:
+        raise ValueError(f"unknown model; {unknown.hint}" if unknown.hint else "unknown model") from None
+
+
+def _provider(value: str) -> str:
+    """The catalog's own name of a provider written by another (`bedrock` is `aws`)."""
+    known = provider(value)
+    return known.name if known else value
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018  (raises for a bad port)
+    except ValueError:
+        raise ValueError("not a URL") from None
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("must begin with http:// or https://")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("credentials do not belong in a URL: write them as `key`")
+    if not parts.hostname or parts.query or parts.fragment or not re.fullmatch(r"[!-~]+", value):
+        raise ValueError("must be scheme, host, port and path only, like https://api.example.com/v1")
+    return value.rstrip("/")
+
+
+def _credential(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]{1,4096}", value.get_secret_value()):
+        raise ValueError("must be visible ASCII without spaces")
+    return value
+
+
+def _path(value: object, info: ValidationInfo) -> Path:
+    """Relative paths are seen from the file's own folder, wherever the command was started."""
+    if not isinstance(value, str) or not value or "\x00" in value:
+        raise ValueError("must be a path")
+    if "://" in value:
+        raise ValueError("databases by URL are not in this version: write a folder")
+    base = (info.context or {}).get("base", Path())
+    return Path(base, value).absolute()
+
+
+def _readable(path: Path) -> Path:
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _regions(value: object) -> frozenset[str] | None:
+    if value == "any":
+        return None
+    if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+        raise ValueError("must be `any` or a list of regions, like [eu-west, eu-central]")
+    if nowhere := sorted(UNPLACED & {item.lower() for item in value}):
+        raise ValueError(f"{nowhere[0]} names no place: write the regions, or `any` for all")
+    return frozenset(item.lower() for item in value)
+
+
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$"),
+]
+Duration = Annotated[
+    float,
+    BeforeValidator(units.duration_s),
+    AfterValidator(_more_than_zero),
+    AfterValidator(_at_most(86_400, "24h")),
+    _notation(r"[0-9]+(?:\.[0-9]+)? ?(?:ns|us|µs|ms|s|m|h)", "1.5s"),
+]
+Count = Annotated[
+    int,
+    BeforeValidator(units.count),
+    AfterValidator(_more_than_zero),
+    _notation(r"[0-9]+(?:\.[0-9]+)? ?[kM]?", "400k", number=True),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(units.size_bytes),
+    AfterValidator(_more_than_zero),
+    _notation(r"[0-9]+(?:\.[0-9]+)? ?(?:B|kB|MB|GB|KiB|MiB|GiB)?", "32MiB", number=True),
+]
+Usd = Annotated[
+    int, BeforeValidator(units.usd_nano), _notation(r"[0-9]+(?:\.[0-9]{1,9})?", "2.50", number=True)
+]
+Address = Annotated[
+    units.Address, BeforeValidator(units.address), _notation(r".+:[0-9]{1,5}", "127.0.0.1:4000")
+]
+Gpus = Annotated[
+    units.GpuSet,
+    BeforeValidator(_gpus),
+    _notation(r"(?:[1-9][0-9]* ?[x×] ?)?[A-Za-z][A-Za-z0-9._-]*", "2 x h100"),
+]
+Flag = Annotated[
+    bool,
+    BeforeValidator(_flag),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": f"^{_REFERENCE}$"}]}),
+]
+FilePath = Annotated[Path, BeforeValidator(_path), WithJsonSchema({"type": "string"})]
+ReadableFile = Annotated[
+    Path, BeforeValidator(_path), AfterValidator(_readable), WithJsonSchema({"type": "string"})
+]
+Url = Annotated[str, AfterValidator(_url), _notation(r"https?://.+", "https://api.example.com/v1")]
+Credential = Annotated[SecretStr, AfterValidator(_credential)]
+Engine = Annotated[str, BeforeValidator(_one_of("engine", ENGINES)), WithJsonSchema({"enum": list(ENGINES)})]
+Precision = Annotated[
+    str,
+    BeforeValidator(_one_of("precision", BITS_PER_WEIGHT)),
+    WithJsonSchema({"enum": list(BITS_PER_WEIGHT)}),
+]
+Region = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", to_lower=True)]
+Regions = Annotated[
+    frozenset[str] | None,
+    BeforeValidator(_regions),
+    WithJsonSchema(
+        {
+            "anyOf": [{"const": "any"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+            "examples": ["[eu-west]"],
+        }
+    ),
+]
+ProviderName = Annotated[Name, AfterValidator(_provider)]
+OpenModelName = Annotated[str, AfterValidator(_open_model)]
+UpstreamName = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,256}$")]
+Day = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]

@@ -1,0 +1,288 @@
+"""From the file to what requests run on: prices and step times looked up, names resolved, one version.
+
+    baseload.yaml ──load──► Config ──┐
+    catalog, day's prices ───────────┴─compile──► Snapshot, which a request keeps from start to end
+
+A reload makes a new Snapshot beside the old one; a file with problems raises and leaves the old in force.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from baseload import __version__, config
+from baseload.capacity.steptime import step_time
+from baseload.catalog.gpus import gpu
+from baseload.catalog.models import OpenModel, open_model
+from baseload.catalog.rates import RateTable, load_or_compile
+from baseload.config import Config
+from baseload.config.fields import NO_KEY
+from baseload.config.providers import ENDPOINTS
+from baseload.config.schema import (
+    ClassSection,
+    LimitsSection,
+    MeteredSection,
+    ModelSection,
+    OwnedSection,
+    TimeoutsSection,
+)
+from baseload.core import (
+    DataClass,
+    Limits,
+    LongContext,
+    Model,
+    Side,
+    Slo,
+    Snapshot,
+    StepTime,
+    Target,
+    Tenant,
+    Timeouts,
+    TokenPrice,
+)
+from baseload.errors import UnknownName, UsageError
+
+RESTART_KEYS = ("listen", "control", "data", "tls", "http", "journal")
+"""What a running gateway has opened or sized with: changes wait for the next start."""
+
+VERSION_LETTERS = 12
+
+WRITTEN_MAX_SEQUENCES = 256
+"""Admission limit beside a written step time where `max_sequences` is not: vLLM's default."""
+
+DEFAULT_TENANT = "default"
+"""The tenant of requests without a key (`open: true`); it exists even where the file does not write it."""
+
+_CAPACITY_ENGINES = {"tensorrt-llm": "trtllm"}
+"""Where the capacity model calls an engine by another name."""
+
+
+class Loaded(NamedTuple):
+    """A file that was read: its configuration, what requests run on, and what an operator should know."""
+
+    config: Config
+    snapshot: Snapshot
+    warnings: tuple[str, ...]
+
+
+def load_snapshot(
+    path: str | Path, cache_dir: Path, today: date, env: Mapping[str, str] | None = None
+) -> Loaded:
+    """Reads the file and compiles it with today's prices.
+
+    Raises ConfigError for a file with problems, EnvironmentProblem where the file or the prices cannot be
+    read; whoever serves keeps the snapshot it has then.
+    """
+    read = config.load(path, env)
+    rates = load_or_compile(needed_rates(read), today, cache_dir)
+    return Loaded(read, compile_snapshot(read, rates), tuple(warnings_of(read, rates)))
+
+
+def needed_rates(read: Config) -> set[tuple[str, str]]:
+    """The (provider, model) pairs whose price the file does not write itself."""
+    return {
+        (target.metered.provider, upstream_model(read, name))
+        for name, target in read.targets.items()
+        if target.metered and target.metered.price is None
+    }
+
+
+def compile_snapshot(read: Config, rates: RateTable) -> Snapshot:
+    """What requests run on: every name resolved, every price and step time that is known filled in."""
+    targets = {name: _target(read, name, rates) for name in read.targets}
+    classes = {name: _class(name, section) for name, section in read.classes.items()}
+    tenants = {
+        name: Tenant(
+            name,
+            classes[section.data_class],
+            _limits(section.limits),
+            None if section.models is None else frozenset(section.models),
+        )
+        for name, section in read.tenants.items()
+    }
+    tenants.setdefault(DEFAULT_TENANT, Tenant(DEFAULT_TENANT, classes["default"]))
+    return Snapshot(
+        version=_version(read, rates, targets),
+        models={name: _model(name, section, targets) for name, section in read.models.items()},
+        targets=targets,
+        tenants=tenants,
+        classes=classes,
+        open=read.open,
+    )
+
+
+def warnings_of(read: Config, rates: RateTable) -> Iterator[str]:
+    """What an operator should know of a valid file, prices and capacity included."""
+    yield from config.warnings(read)
+    for name, section in read.targets.items():
+        if section.metered and _price(read, name, rates) is None:
+            pair = f"{section.metered.provider}/{upstream_model(read, name)}"
+            yield (
+                f"targets.{name}: no price of {pair} is known on {rates.day}: its costs are booked as "
+                "unknown; write `price`"
+            )
+        if section.owned:
+            _, why_not = _step_time(read, name)
+            if why_not:
+                yield f"targets.{name}: its speed cannot be predicted: {why_not}"
+
+
+def needs_restart(old: Config, new: Config) -> list[str]:
+    """The keys that differ and take effect at the next start only."""
+    return [key for key in RESTART_KEYS if getattr(old, key) != getattr(new, key)]
+
+
+def upstream_model(read: Config, target: str) -> str:
+    """The model's name at this target: its own, else the one clients ask for."""
+    own = read.targets[target].model
+    asked = (name for name, model in read.models.items() if target in (*model.owned, *model.metered))
+    return own or next(asked, target)
+
+
+def _target(read: Config, name: str, rates: RateTable) -> Target:
+    section = read.targets[name]
+    owned, metered = section.owned, section.metered
+    target = Target(
+        name,
+        Side.OWNED if owned else Side.METERED,
+        section.url or (ENDPOINTS[metered.provider] if metered else ""),
+        model=section.model,
+        region=section.region,
+        zero_retention=section.zero_retention,
+        context_tokens=section.context,
+        timeouts=_timeouts(section.timeouts),
+        ca_file=str(section.ca) if section.ca else None,
+        credential=_credential(owned or metered),
+    )
+    if owned:
+        known = _open_model(read, name)
+        return replace(
+            target,
+            engine=owned.engine,
+            usd_nano_per_hour=owned.usd_per_hour,
+            step=_step_time(read, name)[0],
+            context_tokens=section.context or (known.context_tokens if known else None),
+        )
+    assert metered is not None
+    return replace(
+        target,
+        provider=metered.provider,
+        price=_price(read, name, rates),
+        quota=_limits(section.quota),
+    )
+
+
+def _credential(side: OwnedSection | MeteredSection | None) -> str:
+    written = side.key.get_secret_value() if side and side.key else NO_KEY
+    return "" if written == NO_KEY else written
+
+
+def _price(read: Config, name: str, rates: RateTable) -> TokenPrice | None:
+    """The file's price, else the catalog's on the table's day, else None."""
+    metered = read.targets[name].metered
+    if metered is None:
+        return None
+    if metered.price is None:
+        return rates.price(metered.provider, upstream_model(read, name))
+    written = metered.price
+    tier = written.long_context
+    return TokenPrice(
+        written.input,
+        written.output,
+        written.cached_input,
+        written.cache_write,
+        LongContext(tier.above, tier.input, tier.output, tier.cached_input) if tier else None,
+        written.source,
+        written.as_of or "",
+    )
+
+
+def _open_model(read: Config, name: str) -> OpenModel | None:
+    """The catalog's figures of an owned target's model, where it has them."""
+    owned = read.targets[name].owned
+    wanted = owned.open_model if owned and owned.open_model else upstream_model(read, name)
+    try:
+        return open_model(wanted)
+    except UnknownName:
+        return None
+
+
+def _step_time(read: Config, name: str) -> tuple[StepTime | None, str]:
+    """The step time of an owned target: as written, else predicted, else None and why not."""
+    owned = read.targets[name].owned
+    if owned is None:
+        return None, ""
+    if owned.capacity:
+        return _written_step(owned), ""
+    model = _open_model(read, name)
+    if owned.gpus is None:
+        return None, "write `gpus`, or measured figures as `capacity`"
+    if model is None:
+        unknown = upstream_model(read, name)
+        return None, f"the catalog has no model {unknown!r}: write `open_model` or `capacity`"
+    engine = _CAPACITY_ENGINES.get(owned.engine, owned.engine)
+    precision = owned.precision or model.precisions[0]
+    try:
+        step = step_time(model, gpu(owned.gpus.name), owned.gpus.number, precision, engine)
+    except (UsageError, UnknownName) as error:
+        return None, f"{error.message}; write measured figures as `capacity`"
+    return replace(step, max_sequences=owned.max_sequences or step.max_sequences), ""
+
+
+def _written_step(owned: OwnedSection) -> StepTime:
+    written = owned.capacity
+    assert written is not None
+    return StepTime(
+        written.base,
+        written.per_sequence,
+        written.per_kv_token,
+        written.per_prefill_token,
+        written.kv_tokens,
+        owned.max_sequences or WRITTEN_MAX_SEQUENCES,
+        written.error,
+        "configuration",
+    )
+
+
+def _class(name: str, section: ClassSection) -> DataClass:
+    return DataClass(name, section.regions, section.zero_retention)
+
+
+def _model(name: str, section: ModelSection, targets: Mapping[str, Target]) -> Model:
+    slo = Slo(section.slo.ttft, section.slo.tpot) if section.slo else Slo()
+    served_by = tuple(targets[target] for target in (*section.owned, *section.metered))
+    return Model(name, served_by, slo, _limits(section.limits), section.price_cap)
+
+
+def _limits(section: LimitsSection | None) -> Limits:
+    if section is None:
+        return Limits()
+    return Limits(section.requests_per_minute, section.tokens_per_minute, section.concurrent)
+
+
+def _timeouts(section: TimeoutsSection) -> Timeouts:
+    return Timeouts(section.connect, section.ttft, section.idle, section.total)
+
+
+def _version(read: Config, rates: RateTable, targets: Mapping[str, Target]) -> str:
+    """Short hash of what decisions depend on: the file with secrets masked, prices, their day, baseload.
+
+    Comments, order of keys and the folder it stands in do not change it.
+    """
+    folder = Path(read.file).absolute().parent
+
+    def masked(value: object) -> str:
+        return os.path.relpath(value, folder) if isinstance(value, Path) else str(value)
+
+    prices = {name: target.price for name, target in targets.items()}
+    facts = (__version__, rates.day, read.model_dump(by_alias=True), prices)
+    encoded = msgspec.json.encode(facts, order="deterministic", enc_hook=masked)
+    return hashlib.sha256(encoded).hexdigest()[:VERSION_LETTERS]
