@@ -33,10 +33,15 @@ NO_KEY = "none"
 _REFERENCE = r"\$\{[^}]*\}"
 
 
-def _notation(pattern: str, example: str | int, *, number: bool = False) -> WithJsonSchema:
+def _notation(kind: str, pattern: str, example: str, *, number: bool = False) -> WithJsonSchema:
+    """The published schema of a notation; a reference may stand for any of them."""
     text: dict[str, Any] = {"type": "string", "pattern": f"^(?:{pattern}|{_REFERENCE})$"}
     schema = {"anyOf": [{"type": "number", "minimum": 0}, text]} if number else text
-    return WithJsonSchema({**schema, "examples": [example]})
+    return WithJsonSchema({"$comment": kind, **schema, "examples": [example]})
+
+
+def _text(kind: str, example: str, **more: str) -> WithJsonSchema:
+    return WithJsonSchema({"$comment": kind, "type": "string", **more, "examples": [example]})
 
 
 def _more_than_zero(value: float) -> float:
@@ -149,69 +154,127 @@ def _regions(value: object) -> frozenset[str] | None:
     return frozenset(item.lower() for item in value)
 
 
-Name = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$"),
-]
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$"
+_REGION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_UPSTREAM = r"^[!-~]{1,256}$"
+_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
 Duration = Annotated[
     float,
     BeforeValidator(units.duration_s),
     AfterValidator(_more_than_zero),
     AfterValidator(_at_most(86_400, "24h")),
-    _notation(r"[0-9]+(?:\.[0-9]+)? ?(?:ns|us|µs|ms|s|m|h)", "1.5s"),
+    _notation("duration", r"[0-9]+(?:\.[0-9]+)? ?(?:ns|us|µs|ms|s|m|h)", "1.5s"),
 ]
 Count = Annotated[
     int,
     BeforeValidator(units.count),
     AfterValidator(_more_than_zero),
-    _notation(r"[0-9]+(?:\.[0-9]+)? ?[kM]?", "400k", number=True),
+    _notation("count", r"[0-9]+(?:\.[0-9]+)? ?[kM]?", "400k", number=True),
 ]
 Size = Annotated[
     int,
     BeforeValidator(units.size_bytes),
     AfterValidator(_more_than_zero),
-    _notation(r"[0-9]+(?:\.[0-9]+)? ?(?:B|kB|MB|GB|KiB|MiB|GiB)?", "32MiB", number=True),
+    _notation("size", r"[0-9]+(?:\.[0-9]+)? ?(?:B|kB|MB|GB|KiB|MiB|GiB)?", "32MiB", number=True),
 ]
 Usd = Annotated[
-    int, BeforeValidator(units.usd_nano), _notation(r"[0-9]+(?:\.[0-9]{1,9})?", "2.50", number=True)
+    int,
+    BeforeValidator(units.usd_nano),
+    _notation("dollars", r"[0-9]+(?:\.[0-9]{1,9})?", "2.50", number=True),
+]
+Fraction = Annotated[
+    float,
+    BeforeValidator(units.fraction),
+    WithJsonSchema(
+        {"$comment": "fraction", "type": "number", "minimum": 0, "exclusiveMaximum": 1, "examples": ["0.1"]}
+    ),
 ]
 Address = Annotated[
-    units.Address, BeforeValidator(units.address), _notation(r".+:[0-9]{1,5}", "127.0.0.1:4000")
+    units.Address,
+    BeforeValidator(units.address),
+    _notation("address", r".+:[0-9]{1,5}", "127.0.0.1:4000"),
 ]
 Gpus = Annotated[
     units.GpuSet,
     BeforeValidator(_gpus),
-    _notation(r"(?:[1-9][0-9]* ?[x×] ?)?[A-Za-z][A-Za-z0-9._-]*", "2 x h100"),
+    _notation("GPUs", r"(?:[1-9][0-9]* ?[x×] ?)?[A-Za-z][A-Za-z0-9._-]*", "2 x h100"),
 ]
 Flag = Annotated[
     bool,
     BeforeValidator(_flag),
-    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": f"^{_REFERENCE}$"}]}),
+    WithJsonSchema(
+        {
+            "$comment": "`true` or `false`",
+            "anyOf": [{"type": "boolean"}, {"type": "string", "pattern": f"^{_REFERENCE}$"}],
+            "examples": ["true"],
+        }
+    ),
 ]
-FilePath = Annotated[Path, BeforeValidator(_path), WithJsonSchema({"type": "string"})]
+FilePath = Annotated[Path, BeforeValidator(_path), _text("path", "./baseload-data")]
 ReadableFile = Annotated[
-    Path, BeforeValidator(_path), AfterValidator(_readable), WithJsonSchema({"type": "string"})
+    Path, BeforeValidator(_path), AfterValidator(_readable), _text("path", "certificates/ca.pem")
 ]
-Url = Annotated[str, AfterValidator(_url), _notation(r"https?://.+", "https://api.example.com/v1")]
-Credential = Annotated[SecretStr, AfterValidator(_credential)]
-Engine = Annotated[str, BeforeValidator(_one_of("engine", ENGINES)), WithJsonSchema({"enum": list(ENGINES)})]
+Url = Annotated[str, AfterValidator(_url), _notation("URL", r"https?://.+", "https://api.example.com/v1")]
+Credential = Annotated[
+    SecretStr,
+    AfterValidator(_credential),
+    _text("secret", "${OPENAI_API_KEY}", format="password"),
+]
+Engine = Annotated[
+    str,
+    BeforeValidator(_one_of("engine", ENGINES)),
+    WithJsonSchema({"enum": list(ENGINES), "examples": ["vllm"]}),
+]
 Precision = Annotated[
     str,
     BeforeValidator(_one_of("precision", BITS_PER_WEIGHT)),
-    WithJsonSchema({"enum": list(BITS_PER_WEIGHT)}),
+    WithJsonSchema({"enum": list(BITS_PER_WEIGHT), "examples": ["fp8"]}),
 ]
-Region = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", to_lower=True)]
+ProviderName = Annotated[Name, AfterValidator(_provider), _text("name", "openai", pattern=_NAME)]
+OpenModelName = Annotated[str, AfterValidator(_open_model), _text("name", "llama-3.3-70b")]
+UpstreamName = Annotated[
+    str, StringConstraints(pattern=_UPSTREAM), _text("name", "gpt-4o", pattern=_UPSTREAM)
+]
+TargetNames = Annotated[
+    tuple[Name, ...],
+    WithJsonSchema(
+        {
+            "$comment": "list of targets",
+            "type": "array",
+            "items": {"type": "string", "pattern": _NAME},
+            "examples": ["[llama-a]"],
+        }
+    ),
+]
+ModelNames = Annotated[
+    tuple[Name, ...],
+    WithJsonSchema(
+        {
+            "$comment": "list of models",
+            "type": "array",
+            "items": {"type": "string", "pattern": _NAME},
+            "examples": ["[chat]"],
+        }
+    ),
+]
+ClassName = Annotated[Name, _text("name", "patient", pattern=_NAME)]
+Region = Annotated[
+    str,
+    StringConstraints(pattern=_REGION, to_lower=True),
+    _text("name", "eu-west", pattern=_REGION),
+]
 Regions = Annotated[
     frozenset[str] | None,
     BeforeValidator(_regions),
     WithJsonSchema(
         {
+            "$comment": "`any` or a list of regions",
             "anyOf": [{"const": "any"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
             "examples": ["[eu-west]"],
         }
     ),
 ]
-ProviderName = Annotated[Name, AfterValidator(_provider)]
-OpenModelName = Annotated[str, AfterValidator(_open_model)]
-UpstreamName = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,256}$")]
-Day = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Words = Annotated[str, StringConstraints(max_length=256), _text("text", "contract of 2026-10")]
+Day = Annotated[str, StringConstraints(pattern=_DAY), _text("day", "2026-11-22", pattern=_DAY)]

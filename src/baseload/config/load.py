@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from baseload.config.document import MOST_BYTES, Document, PathIn, read_document
+from baseload.config.published import known_keys
 from baseload.config.references import check_references
 from baseload.config.schema import Config
 from baseload.errors import ConfigError, EnvironmentProblem, nearest
@@ -144,41 +143,3 @@ def _unknown_key(path: PathIn) -> tuple[str, str]:
         return "is not in this version", "remove it: it would have no effect"
     near = nearest(name, known)
     return "unknown key", f"did you mean {near!r}?" if near else f"known are {', '.join(known)}"
-
-
-@cache
-def json_schema() -> dict[str, Any]:
-    """The published JSON schema of baseload.yaml (draft 2020-12)."""
-    schema = Config.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "baseload.yaml"}
-
-
-def known_keys(path: PathIn) -> list[str]:
-    """The keys that the mapping at this path may have."""
-    root = json_schema()
-    node = root
-    for part in path:
-        if isinstance(part, int):
-            node = node.get("items", {})
-        else:
-            node = node.get("properties", {}).get(part) or _names(node)
-        node = _mapping_of(node, root)
-    return list(node.get("properties", {}))
-
-
-def _names(node: dict[str, Any]) -> dict[str, Any]:
-    """The schema of the values of a mapping with free names."""
-    for values in (node.get("additionalProperties"), *node.get("patternProperties", {}).values()):
-        if isinstance(values, dict):
-            return values
-    return {}
-
-
-def _mapping_of(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    """The mapping a schema node means: behind a reference, or beside null."""
-    for choice in node.get("anyOf", [node]):
-        if "$ref" in choice:
-            found = root["$defs"][choice["$ref"].rpartition("/")[2]]
-            assert isinstance(found, dict)
-            return found
-    return node

@@ -7,12 +7,12 @@ alone decides is checked here; what takes two (a name used here and defined ther
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from baseload.config.fields import (
     Address,
+    ClassName,
     Count,
     Credential,
     Day,
@@ -20,7 +20,9 @@ from baseload.config.fields import (
     Engine,
     FilePath,
     Flag,
+    Fraction,
     Gpus,
+    ModelNames,
     Name,
     OpenModelName,
     Precision,
@@ -29,9 +31,11 @@ from baseload.config.fields import (
     Region,
     Regions,
     Size,
+    TargetNames,
     UpstreamName,
     Url,
     Usd,
+    Words,
 )
 
 
@@ -119,7 +123,7 @@ class PriceSection(Section):
     """USD per million input tokens written to the provider's cache; not written: as input."""
     long_context: LongContextSection | None = None
     """Prices of requests with a long input."""
-    source: str = "configuration"
+    source: Words = "configuration"
     """Where this price is from; shown wherever it is used."""
     as_of: Day | None = None
     """The day this price was read, as YYYY-MM-DD."""
@@ -138,7 +142,7 @@ class CapacitySection(Section):
     """What each uncached input token takes to prefill."""
     kv_tokens: Count
     """Tokens the KV cache holds."""
-    error: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    error: Fraction = 0.0
     """Relative half-width of the 80% interval of these figures, as a fraction."""
 
 
@@ -224,9 +228,9 @@ class SloSection(Section):
 class ModelSection(Section):
     """A name clients ask for, and the targets that serve it."""
 
-    owned: tuple[Name, ...] = ()
+    owned: TargetNames = ()
     """Owned targets that serve it."""
-    metered: tuple[Name, ...] = ()
+    metered: TargetNames = ()
     """Metered targets that serve it."""
     slo: SloSection | None = None
     """The promise to its clients."""
@@ -248,11 +252,11 @@ class ClassSection(Section):
 class TenantSection(Section):
     """Who pays: the class of its data, its limits, and the models it may ask for."""
 
-    data_class: Name = Field(default="default", alias="class")
+    data_class: ClassName = Field(default="default", alias="class")
     """The class of its requests' data."""
     limits: LimitsSection = LimitsSection()
     """Limits of all its keys together."""
-    models: tuple[Name, ...] | None = None
+    models: ModelNames | None = None
     """The models it may ask for; not written: all."""
 
 

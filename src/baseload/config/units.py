@@ -116,6 +116,13 @@ def usd_nano(value: object) -> int:
     return booked
 
 
+def fraction(value: object) -> float:
+    """A number from 0 to below 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not 0 <= value < 1:
+        raise ValueError("not a fraction: write a number from 0 to below 1, like 0.1")
+    return float(value)
+
+
 def address(value: object) -> Address:
     """Host and port of `127.0.0.1:4000` or `[::1]:4000`."""
     found = _ADDRESS.fullmatch(value) if isinstance(value, str) else None

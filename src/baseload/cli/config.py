@@ -1,0 +1,193 @@
+"""`baseload config`: what a file means, before anything runs on it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from baseload import config as configuration
+from baseload.config.published import key_table
+from baseload.core import Slo, Snapshot, Target, TokenPrice
+from baseload.gateway.snapshot import Loaded, load_snapshot
+from baseload.money import show, usd
+from baseload.policy.residency import describe, why_not
+
+
+@click.group()
+def command() -> None:
+    """Check baseload.yaml, or print its schema.
+
+    \b
+    Example:
+      baseload config check baseload.yaml
+    """
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path), default="baseload.yaml")
+@click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
+def check(file: Path, as_json: bool) -> None:
+    """Say what FILE means: targets, prices with source and date, who may go where; and its warnings.
+
+    Exit code 0 for a valid file (warnings or not), 2 for one with problems: all of them are shown.
+
+    \b
+    Example:
+      baseload config check examples/baseload.yaml
+    """
+    today = datetime.now(UTC).date()
+    try:
+        with tempfile.TemporaryDirectory() as cache:
+            loaded = load_snapshot(file, Path(cache), today)
+    except configuration.InvalidConfig as error:
+        if not as_json:
+            raise
+        click.echo(json.dumps(_problems(error), indent=2))
+        raise click.exceptions.Exit(error.exit_code) from None
+    if as_json:
+        click.echo(json.dumps(_understood(loaded, today), indent=2))
+    else:
+        click.echo("\n".join(_lines(loaded)))
+
+
+@command.command()
+@click.option("--table", is_flag=True, help="Print the keys as the table of docs/config.md instead.")
+def schema(table: bool) -> None:
+    """Print the JSON schema of baseload.yaml, for editors and for checks without baseload.
+
+    \b
+    Example:
+      baseload config schema > baseload.schema.json
+    """
+    click.echo(key_table() if table else json.dumps(configuration.json_schema(), indent=2))
+
+
+def _problems(error: configuration.InvalidConfig) -> dict[str, Any]:
+    return {
+        "valid": False,
+        "problems": [
+            {
+                "file": problem.file,
+                "line": problem.line,
+                "key": problem.key,
+                "message": problem.reason,
+                "hint": problem.hint,
+            }
+            for problem in error.problems
+        ],
+    }
+
+
+def _understood(loaded: Loaded, today: date) -> dict[str, Any]:
+    read, snapshot, warnings = loaded
+    return {
+        "valid": True,
+        "file": read.file,
+        "version": snapshot.version,
+        "day": today.isoformat(),
+        "listen": str(read.listen),
+        "control": str(read.control),
+        "data": str(read.data),
+        "tls": read.tls is not None,
+        "open": read.open,
+        "targets": {name: _target_facts(target) for name, target in snapshot.targets.items()},
+        "models": {
+            name: {
+                "targets": [target.name for target in model.targets],
+                "slo": {"ttft_s": model.slo.ttft_s, "tpot_s": model.slo.tpot_s},
+            }
+            for name, model in snapshot.models.items()
+        },
+        "classes": _residency(snapshot),
+        "tenants": {name: tenant.data_class.name for name, tenant in snapshot.tenants.items()},
+        "warnings": list(warnings),
+    }
+
+
+def _target_facts(target: Target) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "side": target.side.value,
+        "url": target.url,
+        "model": target.model,
+        "region": target.region,
+        "zero_retention": target.zero_retention,
+    }
+    if target.usd_nano_per_hour is not None:
+        facts["usd_per_hour"] = str(usd(target.usd_nano_per_hour))
+        facts["step_time"] = None if target.step is None else target.step.source
+    else:
+        facts["usd_per_million"] = _price_facts(target.price)
+    return facts
+
+
+def _price_facts(price: TokenPrice | None) -> dict[str, str | None] | None:
+    if price is None:
+        return None
+    amounts = {
+        "input": price.input,
+        "output": price.output,
+        "cached_input": price.cached_input,
+        "cache_write": price.cache_write,
+    }
+    shown = {name: None if amount is None else str(usd(amount)) for name, amount in amounts.items()}
+    return {**shown, "source": price.source, "as_of": price.as_of}
+
+
+def _residency(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+    """Per class the targets that may process its data, and for the others the rule that forbids it."""
+    table = {}
+    for name, data_class in snapshot.classes.items():
+        reasons = {target.name: why_not(data_class, target) for target in snapshot.targets.values()}
+        table[name] = {
+            "rule": describe(data_class),
+            "admissible": [target for target, reason in reasons.items() if reason is None],
+            "refused": {target: reason for target, reason in reasons.items() if reason is not None},
+        }
+    return table
+
+
+def _lines(loaded: Loaded) -> list[str]:
+    read, snapshot, warnings = loaded
+    scheme = "https" if read.tls else "http"
+    lines = [
+        f"{read.file} is valid (version {snapshot.version})",
+        f"  data port {scheme}://{read.listen}, control port http://{read.control}, data in {read.data}",
+        "targets",
+        *(f"  {name}: {_target_line(target)}" for name, target in snapshot.targets.items()),
+        "models",
+    ]
+    for name, model in snapshot.models.items():
+        names = ", ".join(target.name for target in model.targets)
+        lines.append(f"  {name}: {names}; {_slo_words(model.slo)}")
+    lines.append("classes")
+    for row in _residency(snapshot).values():
+        lines.append(f"  {row['rule']}: {', '.join(row['admissible']) or 'no target'}")
+        lines.extend(f"    not {target}: {reason}" for target, reason in row["refused"].items())
+    lines.append("tenants")
+    lines.extend(f"  {name}: class {tenant.data_class.name}" for name, tenant in snapshot.tenants.items())
+    lines.extend(f"warning: {warning}" for warning in warnings)
+    return lines
+
+
+def _target_line(target: Target) -> str:
+    where = f"{target.url}, region {target.region or 'unknown'}"
+    if target.usd_nano_per_hour is not None:
+        speed = target.step.source if target.step else "unknown"
+        return f"owned, {target.engine}, {show(target.usd_nano_per_hour)} an hour, {where}; speed {speed}"
+    price = target.price
+    if price is None:
+        return f"metered, {target.provider}, {where}; price unknown"
+    day = f", {price.as_of}" if price.as_of else ""
+    return (
+        f"metered, {target.provider}, {where}; per million tokens {show(price.input)} in, "
+        f"{show(price.output)} out ({price.source}{day})"
+    )
+
+
+def _slo_words(slo: Slo) -> str:
+    return f"first token within {slo.ttft_s:g} s, then {slo.tpot_s * 1000:g} ms a token"

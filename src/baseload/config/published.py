@@ -1,0 +1,132 @@
+"""The published JSON schema of baseload.yaml, and what is read off it: a section's keys, the table of the docs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+from baseload.config.document import PathIn
+from baseload.config.schema import Config
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class KeyRow(NamedTuple):
+    """One key: its dotted path (`NAME` stands for a free name), what may stand there, an example."""
+
+    key: str
+    kind: str
+    default: str
+    meaning: str
+    example: str
+
+
+@cache
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a whole file; what takes two places to check is beyond it (`references.py`)."""
+    schema = _cleaned(Config.model_json_schema())
+    schema["properties"]["classes"]["required"] = ["default"]
+    schema["$defs"]["TargetSection"]["oneOf"] = [{"required": ["owned"]}, {"required": ["metered"]}]
+    return {"$schema": DIALECT, "title": "baseload.yaml", **schema}
+
+
+def known_keys(path: PathIn) -> list[str]:
+    """The keys that the mapping at this path may have; none where names are free."""
+    root = json_schema()
+    node = root
+    for part in path:
+        inner = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part)
+        node = _section(inner or _named(node) or {}, root)
+    return list(node.get("properties", {}))
+
+
+def key_rows() -> Iterator[KeyRow]:
+    """Every key of the file in the schema's order, a section before what is in it."""
+    root = json_schema()
+    yield from _rows(root, root, "")
+
+
+def key_table() -> str:
+    """The rows as a Markdown table."""
+    head = ["| key | value | default | meaning | example |", "|---|---|---|---|---|"]
+    rows = (f"| `{row.key}` | {' | '.join(row[1:])} |" for row in key_rows())
+    return "\n".join([*head, *rows])
+
+
+def _rows(node: dict[str, Any], root: dict[str, Any], prefix: str) -> Iterator[KeyRow]:
+    required = node.get("required", [])
+    for name, value in node["properties"].items():
+        section, key = _section(value, root), f"{prefix}{name}"
+        named = _named(section)
+        example = _found(value, "examples")
+        yield KeyRow(
+            key,
+            _kind(value, section),
+            "required" if name in required else _default(value.get("default")),
+            value["description"],
+            f"`{example[0]}`" if example else "",
+        )
+        if named:
+            yield from _rows(_section(named, root), root, f"{key}.NAME.")
+        elif "properties" in section:
+            yield from _rows(section, root, f"{key}.")
+
+
+def _kind(value: dict[str, Any], section: dict[str, Any]) -> str:
+    if "properties" in section:
+        return "section"
+    if _named(section):
+        return "sections by name"
+    names = _found(value, "enum")
+    if names:
+        return ", ".join(f"`{name}`" for name in names)
+    return str(_found(value, "$comment") or "text")
+
+
+def _default(value: Any) -> str:
+    if value is None or value in ({}, []):
+        return ""
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def _found(node: dict[str, Any], keyword: str) -> Any:
+    """What a keyword says in this node or in one of its choices (an optional value is one beside null)."""
+    nodes = [node, *node.get("anyOf", [])]
+    if isinstance(node.get("items"), dict):
+        nodes.append(node["items"])
+    return next((found[keyword] for found in nodes if keyword in found), None)
+
+
+def _named(node: dict[str, Any]) -> dict[str, Any] | None:
+    """The schema of the values of a mapping with free names."""
+    return next(iter(node.get("patternProperties", {}).values()), None)
+
+
+def _section(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """The section a node means: behind a reference, or beside null."""
+    for choice in node.get("anyOf", [node]):
+        if "$ref" in choice:
+            found = root["$defs"][choice["$ref"].rpartition("/")[2]]
+            assert isinstance(found, dict)
+            return found
+    return node
+
+
+def _cleaned(node: Any) -> Any:
+    """Without pydantic's made-up titles and without defaults of whole sections, which hold inner units."""
+    if isinstance(node, list):
+        return [_cleaned(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    dropped = {key for key in ("title", "default") if key in node and _is_made_up(node, key)}
+    cleaned = {key: _cleaned(value) for key, value in node.items() if key not in dropped}
+    if "patternProperties" in cleaned:
+        cleaned["additionalProperties"] = False
+    return cleaned
+
+
+def _is_made_up(node: dict[str, Any], key: str) -> bool:
+    value = node[key]
+    return isinstance(value, str) if key == "title" else value is None or isinstance(value, dict)
