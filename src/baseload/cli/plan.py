@@ -1,0 +1,187 @@
+"""`baseload plan`: what to own and what to buy, from a traffic file or a described demand."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from baseload.plan.demand import Source
+
+SHAPES = ("azure-conversation-2023", "servegen-m-large")
+SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+
+
+def _count(text: str) -> float:
+    """A count of tokens: 250000, 100M, 1.5B."""
+    digits = text.strip().replace(",", "").replace("_", "")
+    factor = SUFFIXES.get(digits[-1:].lower(), 1.0)
+    try:
+        return float(digits[:-1] if factor > 1 else digits) * factor
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no count; write 250000, 100M or 1.5B") from None
+
+
+def _duration_s(text: str) -> float:
+    """Seconds of 1.5s or 60ms."""
+    from baseload.config.units import duration_s
+
+    try:
+        return duration_s(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is {error}") from None
+
+
+def _price_pair(text: str) -> tuple[float, float]:
+    """Input and output price in dollars per million tokens: 2.50,10."""
+    try:
+        price_in, price_out = (float(part) for part in text.replace("$", "").split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no pair of prices; write IN,OUT like 2.50,10") from None
+    return price_in, price_out
+
+
+@click.command(
+    epilog="Example: baseload plan servegen-m-large --tokens-per-day 1B --api gpt-4o --model llama-3.3-70b "
+    "--gpu h100 --gpus 2 --gpu-hour 4 --spare idle --html plan.html"
+)
+@click.argument("traffic", required=False)
+@click.option(
+    "--tokens-per-day",
+    type=_count,
+    metavar="COUNT",
+    help="Input and output tokens a day; scales TRAFFIC if both are given.",
+)
+@click.option(
+    "--output-share", type=float, help="Share of output tokens when there is no TRAFFIC.  [default: 0.5]"
+)
+@click.option(
+    "--cached-share", type=float, help="Share of the input that is cached when there is no TRAFFIC."
+)
+@click.option(
+    "--shape", type=click.Choice(SHAPES), help="Load over time of a published trace, for --tokens-per-day."
+)
+@click.option(
+    "--api", multiple=True, metavar="NAME", help="API compared with: MODEL or PROVIDER/MODEL; repeatable."
+)
+@click.option(
+    "--api-price",
+    type=_price_pair,
+    metavar="IN,OUT",
+    help="Price of the first --api in $/M tokens, instead of the catalog's.",
+)
+@click.option(
+    "--open-api/--no-open-api", default=True, help="Compare with the open model sold as an API too."
+)
+@click.option(
+    "--open-api-price", type=float, metavar="USD", help="Its price in $/M tokens, instead of the catalog's."
+)
+@click.option("--model", help="Open-weight model that would be owned.  [default: llama-3.3-70b]")
+@click.option("--gpu", help="GPU of a replica.  [default: h100]")
+@click.option("--gpus", type=int, help="GPUs of a replica.  [default: the fewest that hold the model]")
+@click.option("--precision", help="Precision of the weights.  [default: fp8 where model and GPU have it]")
+@click.option(
+    "--gpu-hour", type=float, metavar="USD", help="Price of one GPU for an hour, instead of the catalog's."
+)
+@click.option(
+    "--throughput", type=float, metavar="TOKENS_PER_S", help="What a full replica serves, input and output."
+)
+@click.option("--usable", type=float, help="Share of the throughput that is planned with.  [default: 0.7]")
+@click.option(
+    "--spare", type=click.Choice(["none", "serving", "idle"]), help="What stands by.  [default: none]"
+)
+@click.option(
+    "--team-usd-per-month", type=float, metavar="USD", help="People who run owned serving.  [default: 20000]"
+)
+@click.option(
+    "--slo-ttft", type=_duration_s, metavar="DURATION", help="Time to first token promised.  [default: 2s]"
+)
+@click.option(
+    "--slo-tpot",
+    type=_duration_s,
+    metavar="DURATION",
+    help="Time per output token promised.  [default: 100ms]",
+)
+@click.option("--format", "format_", metavar="NAME", help="Format of TRAFFIC, where it is not recognised.")
+@click.option(
+    "--columns", metavar="A=B,…", help="Columns of a plain TRAFFIC file: arrival=ts,input=prompt_tokens,…"
+)
+@click.option(
+    "--on", type=click.DateTime(["%Y-%m-%d"]), help="Day of the token prices.  [default: today, UTC]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file too."
+)
+def command(traffic: str | None, **options: Any) -> None:
+    """What to own and what to buy for this traffic, with the numbers behind it.
+
+    TRAFFIC is a file of requests (CSV, JSONL, Parquet, known trace formats), ledger:DIR, or a published load:
+    azure-conversation-2023, servegen-m-large. Without it --tokens-per-day describes a flat load.
+    What is not given is looked up or assumed, and printed with its source.
+    """
+    from baseload.plan.decide import plan
+
+    as_json, html = options.pop("as_json"), options.pop("html")
+    source = _source(traffic, options.pop("shape"), options.pop("format_"), options.pop("columns"))
+    found = plan(source, _question(options))
+    if html is not None:
+        found.report(html)
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    from baseload.plan.terminal import print_plan
+
+    print_plan(found, Console())
+    if html is not None:
+        click.echo(f"\nReport: {html}")
+
+
+def _question(options: dict[str, Any]) -> Any:
+    """The options as a Question; refuses what does not go together."""
+    from baseload.core import Slo
+    from baseload.plan.question import Question
+
+    ttft_s, tpot_s = options.pop("slo_ttft"), options.pop("slo_tpot")
+    on = options.pop("on")
+    usual = Slo()
+    slo = None
+    if ttft_s is not None or tpot_s is not None:
+        slo = Slo(
+            ttft_s if ttft_s is not None else usual.ttft_s, tpot_s if tpot_s is not None else usual.tpot_s
+        )
+    return Question(
+        usd_per_gpu_hour=options.pop("gpu_hour"),
+        slo=slo,
+        on=datetime.now(UTC).date() if on is None else on.date(),
+        **options,
+    )
+
+
+def _source(
+    traffic: str | None, shape: str | None, format_: str | None, columns: str | None
+) -> Source | None:
+    """What TRAFFIC names. Raises UsageError, DataError or EnvironmentProblem where it cannot be had."""
+    from baseload.errors import UsageError
+
+    if traffic is not None and shape is not None:
+        raise UsageError("TRAFFIC and --shape both say the load over time", hint="give one of them")
+    name = traffic if traffic is not None else shape
+    if (format_ or columns) and (name is None or name in SHAPES):
+        raise UsageError("--format and --columns describe a traffic file, and there is none")
+    if name is None:
+        return None
+    if name in SHAPES:
+        from baseload.traffic import shapes
+
+        found: Source = getattr(shapes, name.replace("-", "_").replace("2023", "2023"))()
+        return found
+    from baseload.traffic.read import read_traffic
+
+    return read_traffic(name, format=format_, columns=columns)

@@ -1,0 +1,99 @@
+"""What is asked of the serving: volume, mix of tokens, and load over time."""
+
+from __future__ import annotations
+
+from baseload.errors import UsageError
+from baseload.plan import words
+from baseload.plan.costs import SECONDS_PER_DAY, Mix
+from baseload.plan.facts import Facts
+from baseload.plan.load import LoadCurve
+from baseload.plan.model import ASSUMED, GIVEN
+from baseload.plan.question import Question
+from baseload.traffic.load import Load, LoadShape
+from baseload.traffic.table import Traffic
+
+Source = Traffic | LoadShape
+"""Where demand comes from when it is not described: requests, or a published shape of them."""
+
+DEFAULT_OUTPUT_SHARE = 0.5
+DESCRIBED_TOKENS_PER_REQUEST = 2048.0
+"""Input and output tokens of a described request: they decide a replica's throughput, not the price."""
+
+TEN_MINUTES_S = 600.0
+MINUTE_S = 60.0
+
+
+def demand(question: Question, traffic: Source | None, facts: Facts) -> tuple[float, Mix, LoadCurve]:
+    """Tokens per day, mix and load curve of this traffic, or of what the question describes.
+
+    Raises UsageError where the volume is missing or a mix contradicts the traffic.
+    """
+    if traffic is None:
+        return _described(question, facts)
+    if question.output_share is not None or question.cached_share is not None:
+        raise UsageError(
+            "the mix of tokens is the traffic's own", hint="leave out --output-share and --cached-share"
+        )
+    day = traffic.tokens_per_day()
+    if day.total <= 0:
+        raise UsageError("the traffic holds no tokens", hint="choose a file or a period with requests in it")
+    source = traffic.source or "the traffic"
+    load = _windows(traffic)
+    requests_per_day = float(load.requests_per_s.mean()) * SECONDS_PER_DAY
+    mix = Mix(
+        output_share=day.output / day.total,
+        cached_share=day.cached / day.input if day.input else 0.0,
+        input_tokens=day.input / requests_per_day,
+        output_tokens=day.output / requests_per_day,
+    )
+    tokens_per_day = question.tokens_per_day or day.total
+    volume_source = GIVEN if question.tokens_per_day else source
+    facts.note("volume", f"{words.tokens(tokens_per_day)} tokens/day, in and out", volume_source)
+    _note_mix(mix, source, facts)
+    curve = LoadCurve.of(load.tokens_per_s, load.window_s)
+    _note_curve(curve, source, facts)
+    return tokens_per_day, mix, curve
+
+
+def _described(question: Question, facts: Facts) -> tuple[float, Mix, LoadCurve]:
+    if question.tokens_per_day is None:
+        raise UsageError(
+            "nothing says how much traffic there is",
+            hint="name a traffic file or shape, or give --tokens-per-day 100M",
+        )
+    facts.note("volume", f"{words.tokens(question.tokens_per_day)} tokens/day, in and out", GIVEN)
+    share = DEFAULT_OUTPUT_SHARE if question.output_share is None else question.output_share
+    mix = Mix(
+        output_share=share,
+        cached_share=question.cached_share or 0.0,
+        input_tokens=DESCRIBED_TOKENS_PER_REQUEST * (1 - share),
+        output_tokens=DESCRIBED_TOKENS_PER_REQUEST * share,
+    )
+    _note_mix(mix, ASSUMED if question.output_share is None else GIVEN, facts)
+    facts.note("load over time", "the same at every moment: peak = mean", f"{ASSUMED}; --shape gives it one")
+    return question.tokens_per_day, mix, LoadCurve.flat()
+
+
+def _note_mix(mix: Mix, source: str, facts: Facts) -> None:
+    cached = f", {words.percent(mix.cached_share)} of the input cached" if mix.cached_share else ""
+    facts.note("mix", f"{words.percent(mix.output_share)} output tokens{cached}", source)
+
+
+def _note_curve(curve: LoadCurve, source: str, facts: Facts) -> None:
+    window = f"{curve.window_s:g} s" if curve.window_s < 120 else f"{curve.window_s / 60:g} min"
+    spanned = (
+        f"{curve.duration_s / SECONDS_PER_DAY:.3g} days"
+        if curve.duration_s >= SECONDS_PER_DAY
+        else f"{curve.duration_s / 60:.3g} min"
+    )
+    value = f"busiest {window} {curve.peak:.2f} × the mean, over {spanned}"
+    if curve.duration_s < SECONDS_PER_DAY:
+        value += " (less than a day: its rhythm over day and week is not in it)"
+    facts.note("load over time", value, source)
+
+
+def _windows(traffic: Source) -> Load:
+    """Windows of ten minutes, or of one where the traffic lasts less than a day."""
+    if isinstance(traffic, LoadShape):
+        return traffic.load
+    return traffic.load(TEN_MINUTES_S if traffic.duration_s >= SECONDS_PER_DAY else MINUTE_S)

@@ -1,0 +1,108 @@
+"""The plan as plain data: what `baseload plan --json` prints. docs/plan.md documents every key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baseload.plan.model import BreakEven, Option, Plan
+
+JSON_VERSION = 1
+"""Grows when a key changes its meaning or goes away; new keys do not count."""
+
+
+def plan_dict(plan: Plan) -> dict[str, Any]:
+    """The plan's numbers and words. Dollars are rounded to cents, prices and shares to six places."""
+    inputs, fleet = plan.inputs, plan.inputs.fleet
+    return {
+        "version": JSON_VERSION,
+        "answer": plan.answer,
+        "verdicts": list(plan.verdicts),
+        "cheapest": plan.cheapest.name,
+        "tokens_per_day": _tokens(inputs.tokens_per_day),
+        "output_share": round(inputs.mix.output_share, 6),
+        "cached_share": round(inputs.mix.cached_share, 6),
+        "peak_over_mean": round(inputs.curve.peak, 6),
+        "model": inputs.model,
+        "replica": {
+            "name": inputs.replica,
+            "usd_per_month": _usd(fleet.replica_month_usd),
+            "throughput_tokens_per_s": round(fleet.throughput_tokens_per_s, 3),
+            "usable": fleet.usable,
+            "spare": fleet.spare.value,
+            "team_usd_per_month": _usd(fleet.team_usd_per_month),
+            "usd_per_million_at_full_use": round(fleet.floor_usd_per_million(1.0), 6),
+            "usd_per_million_at_usable": round(fleet.floor_usd_per_million(fleet.usable), 6),
+        },
+        "options": [_option(option) for option in plan.options],
+        "break_even": [_break_even(plan, found) for found in plan.break_even],
+        "what_if": [
+            {
+                "change": each.change,
+                "cheapest": each.cheapest,
+                "usd_per_month": _usd(each.usd_per_month),
+                "flips": each.flips,
+            }
+            for each in plan.what_if
+        ],
+        "assumptions": [
+            {
+                "name": fact.name,
+                "value": fact.value,
+                "source": fact.source,
+                "as_of": fact.as_of or None,
+                "assumed": fact.assumed,
+            }
+            for fact in inputs.facts
+        ],
+    }
+
+
+def _option(option: Option) -> dict[str, Any]:
+    return {
+        "name": option.name,
+        "kind": option.kind.value,
+        "usd_per_month": _usd(option.usd_per_month),
+        "usd_per_million": round(option.usd_per_million, 6),
+        "replicas": option.replicas,
+        "spare_replicas": option.spare_replicas,
+        "owned_tokens_share": round(option.owned_tokens_share, 6),
+        "use": round(option.use, 6),
+        "spill_usd_per_month": _usd(option.spill_usd_per_month),
+        "metered": option.metered,
+    }
+
+
+def _break_even(plan: Plan, found: BreakEven) -> dict[str, Any]:
+    fleet = plan.inputs.fleet
+    one, hybrid_from = found.one_replica, found.hybrid_from_tokens_per_day
+    return {
+        "against": found.against.name,
+        "usd_per_million": round(found.against.usd_per_million, 6),
+        "never": found.never,
+        "crossings": [
+            {
+                "tokens_per_day": _tokens(crossing.tokens_per_day),
+                "cheaper_above": crossing.cheaper_above.value,
+                "replicas": crossing.replicas,
+            }
+            for crossing in found.crossings
+        ],
+        "one_replica": {
+            "tokens_per_day": _tokens(one.tokens_per_day),
+            "full_at_tokens_per_day": _tokens(one.full_at_tokens_per_day),
+            "pays": one.pays,
+        },
+        "hybrid_from_tokens_per_day": None if hybrid_from is None else _tokens(hybrid_from),
+        "owned_usd_per_million_at_full_use": round(fleet.floor_usd_per_million(1.0), 6),
+        "owned_usd_per_million_at_usable": round(fleet.floor_usd_per_million(fleet.usable), 6),
+        "words": found.words,
+    }
+
+
+def _usd(amount: float) -> float:
+    return round(amount, 2)
+
+
+def _tokens(count: float) -> int | None:
+    """Whole tokens; None for what no volume reaches."""
+    return round(count) if count < float("inf") else None

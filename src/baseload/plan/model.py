@@ -1,0 +1,161 @@
+"""The nouns of a plan: what went in, with where each figure comes from, and what came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from baseload.plan.break_even import Crossing, OneReplica
+from baseload.plan.costs import Fleet, Mix
+from baseload.plan.load import LoadCurve
+
+ASSUMED = "assumption"
+"""Source of a figure that nobody stated: neither the user nor a dated source."""
+
+GIVEN = "given"
+"""Source of a figure the user stated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One input of the plan: its value in words with its unit, and its source and ISO date ("" for none)."""
+
+    name: str
+    value: str
+    source: str
+    as_of: str = ""
+
+    @property
+    def assumed(self) -> bool:
+        """Whether this is a default without a source."""
+        return self.source.startswith(ASSUMED)
+
+
+class Role(StrEnum):
+    """What a metered price is compared as."""
+
+    FRONTIER = "frontier"  # another, usually stronger model
+    OPEN = "open"  # the very model that would be owned, as an API
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """A price that owned serving is compared with, in dollars per million tokens, in and out together."""
+
+    name: str
+    role: Role
+    usd_per_million: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All a decision needs, resolved to numbers; `facts` say where each comes from."""
+
+    model: str
+    replica: str
+    tokens_per_day: float
+    mix: Mix
+    curve: LoadCurve
+    fleet: Fleet
+    metered: tuple[Metered, ...]
+    facts: tuple[Fact, ...] = ()
+
+
+class Kind(StrEnum):
+    """The kinds of answer a plan compares."""
+
+    FRONTIER_API = "frontier_api"
+    OPEN_API = "open_api"
+    OWNED = "owned"
+    HYBRID = "hybrid"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One way to serve the whole demand. `replicas` leaves the spare out, `use` counts it where it serves."""
+
+    name: str
+    kind: Kind
+    usd_per_month: float
+    usd_per_million: float
+    replicas: int
+    spare_replicas: int
+    owned_tokens_share: float
+    use: float
+    spill_usd_per_month: float = 0.0
+    metered: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """Owned serving against one metered price over all volumes of this load curve.
+
+    `crossings` compares owning everything; `hybrid_from_tokens_per_day` is where a hybrid with this price
+    starts to pay, None for never.
+    """
+
+    against: Metered
+    crossings: tuple[Crossing, ...]
+    one_replica: OneReplica
+    hybrid_from_tokens_per_day: float | None
+    words: str
+
+    @property
+    def never(self) -> bool:
+        """Whether owning everything is dearer at every volume."""
+        return not self.crossings
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """One change of an input, what would then be cheapest, and whether that is another answer."""
+
+    change: str
+    cheapest: str
+    usd_per_month: float
+    flips: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to own and what to buy, with its evidence. Equal inputs give equal plans, to the byte."""
+
+    inputs: Inputs
+    options: tuple[Option, ...]
+    break_even: tuple[BreakEven, ...]
+    what_if: tuple[WhatIf, ...]
+    answer: str
+    verdicts: tuple[str, ...]
+
+    @property
+    def cheapest(self) -> Option:
+        """The option with the lowest monthly cost; ties go to the first, bought before owned."""
+        return min(self.options, key=lambda option: option.usd_per_month)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as plain data; the keys are documented in docs/plan.md."""
+        from baseload.plan.export import plan_dict
+
+        return plan_dict(self)
+
+    def html(self) -> str:
+        """The report: one HTML page without anything from elsewhere."""
+        from baseload.plan.report import report_html
+
+        return report_html(self)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report to this file and return its path. Raises EnvironmentProblem where that fails."""
+        from baseload.plan.report import write_report
+
+        return write_report(self, Path(path))
+
+    def _repr_html_(self) -> str:
+        from baseload.plan.report import notebook_html
+
+        return notebook_html(self)
+
+    def __str__(self) -> str:
+        return "\n".join((self.answer, *self.verdicts))

@@ -1,0 +1,85 @@
+"""What a plan is asked: every field may be left out, and what is left out is assumed and said so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from baseload.core import Slo
+from baseload.errors import UsageError
+from baseload.plan.costs import Spare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """The fields of `baseload plan` and of `bl.plan`; None means: look it up, or assume it and say so.
+
+    Prices are in dollars: `api_price` is (input, output) per million tokens and takes the place of the
+    catalog's price of the first `api`; `open_api_price` is per million tokens whichever way they go.
+    `throughput` is what one replica serves in tokens/s, input and output together, and takes the place of
+    the capacity model.
+    `on` is the day of the prices; None is today (UTC).
+    """
+
+    tokens_per_day: float | None = None
+    output_share: float | None = None
+    cached_share: float | None = None
+    api: tuple[str, ...] = ()
+    api_price: tuple[float, float] | None = None
+    open_api: bool = True
+    open_api_price: float | None = None
+    model: str | None = None
+    gpu: str | None = None
+    gpus: int | None = None
+    precision: str | None = None
+    usd_per_gpu_hour: float | None = None
+    throughput: float | None = None
+    usable: float | None = None
+    spare: Spare | str | None = None
+    team_usd_per_month: float | None = None
+    slo: Slo | None = None
+    on: date | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a value that cannot be meant."""
+        if isinstance(self.api, str):
+            object.__setattr__(self, "api", (self.api,))
+        _positive("tokens per day", self.tokens_per_day)
+        _positive("GPUs of a replica", self.gpus)
+        _positive("price of a GPU hour", self.usd_per_gpu_hour)
+        _positive("throughput of a replica", self.throughput)
+        _share("output share", self.output_share)
+        _share("cached share", self.cached_share)
+        _share("usable share of the throughput", self.usable)
+        if self.usable == 0:
+            raise UsageError(
+                "the usable share of the throughput is 0", hint="0.7 leaves 30% head-room for bursts"
+            )
+        _not_negative("team", self.team_usd_per_month)
+        _not_negative("price of the open model's API", self.open_api_price)
+        for price in self.api_price or ():
+            _not_negative("API price", price)
+        if self.spare is not None and str(self.spare) not in set(Spare):
+            raise UsageError(f"no such spare: {self.spare!r}", hint=f"choose one of {', '.join(Spare)}")
+        if self.open_api_price is not None and not self.open_api:
+            raise UsageError(
+                "a price for the open model's API, and no such API", hint="leave one of the two out"
+            )
+        if self.slo is not None:
+            _positive("TTFT of the SLO", self.slo.ttft_s)
+            _positive("TPOT of the SLO", self.slo.tpot_s)
+
+
+def _positive(name: str, value: float | None) -> None:
+    if value is not None and not 0 < value < float("inf"):
+        raise UsageError(f"{name}: {value} is not above 0")
+
+
+def _not_negative(name: str, value: float | None) -> None:
+    if value is not None and not 0 <= value < float("inf"):
+        raise UsageError(f"{name}: {value} is not 0 or more")
+
+
+def _share(name: str, value: float | None) -> None:
+    if value is not None and not 0 <= value <= 1:
+        raise UsageError(f"{name}: {value} is not between 0 and 1", hint="70% is written 0.7")

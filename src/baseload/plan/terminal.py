@@ -1,0 +1,89 @@
+"""The plan on a terminal: the answer first, then the table, the break-evens and what it all rests on."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from baseload.plan import words
+from baseload.plan.model import Kind, Option, Plan
+
+
+def print_plan(plan: Plan, console: Console) -> None:
+    """Write the plan to this console; readable without colour."""
+    console.print(Text(plan.answer, style="bold"))
+    for verdict in plan.verdicts:
+        console.print(Text(verdict))
+    console.print()
+    console.print(_options(plan))
+    console.print()
+    console.print(Text("Break-even", style="bold"))
+    for found in plan.break_even:
+        console.print(Text(found.words))
+    console.print()
+    console.print(_what_if(plan))
+    console.print()
+    console.print(_facts(plan))
+
+
+def _table(title: str, *columns: tuple[str, str]) -> Table:
+    """A table without vertical lines; columns are (heading, "left" or "right")."""
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
+    for heading, side in columns:
+        table.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
+    return table
+
+
+def _options(plan: Plan) -> Table:
+    volume = words.tokens(plan.inputs.tokens_per_day)
+    table = _table(
+        f"A month at {volume} tokens/day",
+        ("option", "left"),
+        ("$/month", "right"),
+        ("$/M tokens", "right"),
+        ("replicas", "right"),
+        ("owned tokens", "right"),
+        ("use", "right"),
+    )
+    cheapest = plan.cheapest
+    for option in plan.options:
+        mark = "← cheapest" if option is cheapest else ""
+        table.add_row(
+            f"{option.name} {mark}".strip(),
+            words.usd(option.usd_per_month),
+            words.usd_per_million(option.usd_per_million).removesuffix("/M"),
+            replicas_cell(option),
+            words.percent(option.owned_tokens_share),
+            words.percent(option.use) if option.replicas else "–",
+            style="bold" if option is cheapest else "",
+        )
+    return table
+
+
+def replicas_cell(option: Option) -> str:
+    """`6+1`: six for the load and a spare; a dash where nothing is owned."""
+    if not option.replicas:
+        return "buy all" if option.kind is Kind.HYBRID else "–"
+    return f"{option.replicas:,}" + (f"+{option.spare_replicas}" if option.spare_replicas else "")
+
+
+def _what_if(plan: Plan) -> Table:
+    table = _table(
+        "What would change the answer", ("if", "left"), ("then", "left"), ("$/month", "right"), ("", "left")
+    )
+    for each in plan.what_if:
+        changed = "changes the answer" if each.flips else ""
+        table.add_row(each.change, each.cheapest, words.usd(each.usd_per_month), changed)
+    return table
+
+
+def _facts(plan: Plan) -> Table:
+    table = _table(
+        "What this rests on", ("", "left"), ("value", "left"), ("source", "left"), ("date", "left")
+    )
+    for fact in plan.inputs.facts:
+        table.add_row(fact.name, fact.value, fact.source, fact.as_of)
+    return table
