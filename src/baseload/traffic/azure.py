@@ -59,9 +59,15 @@ def read_azure(stream: io.BufferedReader, path: Path) -> Traffic:
 
     Memory: 16 bytes a row while reading, then at most 64 for a moment; all rows share one model and tenant.
     """
+    header = stream.readline(_BLOCK_BYTES).decode("utf-8-sig", "replace").strip()
+    if tuple(header.split(",")) != HEADER:
+        raise DataError(
+            f"{path}: the header is {header[:200]!r}, not {','.join(HEADER)!r}",
+            hint="with other columns it is read as plain CSV: --format csv --columns arrival=COLUMN,…",
+        )
     bad = BadRows(str(path))
-    parts: list[_Part] = []
-    line = 1
+    parts = [_Part(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int32))]
+    line = 2
     for block in _blocks(stream, path):
         part, rows = _parse_block(block, line, bad)
         parts.append(part)
@@ -106,13 +112,12 @@ def _blocks(stream: io.BufferedReader, path: Path) -> Iterator[Bytes]:
 
 
 def _parse_block(block: Bytes, first_line: int, bad: BadRows) -> tuple[_Part, int]:
-    """The rows of a block and how many lines it has; line 1 of the file is its header."""
+    """The rows of a block and how many lines it has."""
     ends = np.flatnonzero(block[_MARGIN:] == _NEWLINE) + _MARGIN
     starts = np.concatenate([[_MARGIN], ends[:-1] + 1])
     lines = np.arange(first_line, first_line + len(ends))
     ends = ends - ((block[ends - 1] == _RETURN) & (ends > starts))
     wanted = ends > starts
-    wanted[0] &= first_line > 1
     if not wanted.all():
         starts, ends, lines = starts[wanted], ends[wanted], lines[wanted]
     fields, regular = _split(block, starts, ends)

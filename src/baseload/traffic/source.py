@@ -29,7 +29,7 @@ MAX_LINE_BYTES = 16 << 20
 def open_trace(path: Path) -> Iterator[io.BufferedReader]:
     """The file's bytes, unpacked if gzip or zstd; trouble while reading is told as an error of ours."""
     try:
-        with io.BufferedReader(io.FileIO(path), BUFFER_BYTES) as raw:
+        with _opened(path) as raw:
             yield _unpacked(raw)
     except FileNotFoundError:
         raise EnvironmentProblem(f"{path}: no such file", hint="check the path of the trace") from None
@@ -41,6 +41,10 @@ def open_trace(path: Path) -> Iterator[io.BufferedReader]:
         ) from None
     except OSError as error:
         raise EnvironmentProblem(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _opened(path: Path) -> io.BufferedReader:
+    return io.BufferedReader(io.FileIO(path), BUFFER_BYTES)
 
 
 def _unpacked(raw: io.BufferedReader) -> io.BufferedReader:

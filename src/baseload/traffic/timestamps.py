@@ -87,6 +87,11 @@ class Clock:
         self.unit = unit
         self._iso: bool | None = None if unit is None else False
 
+    @property
+    def reads_dates(self) -> bool:
+        """Whether the column turned out to hold dates, so that its times are wall clock."""
+        return bool(self._iso)
+
     def ns(self, value: object) -> int:
         """The time in ns. Raises ValueError with the reason."""
         if isinstance(value, datetime):

@@ -1,0 +1,40 @@
+"""Mooncake traces: JSON Lines with `timestamp` (ms), lengths, and hashes of the prompt's 512-token blocks.
+
+`cached_tokens` is what an unlimited prefix cache would have held, from the hashes. Source: Qin et al.,
+Mooncake, FAST 2025 (Apache-2.0).
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from msgspec import Struct
+
+from baseload.traffic.jsonlines import json_rows
+from baseload.traffic.rows import BadRows, Origin, Row, Rows
+from baseload.traffic.table import Traffic
+from baseload.traffic.timestamps import Clock, Unit
+
+BLOCK_TOKENS = 512
+
+
+class _Line(Struct):
+    timestamp: float
+    input_length: int
+    output_length: int
+    hash_ids: list[int]
+
+
+def read_mooncake(stream: io.BufferedReader, path: Path) -> Traffic:
+    """The trace in `stream`, with prefix blocks. Raises DataError (see `BadRows`)."""
+    bad, rows, clock = BadRows(str(path)), Rows(), Clock(Unit.MS)
+    for number, line in json_rows(stream, path, bad, _Line):
+        try:
+            time_ns = clock.ns(line.timestamp)
+            rows.add(Row(time_ns, line.input_length, line.output_length, blocks=line.hash_ids))
+        except ValueError as error:
+            bad.add(number, str(error))
+    return rows.traffic(
+        Origin(f"{path.name} (Mooncake trace)", wall_clock=False, bad=bad), block_tokens=BLOCK_TOKENS
+    )

@@ -1,0 +1,140 @@
+"""Read traffic from any file: the format is found from its first bytes or line, or named."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from baseload.errors import DataError, UnknownName, UsageError
+from baseload.traffic import azure, bailian, burstgpt, generic, mooncake, servegen
+from baseload.traffic.columns import parse_columns
+from baseload.traffic.load import LoadShape
+from baseload.traffic.source import lines, open_trace
+from baseload.traffic.table import Traffic
+
+PARQUET_MAGIC = b"PAR1"
+SQLITE_MAGIC = b"SQLite format 3\x00"
+
+
+class Format(StrEnum):
+    """What traffic can be read from; docs/traffic.md describes each."""
+
+    AZURE = "azure"
+    MOONCAKE = "mooncake"
+    BAILIAN = "bailian"
+    BURSTGPT = "burstgpt"
+    SERVEGEN = "servegen"
+    LEDGER = "ledger"
+    CSV = "csv"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+def read_traffic(
+    path: str | Path, format: str | None = None, columns: str | Mapping[str, str] | None = None
+) -> Traffic:
+    """The requests in a trace, a log or a ledger, sorted by arrival and counted from the first one.
+
+    `format` is a `Format`; None finds it out. `columns` names the columns of a CSV, JSON Lines or Parquet
+    file (`arrival=ts,input=prompt_tokens,output=completion_tokens`), as `columns.parse_columns` says.
+    Files may be packed with gzip or zstd. Raises DataError where the file is not what it should be or more
+    than 1% of its rows are bad, EnvironmentProblem where it is missing, UsageError for wrong arguments.
+    """
+    path = Path(path)
+    wanted = parse_columns(columns or {})
+    kind = detect(path) if format is None else _named(format)
+    if wanted.names and format is None:
+        kind = _PLAIN.get(kind, kind)
+    if wanted.names and kind not in (Format.CSV, Format.JSONL, Format.PARQUET):
+        raise UsageError(f"the columns of the format {kind.value!r} are fixed", hint="leave --columns out")
+    if kind is Format.SERVEGEN:
+        raise DataError(f"{path}: a ServeGen load curve holds no requests", hint="it is read by `read_shape`")
+    if kind is Format.PARQUET:
+        return generic.read_parquet(path, wanted)
+    with open_trace(path) as stream:
+        match kind:
+            case Format.AZURE:
+                return azure.read_azure(stream, path)
+            case Format.MOONCAKE:
+                return mooncake.read_mooncake(stream, path)
+            case Format.BAILIAN:
+                return bailian.read_bailian(stream, path)
+            case Format.BURSTGPT:
+                return burstgpt.read_burstgpt(stream, path)
+            case Format.JSONL:
+                return generic.read_jsonl(stream, path, wanted)
+            case _:
+                return generic.read_csv(stream, path, wanted)
+
+
+def read_shape(path: str | Path, *, window_s: float = 600.0, workload: str | None = None) -> LoadShape:
+    """The load shape of any file that `read_traffic` reads, or of a ServeGen load curve.
+
+    `window_s` is the window's length for requests (a curve brings its own); `workload` chooses one of a
+    curve's. Raises as `read_traffic` does.
+    """
+    path = Path(path)
+    if detect(path) is Format.SERVEGEN:
+        return servegen.read_servegen(path, workload=workload)
+    return read_traffic(path).shape(window_s)
+
+
+_PLAIN = {
+    Format.AZURE: Format.CSV,
+    Format.BURSTGPT: Format.CSV,
+    Format.SERVEGEN: Format.CSV,
+    Format.MOONCAKE: Format.JSONL,
+    Format.BAILIAN: Format.JSONL,
+}
+"""What a known format is when the user names its columns."""
+
+
+def _named(format: str) -> Format:
+    try:
+        return Format(format)
+    except ValueError:
+        raise UnknownName("format", format, list(Format)) from None
+
+
+def detect(path: Path) -> Format:
+    """The format of a file, from its first bytes and first line. Raises DataError for an empty file."""
+    with open_trace(path) as stream:
+        magic = stream.peek(len(SQLITE_MAGIC))[: len(SQLITE_MAGIC)]
+        if magic == SQLITE_MAGIC:
+            return Format.LEDGER
+        if magic.startswith(PARQUET_MAGIC):
+            return Format.PARQUET
+        first = next(lines(stream, path), None)
+    if first is None:
+        raise DataError(f"{path}: is empty", hint="a trace has one request a line")
+    text = first[1].decode("utf-8", "replace")
+    return _of_object(first[1], path) if text.startswith("{") else _of_header(text)
+
+
+def _of_object(line: bytes, path: Path) -> Format:
+    """JSON Lines: whose keys are these?"""
+    try:
+        keys = set(msgspec.json.decode(line, type=dict[str, msgspec.Raw]))
+    except msgspec.DecodeError as error:
+        raise DataError(f"{path}:1: looks like JSON Lines but is no JSON object: {error}") from None
+    if {"timestamp", "input_length", "output_length", "hash_ids"} <= keys:
+        return Format.BAILIAN if "chat_id" in keys else Format.MOONCAKE
+    return Format.JSONL
+
+
+def _of_header(line: str) -> Format:
+    """CSV: whose columns are these?"""
+    header = tuple(name.strip() for name in next(csv.reader([line]), []))
+    if header == azure.HEADER:
+        return Format.AZURE
+    for known, kind in (
+        (burstgpt.COLUMNS.values(), Format.BURSTGPT),
+        (servegen.CURVE, Format.SERVEGEN),
+    ):
+        if set(known) <= set(header):
+            return kind
+    return Format.CSV
