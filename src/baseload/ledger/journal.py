@@ -291,8 +291,10 @@ class Journal:
                 self._wake.clear()
 
     def _make_segment(self) -> _Segment:
-        self._header = self._header._replace(sequence=self._header.sequence + 1)
-        return _Segment(self._directory, self._header, self._segment_bytes)
+        header = self._header._replace(sequence=self._header.sequence + 1)
+        segment = _Segment(self._directory, header, self._segment_bytes)
+        self._header = header  # only now: a gap in the sequence means that a file was lost
+        return segment
 
     def _prepare(self) -> None:
         """Allocates the spare if there is none; a failure is kept for `stats` and tried again later."""

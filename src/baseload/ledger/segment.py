@@ -21,9 +21,10 @@ HEADER = struct.Struct("<8sHHIIQQ16sI8x")
 LENGTH = struct.Struct("<I")
 FRAME = struct.Struct("<II")
 SEAL = 0xFFFF_FFFF
-MAX_PAYLOAD_BYTES = 64 * 1024
+MAX_PAYLOAD_BYTES = 64 * 1024 - 1
 SUFFIX = ".segment"
 
+_MAYBE_FRAME = re.compile(rb"(?s)(?=..\x00\x00....[\x90-\x9f\xdc])")  # a short length, then an array
 _NAME = re.compile(r"(?P<writer>[0-9a-f]{8}-\d+-\d+-[0-9a-f]{16})-(?P<sequence>\d{8})\.segment")
 
 
@@ -81,11 +82,10 @@ class Stop(Enum):
 
 
 class Scan(NamedTuple):
-    """Payloads read, the offset behind each, where reading stopped and why."""
+    """Payloads read, the offset behind each, and why reading stopped behind the last."""
 
     payloads: list[bytes]
     ends: list[int]
-    at: int
     stop: Stop
 
 
@@ -96,20 +96,35 @@ def scan(data: bytes, at: int = 0) -> Scan:
     size, unpack, crc32 = len(data), FRAME.unpack_from, zlib.crc32
     while True:
         if at + 4 > size:
-            return Scan(payloads, ends, at, Stop.SHORT)
+            return Scan(payloads, ends, Stop.SHORT)
         length = LENGTH.unpack_from(data, at)[0]
         if length == 0:
-            return Scan(payloads, ends, at, Stop.END)
+            return Scan(payloads, ends, Stop.END)
         if length == SEAL:
-            return Scan(payloads, ends, at, Stop.SEALED)
+            return Scan(payloads, ends, Stop.SEALED)
         if length > MAX_PAYLOAD_BYTES:
-            return Scan(payloads, ends, at, Stop.BAD)
+            return Scan(payloads, ends, Stop.BAD)
         behind = at + 8 + length
         if behind > size:
-            return Scan(payloads, ends, at, Stop.SHORT)
+            return Scan(payloads, ends, Stop.SHORT)
         payload = data[at + 8 : behind]
         if crc32(payload) != unpack(data, at)[1]:
-            return Scan(payloads, ends, at, Stop.BAD)
+            return Scan(payloads, ends, Stop.BAD)
         payloads.append(payload)
         ends.append(behind)
         at = behind
+
+
+def frame_behind(data: bytes) -> int | None:
+    """Offset of the first whole frame anywhere in `data`, or None if there is none.
+
+    Tells lost pages from a frame that was cut short, in the bytes behind the last frame. What it finds may
+    be the content of another frame, so it is good for a report and never for booking.
+    """
+    written = data.rstrip(b"\0")
+    for match in _MAYBE_FRAME.finditer(written):
+        at = match.start()
+        length, checksum = FRAME.unpack_from(data, at)
+        if length and zlib.crc32(data[at + 8 : at + 8 + length]) == checksum:
+            return at
+    return None
