@@ -43,7 +43,7 @@ def check(file: Path, as_json: bool) -> None:
     today = datetime.now(UTC).date()
     try:
         with tempfile.TemporaryDirectory() as cache:
-            loaded = load_snapshot(file, Path(cache), today)
+            loaded = load_snapshot(file, today, cache_dir=Path(cache))
     except configuration.InvalidConfig as error:
         if not as_json:
             raise

@@ -63,6 +63,11 @@ class Document:
             path = path[:-1]
         return self.places[path].line if path in self.places else 0
 
+    def shown(self, path: PathIn) -> str:
+        """The scalar at this place as it is written: references stay references, so no secret shows."""
+        text = (self.places[path].text if path in self.places else None) or ""
+        return (text if text.isprintable() else ascii(text))[:80]
+
     def problem(self, path: PathIn, message: str, hint: str = "") -> ConfigError:
         """An error that names this place."""
         return ConfigError(self.file, self.line(path), dotted(path), message, hint=hint)

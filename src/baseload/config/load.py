@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -12,11 +13,13 @@ from pydantic_core import ErrorDetails
 from baseload.config.document import MOST_BYTES, Document, PathIn, read_document
 from baseload.config.published import known_keys
 from baseload.config.references import check_references
-from baseload.config.schema import Config
+from baseload.config.schema import Config, Outline, Section
 from baseload.errors import ConfigError, EnvironmentProblem, nearest
 
 LATER = frozenset({"shared", "workers", "hard", "fallback", "budget"})
 """Keys of the design that this version does not have: refused, never accepted in silence."""
+
+_S = TypeVar("_S", bound=Section)
 
 _MESSAGES = {
     "missing": "is required",
@@ -47,6 +50,36 @@ def load(path: str | Path, env: Mapping[str, str] | None = None) -> Config:
     Raises InvalidConfig with every problem, EnvironmentProblem where the file cannot be read.
     """
     path = Path(path)
+    config = parse(_text_of(path), str(path), path.absolute().parent, env)
+    config._sources = (path.absolute(), *config._sources)
+    return config
+
+
+def parse(text: str, file: str, base: Path, env: Mapping[str, str] | None = None) -> Config:
+    """The configuration in this text, which stands for `file` in the folder `base`. Raises InvalidConfig."""
+    document = _document(text, file, base, env)
+    problems = [*document.problems, *check_references(document)]
+    config = _validated(Config, document, base, problems)
+    config._file = file
+    certificates = [config.tls.cert, config.tls.key] if config.tls else []
+    authorities = [target.ca for target in config.targets.values() if target.ca]
+    config._sources = (*document.secret_files, *certificates, *authorities)
+    config._literal_keys = tuple(_literal_keys(document, config))
+    return config
+
+
+def outline(path: str | Path, env: Mapping[str, str] | None = None) -> Outline:
+    """Where this file keeps its data and what it names: read without its secrets, the rest left to `load`.
+
+    Raises InvalidConfig for what concerns these keys, EnvironmentProblem where the file cannot be read.
+    """
+    path = Path(path)
+    base = path.absolute().parent
+    document = _document(_text_of(path), str(path), base, env)
+    return _validated(Outline, document, base, [p for p in document.problems if p.key == "data"])
+
+
+def _text_of(path: Path) -> str:
     try:
         with path.open("rb") as stream:
             raw = stream.read(MOST_BYTES + 1)
@@ -57,37 +90,28 @@ def load(path: str | Path, env: Mapping[str, str] | None = None) -> Config:
     if len(raw) > MOST_BYTES:
         raise InvalidConfig([ConfigError(str(path), 0, "", "longer than 1 MiB")])
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise InvalidConfig([ConfigError(str(path), line, "", "not UTF-8 text")]) from None
-    config = parse(text, str(path), path.absolute().parent, os.environ if env is None else env)
-    config._sources = (path.absolute(), *config._sources)
-    return config
 
 
-def parse(text: str, file: str, base: Path, env: Mapping[str, str]) -> Config:
-    """The configuration in this text, which stands for `file` in the folder `base`. Raises InvalidConfig."""
+def _document(text: str, file: str, base: Path, env: Mapping[str, str] | None) -> Document:
     try:
-        document = read_document(text, file, base, env)
-    except InvalidConfig:
-        raise
+        return read_document(text, file, base, os.environ if env is None else env)
     except ConfigError as error:
         raise InvalidConfig([error]) from None
-    problems = [*document.problems, *check_references(document)]
-    config = None
+
+
+def _validated(kind: type[_S], document: Document, base: Path, problems: list[ConfigError]) -> _S:
+    """The document as this kind of section. Raises InvalidConfig with what is wrong and these problems."""
     try:
-        config = Config.model_validate(document.data, context={"base": base})
+        section = kind.model_validate(document.data, context={"base": base})
     except ValidationError as error:
-        problems.extend(_schema_problems(document, error))
-    if problems or config is None:
+        raise InvalidConfig(_in_order([*problems, *_schema_problems(document, error)])) from None
+    if problems:
         raise InvalidConfig(_in_order(problems))
-    config._file = file
-    certificates = [config.tls.cert, config.tls.key] if config.tls else []
-    authorities = [target.ca for target in config.targets.values() if target.ca]
-    config._sources = (*document.secret_files, *certificates, *authorities)
-    config._literal_keys = tuple(_literal_keys(document, config))
-    return config
+    return section
 
 
 def _literal_keys(document: Document, config: Config) -> Iterator[str]:
@@ -122,10 +146,8 @@ def _message(document: Document, path: PathIn, detail: ErrorDetails) -> tuple[st
         return _MESSAGES[kind], ""
     place = document.places.get(path)
     shown = ""
-    if place and place.text and path[-1] != "key" and "@" not in place.text:
-        shown = f" (got {place.text[:80]})"
-    elif path in document.places and place and place.text == "":
-        shown = " (got nothing)"
+    if place and place.text is not None and path[-1] != "key" and "@" not in place.text:
+        shown = f" (got {document.shown(path) or 'nothing'})"
     if kind == "value_error":
         message, _, hint = str(detail["ctx"]["error"]).partition("; ")
         return message + shown, hint

@@ -1,4 +1,4 @@
-"""The published JSON schema of baseload.yaml, and what is read off it: a section's keys, the table of the docs."""
+"""The published JSON schema of baseload.yaml, and what is read off it: a section's keys, the docs' table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class KeyRow(NamedTuple):
-    """One key: its dotted path (`NAME` stands for a free name), what may stand there, an example."""
+    """One key: its path (`NAME` stands for a free name), what may stand there, an example if no default is one."""
 
     key: str
     kind: str
@@ -59,15 +59,10 @@ def _rows(node: dict[str, Any], root: dict[str, Any], prefix: str) -> Iterator[K
     required = node.get("required", [])
     for name, value in node["properties"].items():
         section, key = _section(value, root), f"{prefix}{name}"
-        named = _named(section)
-        example = _found(value, "examples")
-        yield KeyRow(
-            key,
-            _kind(value, section),
-            "required" if name in required else _default(value.get("default")),
-            value["description"],
-            f"`{example[0]}`" if example else "",
-        )
+        named, example = _named(section), _found(value, "examples")
+        default = "required" if name in required else _default(value.get("default"))
+        shown = f"`{example[0]}`" if example and not default.startswith("`") else ""
+        yield KeyRow(key, _kind(value, section), default, value["description"], shown)
         if named:
             yield from _rows(_section(named, root), root, f"{key}.NAME.")
         elif "properties" in section:

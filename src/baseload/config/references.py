@@ -25,12 +25,15 @@ def check_references(document: Document) -> Iterator[ConfigError]:
     targets = _mapping(data, "targets")
     for name, target in targets.items():
         yield from _target(document, ("targets", name), target)
-    for name, model in _mapping(data, "models").items():
-        yield from _model(document, ("models", name), model, targets)
     classes, models = _mapping(data, "classes"), _mapping(data, "models")
+    for name, model in models.items():
+        yield from _model(document, ("models", name), model, targets)
+    yield from _nameless(document, targets, models)
     if isinstance(data, dict) and "default" not in classes:
-        place: PathIn = ("classes", "default")
-        yield document.problem(place, "must be written: there is no default class by silence", _DEFAULT_CLASS)
+        place: PathIn = ("classes", "default") if classes else ("classes",)
+        yield document.problem(
+            place, "the default class must be written, there is none by silence", _DEFAULT_CLASS
+        )
     for name, tenant in _mapping(data, "tenants").items():
         place = ("tenants", name)
         if isinstance(tenant, dict):
@@ -70,7 +73,7 @@ def _metered(
         near = nearest(name, provider_names())
         yield document.problem(
             (*path, "metered", "provider"),
-            f"unknown provider {name!r}",
+            f"unknown provider {document.shown((*path, 'metered', 'provider'))!r}",
             (f"did you mean {near!r}? " if near else "")
             + "Another provider must bring its own `url` and `price`",
         )
@@ -107,6 +110,23 @@ def _model(document: Document, path: PathIn, model: Any, targets: dict[str, Any]
         yield document.problem(path, "has no targets", "list at least one under `owned` or `metered`")
 
 
+def _nameless(document: Document, targets: dict[str, Any], models: dict[str, Any]) -> Iterator[ConfigError]:
+    """Metered targets without a `model` that several models list: there is no one name to price them by."""
+    for name, target in targets.items():
+        if isinstance(target, dict) and "metered" in target and "model" not in target:
+            asked = [
+                model
+                for model, entry in models.items()
+                if isinstance(entry, dict) and name in _list(entry, "metered")
+            ]
+            if len(asked) > 1:
+                yield document.problem(
+                    ("targets", name, "model"),
+                    f"is required: {' and '.join(asked)} share this target",
+                    "write the name the provider knows, or one target for each",
+                )
+
+
 def _unknown(
     document: Document, path: PathIn, kind: str, name: Any, known: Iterable[str]
 ) -> Iterator[ConfigError]:
@@ -114,7 +134,7 @@ def _unknown(
         near = nearest(name, known)
         names = ", ".join(sorted(known)[:8]) or "none"
         hint = f"did you mean {near!r}?" if near else f"written are: {names}"
-        yield document.problem(path, f"unknown {kind} {name!r}", hint)
+        yield document.problem(path, f"unknown {kind} {document.shown(path)!r}", hint)
 
 
 def _mapping(data: Any, key: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ alone decides is checked here; what takes two (a name used here and defined ther
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
@@ -38,6 +39,10 @@ from baseload.config.fields import (
     Words,
 )
 
+DEFAULT_DATA = "./baseload-data"
+DEFAULT_TENANT = "default"
+"""The tenant of requests without a key (`open: true`); it exists even where the file does not write it."""
+
 
 class Section(BaseModel):
     """A mapping of the file: unknown keys are refused, values never change, inputs stay out of messages."""
@@ -50,20 +55,20 @@ class Section(BaseModel):
 class LimitsSection(Section):
     """How much may be asked; what is not written is unlimited."""
 
-    requests_per_minute: Count | None = None
+    requests_per_minute: Count | None = Field(default=None, examples=["600"])
     """Requests a minute."""
     tokens_per_minute: Count | None = None
     """Input and output tokens a minute."""
-    concurrent: Count | None = None
+    concurrent: Count | None = Field(default=None, examples=["50"])
     """Requests in flight at once."""
 
 
 class TlsSection(Section):
     """TLS on the data port."""
 
-    cert: ReadableFile
+    cert: ReadableFile = Field(examples=["tls/server.pem"])
     """PEM file of the certificate and its chain."""
-    key: ReadableFile
+    key: ReadableFile = Field(examples=["tls/server.key"])
     """PEM file of the private key."""
 
 
@@ -100,13 +105,13 @@ class JournalSection(Section):
 class LongContextSection(Section):
     """Prices of the whole request once its input exceeds a length."""
 
-    above: Count
+    above: Count = Field(examples=["200k"])
     """Input tokens above which these prices hold."""
     input: Usd
     """USD per million uncached input tokens."""
-    output: Usd
+    output: Usd = Field(examples=["10.00"])
     """USD per million output tokens."""
-    cached_input: Usd | None = None
+    cached_input: Usd | None = Field(default=None, examples=["1.25"])
     """USD per million cached input tokens; not written: as input."""
 
 
@@ -115,11 +120,11 @@ class PriceSection(Section):
 
     input: Usd
     """USD per million uncached input tokens."""
-    output: Usd
+    output: Usd = Field(examples=["10.00"])
     """USD per million output tokens."""
-    cached_input: Usd | None = None
+    cached_input: Usd | None = Field(default=None, examples=["1.25"])
     """USD per million input tokens read from the provider's cache; not written: as input."""
-    cache_write: Usd | None = None
+    cache_write: Usd | None = Field(default=None, examples=["3.75"])
     """USD per million input tokens written to the provider's cache; not written: as input."""
     long_context: LongContextSection | None = None
     """Prices of requests with a long input."""
@@ -132,15 +137,15 @@ class PriceSection(Section):
 class CapacitySection(Section):
     """A measured step time that replaces the capacity model's (docs/capacity.md)."""
 
-    base: Duration
+    base: Duration = Field(examples=["16ms"])
     """Time of a decode step with nothing in it."""
-    per_sequence: Duration
+    per_sequence: Duration = Field(examples=["50us"])
     """What each running sequence adds to a step."""
-    per_kv_token: Duration
+    per_kv_token: Duration = Field(examples=["79ns"])
     """What each token held in the KV cache adds to a step."""
-    per_prefill_token: Duration
+    per_prefill_token: Duration = Field(examples=["65us"])
     """What each uncached input token takes to prefill."""
-    kv_tokens: Count
+    kv_tokens: Count = Field(examples=["240k"])
     """Tokens the KV cache holds."""
     error: Fraction = 0.0
     """Relative half-width of the 80% interval of these figures, as a fraction."""
@@ -151,7 +156,7 @@ class OwnedSection(Section):
 
     engine: Engine
     """The serving software."""
-    usd_per_hour: Usd
+    usd_per_hour: Usd = Field(examples=["8.00"])
     """What the replica costs per hour in USD, all its GPUs together."""
     gpus: Gpus | None = None
     """How many of which GPU; with `precision` and a known model the capacity model predicts its speed."""
@@ -159,7 +164,7 @@ class OwnedSection(Section):
     """Precision of the weights; not written: the one the model's maker publishes."""
     open_model: OpenModelName | None = None
     """The catalog's name of the model, where the target's own `model` is not one of its names."""
-    max_sequences: Count | None = None
+    max_sequences: Count | None = Field(default=None, examples=["256"])
     """The engine's admission limit (vLLM `--max-num-seqs`)."""
     capacity: CapacitySection | None = None
     """Measured step time, in place of the predicted one."""
@@ -210,7 +215,7 @@ class TargetSection(Section):
     """The provider's own limits for this credential (metered targets)."""
     timeouts: TimeoutsSection = TimeoutsSection()
     """Deadlines of one attempt."""
-    context: Count | None = None
+    context: Count | None = Field(default=None, examples=["128k"])
     """Longest input and output together, in tokens."""
     ca: ReadableFile | None = None
     """PEM file of the authority that signs its certificate, in place of the system's."""
@@ -236,7 +241,7 @@ class ModelSection(Section):
     """The promise to its clients."""
     limits: LimitsSection = LimitsSection()
     """Limits of all requests for this model together."""
-    price_cap: Usd | None = None
+    price_cap: Usd | None = Field(default=None, examples=["0.05"])
     """USD a request is worth where no metered target may serve it: the reference of congestion."""
 
 
@@ -267,7 +272,7 @@ class Config(Section):
     """The data port, where clients connect."""
     control: Address = Field(default="127.0.0.1:4001", validate_default=True)
     """The control port: metrics, health, admin. Keep it private."""
-    data: FilePath = Field(default="./baseload-data", validate_default=True)
+    data: FilePath = Field(default=DEFAULT_DATA, validate_default=True)
     """Folder of journal, ledger and keys; relative to this file."""
     tls: TlsSection | None = None
     """TLS on the data port; not written: plain HTTP."""
@@ -304,3 +309,16 @@ class Config(Section):
     def literal_keys(self) -> tuple[str, ...]:
         """The keys whose credential stands in the file itself, in the clear."""
         return self._literal_keys
+
+
+class Outline(Section):
+    """What commands beside the gateway need of the file: its data folder and the names in it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    data: FilePath = Field(default=DEFAULT_DATA, validate_default=True)
+    """Folder of journal, ledger and keys."""
+    tenants: dict[str, Any] = {}
+    """Written tenants."""
+    models: dict[str, Any] = {}
+    """Written models."""

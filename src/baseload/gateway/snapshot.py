@@ -23,7 +23,7 @@ from baseload.capacity.steptime import step_time
 from baseload.catalog.gpus import gpu
 from baseload.catalog.models import OpenModel, open_model
 from baseload.catalog.rates import RateTable, load_or_compile
-from baseload.config import Config
+from baseload.config import DEFAULT_TENANT, Config
 from baseload.config.fields import NO_KEY
 from baseload.config.providers import ENDPOINTS
 from baseload.config.schema import (
@@ -49,6 +49,7 @@ from baseload.core import (
     TokenPrice,
 )
 from baseload.errors import UnknownName, UsageError
+from baseload.policy.residency import describe, may_process
 
 RESTART_KEYS = ("listen", "control", "data", "tls", "http", "journal")
 """What a running gateway has opened or sized with: changes wait for the next start."""
@@ -57,9 +58,6 @@ VERSION_LETTERS = 12
 
 WRITTEN_MAX_SEQUENCES = 256
 """Admission limit beside a written step time where `max_sequences` is not: vLLM's default."""
-
-DEFAULT_TENANT = "default"
-"""The tenant of requests without a key (`open: true`); it exists even where the file does not write it."""
 
 _CAPACITY_ENGINES = {"tensorrt-llm": "trtllm"}
 """Where the capacity model calls an engine by another name."""
@@ -74,7 +72,7 @@ class Loaded(NamedTuple):
 
 
 def load_snapshot(
-    path: str | Path, cache_dir: Path, today: date, env: Mapping[str, str] | None = None
+    path: str | Path, today: date, env: Mapping[str, str] | None = None, *, cache_dir: Path | None = None
 ) -> Loaded:
     """Reads the file and compiles it with today's prices.
 
@@ -82,7 +80,7 @@ def load_snapshot(
     read; whoever serves keeps the snapshot it has then.
     """
     read = config.load(path, env)
-    rates = load_or_compile(needed_rates(read), today, cache_dir)
+    rates = load_or_compile(needed_rates(read), today, cache_dir or read.data / "prices")
     return Loaded(read, compile_snapshot(read, rates), tuple(warnings_of(read, rates)))
 
 
@@ -133,6 +131,18 @@ def warnings_of(read: Config, rates: RateTable) -> Iterator[str]:
             _, why_not = _step_time(read, name)
             if why_not:
                 yield f"targets.{name}: its speed cannot be predicted: {why_not}"
+    snapshot = compile_snapshot(read, rates)
+    for tenant in snapshot.tenants.values():
+        for model in snapshot.models.values():
+            allowed = tenant.models is None or model.name in tenant.models
+            if allowed and not any(may_process(tenant.data_class, target) for target in model.targets):
+                rule = describe(tenant.data_class)
+                yield f"tenants.{tenant.name}: no target of model {model.name} may process its data: {rule}"
+
+
+def stamps(read: Config) -> tuple[tuple[int, int, int] | None, ...]:
+    """What the files of this configuration look like now; a different answer later asks for a reload."""
+    return tuple(_stamp(file) for file in read.sources)
 
 
 def needs_restart(old: Config, new: Config) -> list[str]:
@@ -145,6 +155,14 @@ def upstream_model(read: Config, target: str) -> str:
     own = read.targets[target].model
     asked = (name for name, model in read.models.items() if target in (*model.owned, *model.metered))
     return own or next(asked, target)
+
+
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def _target(read: Config, name: str, rates: RateTable) -> Target:
