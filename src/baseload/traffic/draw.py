@@ -74,7 +74,7 @@ def _counts(shape: LoadShape, arrivals: Arrivals, random: np.random.Generator) -
 
 
 def _stretched(tokens: Ints, factor: Floats, random: np.random.Generator) -> Ints:
-    """Lengths times their factors, rounded up or down at random so that means hold; none is stretched to 0."""
+    """Lengths times their factors, rounded up or down at random to keep the mean; none becomes 0."""
     exact = tokens * factor
     whole = np.floor(exact + random.random(len(tokens))).astype(np.int64)
     return np.clip(whole, np.minimum(tokens, 1), MAX_TOKENS)

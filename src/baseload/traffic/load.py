@@ -7,6 +7,7 @@ can be drawn from it; it is all that is published of some traces, and any `Traff
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,14 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 DAY_S = 86_400.0
+
+
+def freeze(instance: object, **columns: npt.DTypeLike) -> None:
+    """Give a frozen dataclass's arrays their dtype, as views that nobody can write through."""
+    for name, dtype in columns.items():
+        view: npt.NDArray[Any] = np.asarray(getattr(instance, name), dtype=dtype).view()
+        view.setflags(write=False)
+        object.__setattr__(instance, name, view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class Load:
     """Requests and tokens per second in equal windows of `window_s` seconds, in order of time.
 
     `cached_tokens_per_s` is the part of `input_tokens_per_s` that a prefix cache holds. All four arrays have
-    the same length, at least one, and nothing in them is negative.
+    the same length, at least one, nothing in them is negative, and they cannot be written to.
     """
 
     window_s: float
@@ -48,6 +57,13 @@ class Load:
     output_tokens_per_s: Floats
 
     def __post_init__(self) -> None:
+        freeze(
+            self,
+            requests_per_s=np.float64,
+            input_tokens_per_s=np.float64,
+            cached_tokens_per_s=np.float64,
+            output_tokens_per_s=np.float64,
+        )
         if not self.window_s > 0 or not len(self.requests_per_s):
             raise UsageError("a load needs at least one window of more than 0 s")
         for column in self._columns():
@@ -135,6 +151,7 @@ class Lengths:
     weights: Floats
 
     def __post_init__(self) -> None:
+        freeze(self, input_edges=np.int64, output_edges=np.int64, weights=np.float64)
         if self.weights.shape != (len(self.input_edges) - 1, len(self.output_edges) - 1):
             raise UsageError("a length histogram needs one weight per cell between its edges")
         for edges in (self.input_edges, self.output_edges):

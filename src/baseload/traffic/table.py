@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from baseload.errors import UsageError
-from baseload.traffic.load import DAY_S, Floats, Ints, Lengths, Load, LoadShape, TokensPerDay
+from baseload.traffic.load import DAY_S, Floats, Ints, Lengths, Load, LoadShape, TokensPerDay, freeze
 
 Codes = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
@@ -43,6 +43,7 @@ class PrefixBlocks:
     block_tokens: int
 
     def __post_init__(self) -> None:
+        freeze(self, offsets=np.int64, hashes=np.int64)
         if self.block_tokens < 1:
             raise UsageError("a prefix block holds at least one token")
         if not len(self.offsets) or self.offsets[0] != 0 or self.offsets[-1] != len(self.hashes):
@@ -129,14 +130,11 @@ class Traffic:
     def __post_init__(self) -> None:
         if not len(self.arrival_s):
             raise UsageError("traffic needs at least one request")
-        for name, kind in _COLUMNS:
-            column: npt.NDArray[Any] = np.asarray(getattr(self, name), dtype=kind).view()
-            if column.shape != self.arrival_s.shape:
-                raise UsageError(
-                    f"traffic column {name} has {column.shape} entries, arrival_s {self.arrival_s.shape}"
-                )
-            column.setflags(write=False)
-            object.__setattr__(self, name, column)
+        freeze(self, **dict(_COLUMNS))
+        for name, _ in _COLUMNS:
+            shape = getattr(self, name).shape
+            if shape != (len(self),):
+                raise UsageError(f"traffic column {name} has shape {shape}, not one entry per request")
         self._check()
 
     def _check(self) -> None:
