@@ -14,7 +14,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class KeyRow(NamedTuple):
-    """One key: its path (`NAME` stands for a free name), what may stand there, an example if no default is one."""
+    """One key: its path (`NAME` is a free name), what may stand there, an example unless a default is one."""
 
     key: str
     kind: str

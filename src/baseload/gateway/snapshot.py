@@ -72,9 +72,9 @@ class Loaded(NamedTuple):
 
 
 def load_snapshot(
-    path: str | Path, today: date, env: Mapping[str, str] | None = None, *, cache_dir: Path | None = None
+    path: str | Path, today: date, *, cache_dir: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Loaded:
-    """Reads the file and compiles it with today's prices.
+    """Reads the file and compiles it with today's prices, cached in `cache_dir` (by default in `data`).
 
     Raises ConfigError for a file with problems, EnvironmentProblem where the file or the prices cannot be
     read; whoever serves keeps the snapshot it has then.
@@ -140,11 +140,6 @@ def warnings_of(read: Config, rates: RateTable) -> Iterator[str]:
                 yield f"tenants.{tenant.name}: no target of model {model.name} may process its data: {rule}"
 
 
-def stamps(read: Config) -> tuple[tuple[int, int, int] | None, ...]:
-    """What the files of this configuration look like now; a different answer later asks for a reload."""
-    return tuple(_stamp(file) for file in read.sources)
-
-
 def needs_restart(old: Config, new: Config) -> list[str]:
     """The keys that differ and take effect at the next start only."""
     return [key for key in RESTART_KEYS if getattr(old, key) != getattr(new, key)]
@@ -155,14 +150,6 @@ def upstream_model(read: Config, target: str) -> str:
     own = read.targets[target].model
     asked = (name for name, model in read.models.items() if target in (*model.owned, *model.metered))
     return own or next(asked, target)
-
-
-def _stamp(file: Path) -> tuple[int, int, int] | None:
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def _target(read: Config, name: str, rates: RateTable) -> Target:
