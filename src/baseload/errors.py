@@ -175,6 +175,9 @@ JOURNAL_FULL = _fault("journal_unavailable", 503, _API, _G, True, "the gateway's
 UPSTREAM_CONNECT = _fault("upstream_connect", 502, _API, _U, True, "the target could not be reached")
 UPSTREAM_BROKEN = _fault("upstream_broken", 502, _API, _U, True, "the target broke off or spoke bad HTTP")
 UPSTREAM_ERROR = _fault("upstream_error", 502, _API, _U, True, "the target answered with an error")
+UPSTREAM_REJECTED = _fault(
+    "upstream_rejected", 400, _BAD, _C, False, "correct the request as the target says"
+)
 UPSTREAM_NO_ROOM = _fault("upstream_no_room", 429, _RATE, _U, True, "wait as Retry-After says")
 UPSTREAM_CREDENTIALS = _fault(
     "upstream_credentials", 502, _API, _U, False, "the operator's credential is refused"

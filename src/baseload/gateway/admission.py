@@ -1,0 +1,140 @@
+"""Steps 2 to 5: who asks, what for, and whether it may pass now. Every refusal is a RequestError."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from baseload import errors
+from baseload.core import DataClass, Tenant
+from baseload.errors import RequestError
+from baseload.gateway.site import Caller, ModelPlace
+from baseload.ledger.record import Call
+from baseload.ledger.record import Caller as CallerRecord
+from baseload.policy.dispatch import Ask
+from baseload.policy.limits import Gate, Grant
+from baseload.policy.residency import narrow
+from baseload.wire.http1 import RequestHead
+from baseload.wire.openai import RequestFields
+
+if TYPE_CHECKING:
+    from baseload.gateway.exchange import Exchange
+    from baseload.gateway.server import Gateway
+    from baseload.gateway.site import Site
+
+NOBODY = Caller(Tenant("", DataClass("")), DataClass(""), None, CallerRecord("", "", ""))
+NO_FIELDS = RequestFields(model="")
+MAX_TAGS = 16
+_TAGS_BYTES = 512
+
+
+class Admitted(NamedTuple):
+    """What admission found: the model's place, what dispatch needs to know, the limits taken."""
+
+    place: ModelPlace
+    ask: Ask
+    call: Call
+    gate: Gate
+    grant: Grant
+
+
+def authenticate(gateway: Gateway, site: Site, head: RequestHead) -> Caller:
+    """The caller behind the request's key. Raises RequestError: missing_api_key, invalid_api_key."""
+    fields = head.fields
+    credential = fields.get(b"authorization") or fields.get(b"x-api-key")
+    if credential is None:
+        if site.snapshot.open:
+            caller = site.caller(None, "default")
+            if caller is not None:
+                return caller
+        raise RequestError(errors.MISSING_KEY, "no API key was sent")
+    key = gateway.keys.lookup(credential)
+    if key is None:
+        raise RequestError(errors.INVALID_KEY, "the API key is unknown or revoked")
+    caller = site.caller(key, key.tenant)
+    if caller is None:
+        raise RequestError(errors.INVALID_KEY, f"the key's tenant {key.tenant!r} is not configured")
+    return caller
+
+
+def admit(exchange: Exchange) -> Admitted:
+    """Filter and admit: rights, narrowing headers, limits.
+
+    Raises RequestError: model_not_found, model_not_allowed, invalid_field, residency, rate limits.
+    """
+    site, caller, fields, headers = exchange.site, exchange.caller, exchange.fields, exchange.head.fields
+    place = site.models.get(fields.model)
+    if place is None:
+        raise RequestError(errors.MODEL_NOT_FOUND, f"there is no model {fields.model!r}", param="model")
+    if not may_ask(caller, fields.model):
+        raise RequestError(
+            errors.MODEL_NOT_ALLOWED, f"this key may not ask for model {fields.model!r}", param="model"
+        )
+    data_class = caller.data_class
+    only: frozenset[str] | None = None
+    if b"x-baseload-class" in headers:
+        data_class = narrow(data_class, _class(site, headers[b"x-baseload-class"]))
+    if b"x-baseload-targets" in headers:
+        only = _targets(place, headers[b"x-baseload-targets"])
+    tags = _tags(headers[b"x-baseload-tags"]) if b"x-baseload-tags" in headers else None
+    now_s = time.monotonic()
+    place.retry_budget.request(now_s)
+    estimate = place.estimate
+    input_tokens = estimate.input_tokens(len(exchange.body))
+    output_tokens = 0
+    if exchange.endpoint.name != "embeddings":
+        output_tokens = estimate.output_tokens(fields.output_bound)
+    gate = site.gate(caller, place.model)
+    grant = gate.admit(input_tokens + output_tokens, now_s)
+    return Admitted(
+        place,
+        Ask(input_tokens, output_tokens, data_class, only),
+        Call(fields.model, exchange.endpoint.name, exchange.stream, input_tokens, output_tokens, tags),
+        gate,
+        grant,
+    )
+
+
+def may_ask(caller: Caller, model: str) -> bool:
+    """Whether tenant and key both allow this model."""
+    allowed = caller.tenant.models
+    if allowed is not None and model not in allowed:
+        return False
+    return caller.key is None or caller.key.models is None or model in caller.key.models
+
+
+def _class(site: Site, value: bytes) -> DataClass:
+    name = value.decode("latin-1")
+    found = site.snapshot.classes.get(name)
+    if found is None:
+        raise RequestError(errors.RESIDENCY, f"there is no class {name!r}", param="x-baseload-class")
+    return found
+
+
+def _targets(place: ModelPlace, value: bytes) -> frozenset[str]:
+    names = frozenset(part.strip() for part in value.decode("latin-1").split(",")) - {""}
+    known = {target.name for target in place.model.targets}
+    if not names or not names <= known:
+        wrong = ", ".join(sorted(names - known)) or "nothing"
+        raise RequestError(
+            errors.INVALID_FIELD,
+            f"model {place.model.name!r} has no target {wrong}",
+            param="x-baseload-targets",
+        )
+    return names
+
+
+def _tags(value: bytes) -> dict[str, str]:
+    """`team=search, run=42` for the ledger."""
+    tags: dict[str, str] = {}
+    for part in value.decode("latin-1").split(","):
+        name, equals, content = part.partition("=")
+        if name.strip() and equals:
+            tags[name.strip()] = content.strip()
+    if len(value) > _TAGS_BYTES or len(tags) > MAX_TAGS or not tags:
+        raise RequestError(
+            errors.INVALID_FIELD,
+            f"tags are NAME=VALUE, NAME=VALUE: at most {MAX_TAGS} and {_TAGS_BYTES} bytes",
+            param="x-baseload-tags",
+        )
+    return tags

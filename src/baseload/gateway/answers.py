@@ -1,0 +1,70 @@
+"""Answers as bytes: heads, errors, in-band errors. One place decides which header a client sees."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from baseload.errors import RequestError
+from baseload.wire.openai import error_body
+from baseload.wire.sse import chunk
+
+_STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
+_JSON = b"content-type: application/json\r\n"
+KEEP_ALIVE_COMMENT = b": waiting for the first token\n\n"
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def status_line(status: int) -> bytes:
+    """The status line with its CRLF, for any three-digit status."""
+    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+
+
+def answer(
+    status: int, body: bytes, date: bytes, *, keep_alive: bool, headers: bytes = b"", content: bytes = _JSON
+) -> bytes:
+    """A whole answer. `headers` and `content` (the content-type) are header lines, each with its CRLF."""
+    return b"%bdate: %b\r\n%bcontent-length: %d\r\n%b%b\r\n%b" % (
+        status_line(status),
+        date,
+        content,
+        len(body),
+        b"" if keep_alive else b"connection: close\r\n",
+        headers,
+        body,
+    )
+
+
+def error_answer(
+    error: RequestError, request_id: str, date: bytes, *, keep_alive: bool, headers: bytes = b""
+) -> bytes:
+    """An error as a whole answer: OpenAI's shape, `x-request-id`, and `retry-after` where it is known."""
+    headers += b"x-request-id: %b\r\n" % request_id.encode()
+    if error.retry_after_s is not None:
+        headers += b"retry-after: %d\r\nretry-after-ms: %d\r\n" % (
+            -int(-error.retry_after_s // 1),
+            -int(-error.retry_after_s * 1000 // 1),
+        )
+    if not error.fault.retryable:
+        headers += b"x-should-retry: false\r\n"
+    body = error_body(error, request_id)
+    return answer(error.fault.status, body, date, keep_alive=keep_alive, headers=headers)
+
+
+def stream_head(date: bytes, *, chunked: bool, headers: bytes) -> bytes:
+    """The head of a streamed answer; `chunked` False ends the answer with the connection (HTTP/1.0)."""
+    return b"HTTP/1.1 200 OK\r\ndate: %b\r\ncontent-type: text/event-stream; charset=utf-8\r\n%b%b\r\n" % (
+        date,
+        b"cache-control: no-cache\r\nx-accel-buffering: no\r\n",
+        (b"transfer-encoding: chunked\r\n" if chunked else b"connection: close\r\n") + headers,
+    )
+
+
+def error_event(error: RequestError, request_id: str, *, chunked: bool) -> bytes:
+    """An error within a stream (OpenAI's form); no `[DONE]` follows, so no client takes it for complete."""
+    event = b"data: %b\n\n" % error_body(error, request_id)
+    return chunk(event) + LAST_CHUNK if chunked else event
+
+
+def comment(*, chunked: bool) -> bytes:
+    """A comment that keeps the line open (WHATWG HTML section 9.2.7); clients ignore it."""
+    return chunk(KEEP_ALIVE_COMMENT) if chunked else KEEP_ALIVE_COMMENT

@@ -1,0 +1,300 @@
+"""One try of a request at one target: sent, judged as it comes, settled exactly once.
+
+States and what moves them (`TRANSITIONS`; a test walks the table, docs/gateway.md draws it):
+
+    CONNECTING ─connected─► SENT ─head of a stream─► HELD ─first content─► COMMITTED ─last event─► ENDED
+                              └─any other head─► BUFFERING ─whole body─► ENDED
+    any ─failure, timeout, client gone─► ENDED
+"""
+
+from __future__ import annotations
+
+import time
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from baseload import errors
+from baseload.core import Outcome, Reason
+from baseload.errors import Fault, RequestError
+from baseload.gateway import failure, settle
+from baseload.policy.dispatch import Choice
+from baseload.wire.http1 import CHUNKED, UNTIL_CLOSE, ChunkedReader, ChunkSyntax, ResponseHead, UpstreamSyntax
+from baseload.wire.sse import EventRelay
+
+if TYPE_CHECKING:
+    from baseload.gateway.exchange import Exchange
+    from baseload.gateway.site import Place
+    from baseload.gateway.upstream import UpstreamConnection
+
+MAX_ANSWER = 64 * 1024 * 1024
+"""Bytes of an unstreamed answer; a larger one is a broken upstream."""
+
+
+class State(Enum):
+    """Where an attempt is in its life."""
+
+    CONNECTING = "connecting"
+    SENT = "sent"
+    BUFFERING = "buffering"
+    HELD = "held"
+    COMMITTED = "committed"
+    ENDED = "ended"
+
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.CONNECTING: frozenset({State.SENT, State.ENDED}),
+    State.SENT: frozenset({State.BUFFERING, State.HELD, State.ENDED}),
+    State.BUFFERING: frozenset({State.ENDED}),
+    State.HELD: frozenset({State.COMMITTED, State.ENDED}),
+    State.COMMITTED: frozenset({State.ENDED}),
+    State.ENDED: frozenset(),
+}
+
+
+class Attempt:
+    """One try. What it leads to is told to its exchange and to `failure`."""
+
+    __slots__ = (
+        "_body",
+        "_body_left",
+        "_chunks",
+        "_connection",
+        "_deadline_s",
+        "_exchange",
+        "_reused",
+        "_total_deadline_s",
+        "begun_ns",
+        "choice",
+        "cost_nano",
+        "counterfactual_nano",
+        "first_ns",
+        "head",
+        "number",
+        "place",
+        "probe",
+        "reason",
+        "relay",
+        "sent",
+        "settled",
+        "state",
+    )
+
+    def __init__(self, exchange: Exchange, place: Place, choice: Choice, reason: Reason, number: int) -> None:
+        self._exchange = exchange
+        self.place = place
+        self.choice = choice
+        self.reason = reason
+        self.number = number
+        self.state = State.CONNECTING
+        self.begun_ns = time.monotonic_ns()
+        self.first_ns = 0
+        self.sent = False
+        self.settled = False
+        self.probe = False
+        self.cost_nano: int | None = None
+        self.counterfactual_nano: int | None = None
+        self.head: ResponseHead | None = None
+        self.relay: EventRelay | None = None
+        timeouts = place.target.timeouts
+        self._deadline_s = self.begun_ns / 1e9 + timeouts.connect_s
+        self._total_deadline_s = self.begun_ns / 1e9 + timeouts.total_s
+        self._reused = False
+        self._connection: UpstreamConnection | None = None
+        self._body: list[bytes] = []
+        self._body_left = 0
+        self._chunks: ChunkedReader | None = None
+
+    def start(self, *, fresh: bool = False) -> None:
+        """Ask for a connection; the journal holds the attempt's begin already."""
+        self.place.pool.take(self, fresh=fresh)
+
+    # -- what the connection tells --------------------------------------------------------------------------
+
+    def connected(self, connection: UpstreamConnection) -> None:
+        if self.state is not State.CONNECTING:  # given up meanwhile
+            connection.release(reusable=True)
+            return
+        self.state = State.SENT
+        self.sent = True
+        self._connection = connection
+        self._reused = connection.used > 0
+        self._deadline_s = time.monotonic() + self.place.target.timeouts.ttft_s
+        head, body = self._exchange.upstream_request(self)
+        connection.send(self, head, body)
+
+    def connect_failed(self, error: Exception) -> None:
+        if self.state is State.CONNECTING:
+            self._fail(errors.UPSTREAM_CONNECT, f"{self.place.target.name}: {error}")
+
+    def response_head(self, head: ResponseHead) -> None:
+        self.head = head
+        streamed = head.fields.get(b"content-type", b"").startswith(b"text/event-stream")
+        if head.status == 200 and self._exchange.stream and streamed:
+            self.state = State.HELD
+            self.relay = EventRelay(
+                chunked_in=head.length == CHUNKED,
+                chunked_out=self._exchange.chunked,
+                drop_usage=not self._exchange.fields.wants_usage,
+            )
+            return
+        self.state = State.BUFFERING
+        if head.length == CHUNKED:
+            self._chunks = ChunkedReader(MAX_ANSWER)
+        elif head.length > MAX_ANSWER:
+            self._fail(errors.UPSTREAM_BROKEN, "the answer is larger than 64 MiB")
+        else:
+            self._body_left = head.length if head.length >= 0 else MAX_ANSWER
+            if head.length == 0:
+                self._whole()
+
+    def response_body(self, data: bytes) -> None:
+        if self.relay is not None:
+            self._stream(self.relay, data)
+        elif self._chunks is not None:
+            try:
+                self._chunks.feed(data)
+            except (ChunkSyntax, OverflowError) as error:
+                self._fail(errors.UPSTREAM_BROKEN, str(error))
+                return
+            if self._chunks.done:
+                self._body = [bytes(self._chunks.body)]
+                self._whole()
+        else:
+            self._body.append(data)
+            self._body_left -= len(data)
+            if self._body_left <= 0:
+                self._whole()
+
+    def response_closed(self, error: Exception | None) -> None:
+        self._connection = None
+        if self.relay is not None:
+            last = self.relay.end_of_input()
+            if self.relay.done or self.relay.ended:
+                self._stream_ended(last)
+                return
+        elif self.state is State.BUFFERING and self.head is not None and self.head.length == UNTIL_CLOSE:
+            self._whole()
+            return
+        if self.state is not State.ENDED:
+            said = f": {error}" if error else ""
+            self._fail(errors.UPSTREAM_BROKEN, f"{self.place.target.name} closed the connection early{said}")
+
+    # -- streamed -------------------------------------------------------------------------------------------
+
+    def _stream(self, relay: EventRelay, data: bytes) -> None:
+        was_done = relay.done
+        try:
+            out = relay.feed(data)
+        except UpstreamSyntax as error:
+            self._fail(errors.UPSTREAM_BROKEN, str(error))
+            return
+        if relay.error_event:
+            self._in_band_error(relay, out)
+            return
+        if relay.committed:
+            if self.state is State.HELD:
+                self._commit()
+            else:
+                self._deadline_s = 0.0  # progress; the next check sets it anew
+        if relay.done and not was_done:
+            settle.end(self._exchange, self, Outcome.COMPLETED)
+        if out and not was_done:
+            self._exchange.client.write(out)
+        if relay.ended:
+            self._stream_ended(b"")
+
+    def _commit(self) -> None:
+        self.state = State.COMMITTED
+        self.first_ns = time.monotonic_ns()
+        self._deadline_s = 0.0
+        self._exchange.stream_started(self)
+
+    def _stream_ended(self, last: bytes) -> None:
+        relay = self.relay
+        assert relay is not None
+        if not relay.done:
+            self._fail(errors.UPSTREAM_BROKEN, f"{self.place.target.name} ended the stream without [DONE]")
+            return
+        if last:
+            self._exchange.client.write(last)
+        self._end(reusable=relay.ended and self.head is not None and self.head.keep_alive)
+        self._exchange.stream_ended()
+
+    def _in_band_error(self, relay: EventRelay, out: bytes) -> None:
+        """The target reported an error inside a 200; what came before it goes out first."""
+        if self.state is State.COMMITTED and out:
+            self._exchange.client.write(out)
+        self._fail(errors.UPSTREAM_ERROR, f"{self.place.target.name} broke off with an error event")
+
+    # -- unstreamed -----------------------------------------------------------------------------------------
+
+    def _whole(self) -> None:
+        """The whole answer is here."""
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        head = self.head
+        assert head is not None
+        if head.length >= 0 and len(body) > head.length:
+            self._fail(errors.UPSTREAM_BROKEN, "more body than Content-Length says")
+            return
+        self.first_ns = time.monotonic_ns()
+        self._end(reusable=head.keep_alive)
+        self._exchange.answered(self, head.status, body)
+
+    # -- the end --------------------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        """Whether the attempt is still under way."""
+        return self.state is not State.ENDED
+
+    @property
+    def committed(self) -> bool:
+        """Whether the client may hold a part of this attempt's answer."""
+        return self.relay is not None and self.relay.committed
+
+    @property
+    def upstream_request_id(self) -> str | None:
+        """What the target calls the request, if it says so."""
+        if self.head is None:
+            return None
+        name = self.head.fields.get(b"x-request-id")
+        return name.decode("latin-1") if name is not None else None
+
+    def cancel(self) -> None:
+        """The client is gone: closing the connection is how an upstream learns of it."""
+        self._end(reusable=False)
+
+    def pause(self, paused: bool) -> None:
+        """Back-pressure: stop or go on reading from the target while the client is slow."""
+        if self._connection is not None:
+            if paused:
+                self._connection.transport.pause_reading()
+            else:
+                self._connection.transport.resume_reading()
+
+    def check(self, now_s: float) -> None:
+        """Called a few times a second: each timeout has its own code."""
+        timeouts = self.place.target.timeouts
+        if self._deadline_s == 0.0:
+            self._deadline_s = now_s + timeouts.idle_s
+        if now_s >= self._total_deadline_s:
+            self._fail(errors.TIMEOUT_TOTAL, f"no whole answer within {timeouts.total_s:g} s")
+        elif now_s >= self._deadline_s:
+            if self.state is State.CONNECTING:
+                self._fail(errors.TIMEOUT_CONNECT, f"no connection within {timeouts.connect_s:g} s")
+            elif self.state is State.COMMITTED:
+                self._fail(errors.TIMEOUT_IDLE, f"no event for {timeouts.idle_s:g} s")
+            elif self._exchange.stream:
+                self._fail(errors.TIMEOUT_FIRST_TOKEN, f"no first token within {timeouts.ttft_s:g} s")
+
+    def _end(self, *, reusable: bool) -> None:
+        self.state = State.ENDED
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.release(reusable=reusable)
+
+    def _fail(self, fault: Fault, message: str) -> None:
+        """The target is in trouble. Whether another one may answer instead is the exchange's to say."""
+        stale = self.state is State.SENT and self._reused
+        self._end(reusable=False)
+        failure.attempt_failed(self._exchange, self, RequestError(fault, message), stale=stale)

@@ -1,0 +1,337 @@
+"""The client's side of the data port: one `ClientConnection` a TCP connection.
+
+It reads whole requests under strict limits and deadlines, hands each to the gateway, and writes what it is
+given. Pipelined requests wait in a bounded buffer until the one before them is answered (RFC 9112 section
+9.3.2). Life of a connection:
+
+    HEAD ──► BODY ──► BUSY ──► HEAD …      a refused request: LINGER ──► closed
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from baseload import errors
+from baseload.errors import RequestError
+from baseload.gateway.answers import error_answer
+from baseload.wire.http1 import (
+    CHUNKED,
+    MAX_HEAD,
+    MAX_TARGET,
+    ChunkedReader,
+    ChunkSyntax,
+    RequestHead,
+    parse_request_head,
+)
+
+if TYPE_CHECKING:
+    from baseload.gateway.server import Gateway
+
+MAX_PIPELINED = 64 * 1024
+"""Bytes kept of requests that follow one that is not answered yet; then the socket is left unread."""
+WRITE_HIGH_WATER = 64 * 1024
+"""Bytes waiting for a slow client before its upstream is paused."""
+LINGER_S = 2.0
+"""How long a refused client may go on sending before the connection is cut (RFC 9112 section 9.6)."""
+NEVER = float("inf")
+
+
+class State(Enum):
+    """Where a connection is in its life."""
+
+    HEAD = "head"
+    BODY = "body"
+    BUSY = "busy"
+    LINGER = "linger"
+    CLOSED = "closed"
+
+
+class Conversation(Protocol):
+    """What a connection knows of the exchange it carries."""
+
+    def client_gone(self) -> None: ...
+    def client_slow(self, slow: bool) -> None: ...
+    def check(self, now_s: float) -> None: ...
+
+
+class ClientConnection(asyncio.Protocol):
+    """One TCP connection of the data port."""
+
+    __slots__ = (
+        "_begun_s",
+        "_body",
+        "_buffer",
+        "_chunks",
+        "_gateway",
+        "_keep_alive",
+        "_parts",
+        "_reading",
+        "_received",
+        "_stalled",
+        "conversation",
+        "deadline_s",
+        "head",
+        "state",
+        "transport",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self.state = State.HEAD
+        self.conversation: Conversation | None = None
+        self.head: RequestHead | None = None
+        self.deadline_s = NEVER
+        self._buffer = b""  # received, not yet parsed
+        self._parts: list[bytes] | None = None  # of a body with a length
+        self._chunks: ChunkedReader | None = None  # of a chunked body
+        self._received = 0
+        self._begun_s = 0.0
+        self._keep_alive = True
+        self._reading = True
+        self._stalled: tuple[float, int] | None = None  # since when, with how many bytes waiting
+
+    # -- asyncio -----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.set_write_buffer_limits(WRITE_HIGH_WATER)
+        self.deadline_s = self._gateway.now_s() + self._gateway.limits.idle_s
+        if not self._gateway.connected(self):
+            self._refuse(RequestError(errors.OVERLOADED, "too many connections", retry_after_s=1.0))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.state = State.CLOSED
+        self._buffer = b""
+        self._parts = self._chunks = None
+        self._gateway.disconnected(self)
+        conversation, self.conversation = self.conversation, None
+        if conversation is not None:
+            conversation.client_gone()
+
+    def eof_received(self) -> bool:
+        return False  # a half-closed client is gone: nobody waits for the answer
+
+    def data_received(self, data: bytes) -> None:
+        state = self.state
+        if state is State.HEAD:
+            self._parse(self._buffer + data if self._buffer else data)
+        elif state is State.BODY:
+            self._collect(data)
+        elif state is State.BUSY:
+            self._buffer += data
+            if len(self._buffer) > MAX_PIPELINED and self._reading:
+                self._reading = False
+                self.transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        self._stalled = (self._gateway.now_s(), self.transport.get_write_buffer_size())
+        if self.conversation is not None:
+            self.conversation.client_slow(True)
+
+    def resume_writing(self) -> None:
+        self._stalled = None
+        if self.conversation is not None:
+            self.conversation.client_slow(False)
+
+    # -- reading -----------------------------------------------------------------------------------------
+
+    def _parse(self, data: bytes) -> None:
+        """Take one request from the front of `data`; what follows it stays in the buffer."""
+        if data.startswith(b"\r\n"):  # RFC 9112 section 2.2: an empty line before a request is ignored
+            data = data[2:]
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or end > MAX_HEAD:
+            self._head_so_far(data)
+            return
+        end += 4
+        try:
+            head = parse_request_head(data[:end])
+            self._limit_body(head)
+        except RequestError as error:
+            self._refuse(error)
+            return
+        self.head = head
+        length = head.length
+        if 0 <= length <= len(data) - end:
+            stop = end + length
+            self._buffer = data[stop:] if len(data) > stop else b""
+            self._dispatch(head, data[end:stop] if length else b"")
+        else:
+            self._buffer = b""
+            self._await_body(head, data[end:])
+
+    def _head_so_far(self, data: bytes) -> None:
+        """A head that is not whole yet: hold it to its limits and its deadline."""
+        if not self._buffer and data:
+            self.deadline_s = self._gateway.now_s() + self._gateway.limits.head_s
+        self._buffer = data
+        if b"\r\n" not in data[: MAX_TARGET + 64] and len(data) > MAX_TARGET + 64:
+            self._refuse(RequestError(errors.TARGET_TOO_LONG, "the request line is too long"))
+        elif len(data) > MAX_HEAD:
+            self._refuse(RequestError(errors.HEADERS_TOO_LARGE, "the header fields exceed 32 KiB"))
+        elif b"\n\n" in data or b"\n\r\n" in data.replace(b"\r\n\r\n", b"").replace(b"\r\n", b""):
+            self._refuse(
+                RequestError(errors.BAD_REQUEST_SYNTAX, "a line ends with a bare LF (RFC 9112 section 2.2)")
+            )
+
+    def _limit_body(self, head: RequestHead) -> None:
+        if head.length > self._gateway.limits.body_bytes:
+            limit = self._gateway.limits.body_bytes
+            raise RequestError(errors.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
+        coding = head.fields.get(b"content-encoding")
+        if coding is not None and coding.lower() != b"identity":
+            raise RequestError(errors.UNSUPPORTED_ENCODING, "the body is compressed")
+
+    def _await_body(self, head: RequestHead, data: bytes) -> None:
+        """The body is still on its way: check who sends it before keeping any of it."""
+        try:
+            self._gateway.may_send_body(head)
+        except RequestError as error:
+            self._refuse(error)
+            return
+        self.state = State.BODY
+        self._received = 0
+        self._begun_s = self._gateway.now_s()
+        self.deadline_s = self._begun_s + self._gateway.limits.body_s
+        if head.length == CHUNKED:
+            self._chunks = ChunkedReader(self._gateway.limits.body_bytes)
+        else:
+            self._parts = []
+        if head.expects_continue and not data:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if data:
+            self._collect(data)
+
+    def _collect(self, data: bytes) -> None:
+        head = self.head
+        assert head is not None
+        self._received += len(data)
+        self.deadline_s = self._begun_s + self._gateway.limits.body_s + self._received / 65536
+        if self._chunks is not None:
+            try:
+                used = self._chunks.feed(data)
+            except ChunkSyntax as error:
+                message = f"{error} (RFC 9112 section 7.1)"
+                self._refuse(RequestError(errors.BAD_REQUEST_SYNTAX, message))
+                return
+            except OverflowError as error:
+                self._refuse(RequestError(errors.BODY_TOO_LARGE, str(error)))
+                return
+            if self._chunks.done:
+                body = bytes(self._chunks.body)
+                self._chunks = None
+                self._buffer = data[used:]
+                self._dispatch(head, body)
+            return
+        assert self._parts is not None
+        self._parts.append(data)
+        if self._received >= head.length:
+            whole = b"".join(self._parts)
+            self._parts = None
+            self._buffer = whole[head.length :]
+            self._dispatch(head, whole[: head.length])
+
+    def _dispatch(self, head: RequestHead, body: bytes) -> None:
+        self.state = State.BUSY
+        self.deadline_s = NEVER
+        self._keep_alive = head.keep_alive and not self._gateway.draining
+        self._gateway.request(self, head, body)
+
+    # -- writing -----------------------------------------------------------------------------------------
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection goes on after this answer; the answer's head must say so."""
+        return self._keep_alive
+
+    def close_after_answer(self) -> None:
+        """The answer has no length of its own: it ends with the connection."""
+        self._keep_alive = False
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the current answer."""
+        if self.state is State.BUSY:
+            self.transport.write(data)
+
+    def finished(self) -> None:
+        """The current answer is complete: take up the next request."""
+        self.conversation = None
+        self.head = None
+        if self.state is not State.BUSY:
+            return
+        if not self._keep_alive:
+            self._linger()
+            return
+        self.state = State.HEAD
+        self.deadline_s = self._gateway.now_s() + self._gateway.limits.idle_s
+        if not self._reading:
+            self._reading = True
+            self.transport.resume_reading()
+        if self._buffer:
+            asyncio.get_running_loop().call_soon(self._pipelined)
+
+    def abort(self) -> None:
+        """Break the connection off: the only honest end of an answer that cannot be completed."""
+        if self.state is not State.CLOSED:
+            self.transport.abort()
+
+    def _pipelined(self) -> None:
+        if self.state is State.HEAD and self._buffer:
+            data, self._buffer = self._buffer, b""
+            self._parse(data)
+
+    def _refuse(self, error: RequestError) -> None:
+        """Answer a request that cannot be read, and close: what follows it cannot be told apart from it."""
+        self._gateway.refused_unread(error)
+        self.transport.write(
+            error_answer(error, self._gateway.new_request_id(), self._gateway.date, keep_alive=False)
+        )
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close so that the answer arrives: end our side, read on for a moment, then cut."""
+        self.state = State.LINGER
+        self._buffer = b""
+        self._parts = self._chunks = None
+        self.deadline_s = self._gateway.now_s() + LINGER_S
+        if not self._reading:
+            self._reading = True
+            self.transport.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    # -- time --------------------------------------------------------------------------------------------
+
+    def check(self, now_s: float) -> None:
+        """Called a few times a second: enforce the deadlines."""
+        if self.conversation is not None:
+            self.conversation.check(now_s)
+        if self._stalled is not None:
+            since_s, waiting = self._stalled
+            size = self.transport.get_write_buffer_size()
+            if size != waiting:
+                self._stalled = (now_s, size)
+            elif now_s - since_s > self._gateway.limits.stall_s:
+                self._gateway.metrics.slow_readers += 1
+                self.transport.abort()
+                return
+        if now_s < self.deadline_s:
+            return
+        self.deadline_s = NEVER
+        if self.state is State.LINGER or (self.state is State.HEAD and not self._buffer):
+            self.transport.abort() if self.state is State.LINGER else self.transport.close()
+        else:
+            self._refuse(RequestError(errors.REQUEST_TIMEOUT, "the request did not arrive in time"))
+
+    def stop_idle(self) -> None:
+        """Draining: close unless an answer is under way."""
+        self._keep_alive = False
+        if self.state is State.HEAD and not self._buffer:
+            self.transport.close()

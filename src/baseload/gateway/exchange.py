@@ -1,0 +1,183 @@
+"""The path of one request, from its last byte read to its last byte written (DESIGN section 3).
+
+`run` goes from step 2 to step 8 without waiting; what the target sends back moves the rest. Each step is one
+named call; where it is decided is in the module it comes from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from baseload.core import Outcome, Reason
+from baseload.errors import RequestError
+from baseload.gateway import admission, answers, failure, settle
+from baseload.gateway.attempt import Attempt
+from baseload.wire.http1 import RequestHead
+from baseload.wire.openai import patch_request, read_answer, read_request, rename_answer
+
+if TYPE_CHECKING:
+    from baseload.gateway.client import ClientConnection
+    from baseload.gateway.server import Gateway
+    from baseload.gateway.site import Endpoint
+
+
+class Exchange:
+    """One request and its attempts. `site`, the configuration it lives under, is fixed when it is made."""
+
+    __slots__ = (
+        "admitted",
+        "attempt",
+        "body",
+        "caller",
+        "chunked",
+        "client",
+        "closed",
+        "comment_due_s",
+        "endpoint",
+        "fields",
+        "gateway",
+        "head",
+        "head_sent",
+        "number",
+        "received_ns",
+        "request_id",
+        "retry_timer",
+        "site",
+        "stream",
+        "tried",
+        "used_tokens",
+        "waited_s",
+    )
+
+    def __init__(
+        self, gateway: Gateway, client: ClientConnection, head: RequestHead, body: bytes, endpoint: Endpoint
+    ) -> None:
+        self.gateway, self.client, self.head, self.body, self.endpoint = gateway, client, head, body, endpoint
+        self.site = gateway.site
+        self.request_id = gateway.new_request_id()
+        self.received_ns = time.monotonic_ns()
+        self.comment_due_s = self.received_ns / 1e9 + gateway.limits.comment_s
+        self.caller = admission.NOBODY
+        self.fields = admission.NO_FIELDS
+        self.admitted: admission.Admitted | None = None
+        self.attempt: Attempt | None = None
+        self.tried: tuple[str, ...] = ()
+        self.number = 0
+        self.retry_timer: asyncio.TimerHandle | None = None
+        self.waited_s = 0.0
+        self.used_tokens = 0
+        self.closed = False
+        self.stream = False
+        self.chunked = head.minor == 1  # whether the client understands chunked coding
+        self.head_sent = False
+
+    def run(self) -> None:
+        """Steps 2 to 8. A refusal at any of them is recorded and answered."""
+        self.client.conversation = self
+        try:
+            self.caller = admission.authenticate(self.gateway, self.site, self.head)
+            self.fields = read_request(self.body)
+            self.stream = bool(self.fields.stream)
+            self.admitted = admission.admit(self)
+            self.attempt_next(None)
+        except RequestError as error:
+            self.refuse(error)
+
+    def attempt_next(self, because: Reason | None, *, fresh: bool = False) -> None:
+        """Steps 6 to 8: choose among the admissible targets, journal, send. Raises RequestError."""
+        admitted = self.admitted
+        assert admitted is not None
+        choice = admitted.place.route.choose(admitted.ask, time.monotonic(), self.tried)
+        self.number += 1
+        place = self.site.places[choice.target.name]
+        attempt = Attempt(self, place, choice, because or choice.reason, self.number)
+        settle.begin(self, attempt)
+        self.attempt = attempt
+        attempt.start(fresh=fresh)
+
+    def upstream_request(self, attempt: Attempt) -> tuple[bytes, bytes]:
+        """What goes out to the attempt's target: a head of ours, the client's body with the least patch."""
+        model = attempt.place.target.model
+        body = patch_request(self.body, self.fields, model=model, add_usage=self.adds_usage)
+        return attempt.place.request_head(
+            self.endpoint, f"{self.request_id}.{attempt.number}", len(body)
+        ), body
+
+    @property
+    def adds_usage(self) -> bool:
+        """Whether the usage event of a stream is our wish and not the client's."""
+        return self.stream and not self.fields.wants_usage
+
+    def stream_started(self, attempt: Attempt) -> None:
+        """Step 9, the commit point: from here on this target's answer is the answer."""
+        settle.first_token(self, attempt)
+        self.send_stream_head(settle.answer_headers(self, attempt))
+
+    def send_stream_head(self, headers: bytes) -> None:
+        """Begin a streamed answer, once."""
+        if self.head_sent:
+            return
+        self.head_sent = True
+        if not self.chunked:
+            self.client.close_after_answer()
+        self.client.write(answers.stream_head(self.gateway.date, chunked=self.chunked, headers=headers))
+
+    def stream_ended(self) -> None:
+        """The last event is out and settled (step 10): end the body."""
+        if self.chunked:
+            self.client.write(answers.LAST_CHUNK)
+        self.client.finished()
+
+    def answered(self, attempt: Attempt, status: int, body: bytes) -> None:
+        """Step 9, unstreamed: the whole answer is here. Step 10 comes before its first byte goes out."""
+        answer = read_answer(body)
+        if status != 200 or answer is None or (answer.error is not None and answer.usage is None):
+            failure.answered_badly(self, attempt, status, answer, body)
+            return
+        settle.end(self, attempt, Outcome.COMPLETED, usage=answer.usage)
+        self.client.write(
+            answers.answer(
+                200,
+                rename_answer(body, attempt.place.target.model, self.fields.model),
+                self.gateway.date,
+                keep_alive=self.client.keep_alive,
+                headers=settle.answer_headers(self, attempt) + settle.cost_headers(attempt),
+            )
+        )
+        self.client.finished()
+
+    def refuse(self, error: RequestError) -> None:
+        """The request ends with an error: recorded if no attempt was, answered in the form still possible."""
+        settle.refused(self, error)
+        settle.closed(self, error.fault.code)
+        if self.head_sent:
+            self.client.write(answers.error_event(error, self.request_id, chunked=self.chunked))
+        else:
+            headers = settle.refusal_headers(self)
+            keep_alive = self.client.keep_alive
+            self.client.write(
+                answers.error_answer(
+                    error, self.request_id, self.gateway.date, keep_alive=keep_alive, headers=headers
+                )
+            )
+        self.client.finished()
+
+    def client_gone(self) -> None:
+        """The client went away: cancel upstream at once, charge what was produced."""
+        failure.client_gone(self)
+
+    def client_slow(self, slow: bool) -> None:
+        """Back-pressure, both ways."""
+        if self.attempt is not None:
+            self.attempt.pause(slow)
+
+    def check(self, now_s: float) -> None:
+        """A few times a second: deadlines, and comments that keep idle proxies from cutting the line."""
+        if self.attempt is not None and self.attempt.running:
+            self.attempt.check(now_s)
+        if self.stream and now_s >= self.comment_due_s and not (self.attempt and self.attempt.committed):
+            self.comment_due_s = now_s + self.gateway.limits.comment_s
+            self.send_stream_head(settle.refusal_headers(self))
+            self.client.write(answers.comment(chunked=self.chunked))

@@ -1,0 +1,182 @@
+"""When an attempt fails: who hears of it, and whether another target may answer instead (DESIGN section 6).
+
+Before the commit point at most `MOST_RETRIES` further attempts are made, within the retry budget and one total
+waiting budget; after it never silently: the client gets an error event in-band.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from typing import TYPE_CHECKING
+
+from baseload import errors
+from baseload.core import Outcome, Reason
+from baseload.errors import RequestError
+from baseload.gateway import answers, settle
+from baseload.policy.health import NO_ROOM_S
+from baseload.policy.retry import (
+    MOST_RETRIES,
+    VERDICTS,
+    WAITING_BUDGET_S,
+    Kind,
+    Verdict,
+    backoff_s,
+    classify,
+    retry_after_s,
+)
+from baseload.wire.openai import Answer, ErrorDetail
+
+if TYPE_CHECKING:
+    from baseload.gateway.attempt import Attempt
+    from baseload.gateway.exchange import Exchange
+
+_log = logging.getLogger("baseload.gateway")
+
+
+def attempt_failed(exchange: Exchange, attempt: Attempt, error: RequestError, *, stale: bool) -> None:
+    """An attempt broke off or ran out of time.
+
+    `stale`: a kept connection was dropped before any byte of an answer, as servers do with idle ones: that
+    says nothing of the target, and a fresh connection to the same one is tried first.
+    """
+    now_s = time.monotonic()
+    health = attempt.place.load.health
+    if stale:
+        health.lost(now_s, attempt.probe)
+    else:
+        health.failure(now_s, random.random(), attempt.probe)
+    if attempt.committed:
+        settle.end(exchange, attempt, Outcome.CUT, error=error, status=error.fault.status)
+        _break_off(exchange, error)
+        return
+    settle.end(exchange, attempt, Outcome.FAILED, error=error, status=error.fault.status)
+    _move_on(exchange, attempt, error, same_target=stale)
+
+
+def answered_badly(
+    exchange: Exchange, attempt: Attempt, status: int, answer: Answer | None, body: bytes
+) -> None:
+    """The target answered with an error status, or with a 200 that is none."""
+    detail = answer.error if answer is not None else None
+    if isinstance(detail, str):
+        detail = ErrorDetail(message=detail)
+    head = attempt.head
+    assert head is not None
+    if status == 200:
+        verdict = VERDICTS[Kind.TROUBLE]
+    elif detail is not None:
+        verdict = classify(status, detail.code, detail.type, detail.message)
+    else:
+        verdict = classify(status)
+    wait_s = retry_after_s(head.fields, time.time())
+    _tell_health(attempt, verdict, wait_s)
+    name = attempt.place.target.name
+    if verdict.alarm:
+        _log.error("target %s: %s (answered %d)", name, verdict.kind, status)
+    if verdict.fault is None:  # the client's own mistake
+        settle.end(exchange, attempt, Outcome.REJECTED, status=status)
+        _pass_on(exchange, attempt, status, body)
+        return
+    error = RequestError(verdict.fault, f"{name} answered {status}", retry_after_s=wait_s)
+    settle.end(exchange, attempt, Outcome.FAILED, status=status, error=error)
+    _move_on(exchange, attempt, error, same_target=False)
+
+
+def client_gone(exchange: Exchange) -> None:
+    """Nobody waits for the answer any more: cancel upstream, charge what was produced."""
+    attempt = exchange.attempt
+    if exchange.retry_timer is not None:
+        exchange.retry_timer.cancel()
+        exchange.retry_timer = None
+    if attempt is not None and attempt.running:
+        attempt.cancel()
+        attempt.place.load.health.lost(time.monotonic(), attempt.probe)
+        settle.end(exchange, attempt, Outcome.CLIENT_GONE, status=499)
+    settle.closed(exchange, "client_gone")
+
+
+def _tell_health(attempt: Attempt, verdict: Verdict, wait_s: float | None) -> None:
+    health, now_s = attempt.place.load.health, time.monotonic()
+    if verdict.kind is Kind.NO_ROOM:
+        health.full(now_s, now_s + (wait_s if wait_s is not None else NO_ROOM_S), attempt.probe)
+    elif verdict.kind is Kind.DEAD_CREDENTIAL:
+        health.refuse()
+    elif verdict.ejects:
+        health.failure(now_s, random.random(), attempt.probe)
+    else:
+        health.success(now_s, attempt.probe)
+
+
+def _move_on(exchange: Exchange, attempt: Attempt, error: RequestError, *, same_target: bool) -> None:
+    """Another attempt: at once where a target is left, else after a pause; or the end."""
+    if exchange.number > MOST_RETRIES or error.fault is errors.TIMEOUT_TOTAL:
+        exchange.refuse(error)
+        return
+    admitted = exchange.admitted
+    assert admitted is not None
+    if not admitted.place.retry_budget.take(time.monotonic()):
+        exchange.gateway.metrics.retries_refused += 1
+        exchange.refuse(error)
+        return
+    if not same_target:
+        exchange.tried = (*exchange.tried, attempt.place.target.name)
+    try:
+        exchange.attempt_next(Reason.FALLBACK, fresh=same_target)
+    except RequestError as none_left:
+        _try_again_later(exchange, error, none_left)
+
+
+def _try_again_later(exchange: Exchange, error: RequestError, none_left: RequestError) -> None:
+    """All targets were tried: after a pause they may be tried again, within the waiting budget."""
+    pause_s = backoff_s(exchange.number - 1, random.random())
+    asked_s = error.retry_after_s if error.retry_after_s is not None else none_left.retry_after_s
+    if asked_s is not None:
+        pause_s = max(pause_s, asked_s)
+    if none_left.fault is not errors.NO_TARGET or exchange.waited_s + pause_s > WAITING_BUDGET_S:
+        exchange.refuse(error)
+        return
+    exchange.waited_s += pause_s
+    exchange.tried = ()
+
+    def again() -> None:
+        exchange.retry_timer = None
+        try:
+            exchange.attempt_next(Reason.FALLBACK)
+        except RequestError:
+            exchange.refuse(error)
+
+    exchange.retry_timer = asyncio.get_running_loop().call_later(pause_s, again)
+
+
+def _pass_on(exchange: Exchange, attempt: Attempt, status: int, body: bytes) -> None:
+    """The target's own refusal is the answer: the client's request was wrong."""
+    settle.closed(exchange, "rejected")
+    headers = settle.answer_headers(exchange, attempt)
+    if exchange.head_sent:
+        exchange.refuse(
+            RequestError(errors.UPSTREAM_REJECTED, f"the target answered {status}: {body[:300]!r}")
+        )
+        return
+    head = attempt.head
+    content = head.fields.get(b"content-type", b"application/json") if head is not None else b"text/plain"
+    exchange.client.write(
+        answers.answer(
+            status,
+            body,
+            exchange.gateway.date,
+            keep_alive=exchange.client.keep_alive,
+            headers=headers,
+            content=b"content-type: %b\r\n" % content,
+        )
+    )
+    exchange.client.finished()
+
+
+def _break_off(exchange: Exchange, error: RequestError) -> None:
+    """The client holds a part: say so in-band, without the `[DONE]` that would make it look whole."""
+    settle.closed(exchange, error.fault.code)
+    exchange.client.write(answers.error_event(error, exchange.request_id, chunked=exchange.chunked))
+    exchange.client.finished()

@@ -1,0 +1,140 @@
+"""One gateway process from start to clean stop: what `baseload serve` runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import resource
+import signal
+import ssl
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from baseload.config import Config
+from baseload.errors import EnvironmentProblem
+from baseload.gateway.ingest_process import IngestProcess
+from baseload.gateway.reload import Reloader
+from baseload.gateway.server import Gateway, PortLimits
+from baseload.gateway.snapshot import load_snapshot
+from baseload.keys import KeyStore
+from baseload.ledger.journal import Journal
+
+Control = Callable[[Gateway, str, int], Awaitable[int]]
+"""Opens the control port for a gateway and returns its number."""
+
+
+class Started(Struct, frozen=True):
+    """Where a gateway listens and what an operator should know."""
+
+    host: str
+    port: int
+    control_host: str
+    control_port: int
+    data: str
+    config_version: str
+    warnings: tuple[str, ...]
+
+
+async def run(path: Path, open_control: Control, announce: Callable[[Started], None]) -> int:
+    """Serve until SIGTERM or SIGINT; returns how many requests the end of the drain cut.
+
+    Raises ConfigError or EnvironmentProblem before the data port opens, never after.
+    """
+    _raise_file_limit()
+    today = datetime.now(UTC).date()
+    loaded = load_snapshot(path, today)
+    config = loaded.config
+    keys = KeyStore(config.data)
+    journal = Journal.open(
+        config.data / "journal",
+        segment_bytes=config.journal.segment,
+        fsync_interval_s=config.journal.fsync,
+    )
+    gateway = Gateway(journal, keys, _port_limits(config))
+    gateway.apply(loaded.snapshot, today.isoformat())
+    ingest = IngestProcess(config.data / "journal", config.data / "ledger.sqlite")
+    try:
+        port = await _listen(gateway, config)
+        control_port = await open_control(gateway, config.control.host, config.control.port)
+    except BaseException:
+        journal.close()
+        raise
+    ingest.start()
+    reloader = Reloader(gateway, path, loaded)
+    watcher = asyncio.get_running_loop().create_task(reloader.watch())
+    stop = _signals(reloader)
+    announce(
+        Started(
+            config.listen.host,
+            port,
+            config.control.host,
+            control_port,
+            str(config.data),
+            loaded.snapshot.version,
+            loaded.warnings,
+        )
+    )
+    await stop.wait()
+    watcher.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await watcher
+    cut = await gateway.drain()
+    journal.close()
+    await ingest.stop()
+    return cut
+
+
+def _signals(reloader: Reloader) -> asyncio.Event:
+    """SIGTERM and SIGINT stop, a second one at once; SIGHUP reloads."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+
+    def on_stop(number: signal.Signals) -> None:
+        logging.getLogger("baseload.gateway").info("%s: draining", number.name)
+        loop.remove_signal_handler(number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_stop, number)
+    loop.add_signal_handler(signal.SIGHUP, reloader.now)
+    return stop
+
+
+async def _listen(gateway: Gateway, config: Config) -> int:
+    tls = None
+    if config.tls is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            tls.load_cert_chain(config.tls.cert, config.tls.key)
+        except (ssl.SSLError, OSError) as error:
+            raise EnvironmentProblem(f"tls: certificate and key cannot be used: {error}") from None
+    try:
+        return await gateway.listen(config.listen.host, config.listen.port, tls)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"cannot listen on {config.listen}: {error.strerror}", hint="change `listen` or free the port"
+        ) from None
+
+
+def _port_limits(config: Config) -> PortLimits:
+    http = config.http
+    return PortLimits(
+        head_s=http.header_deadline,
+        body_s=http.body_deadline,
+        idle_s=http.keep_alive,
+        stall_s=http.stall_deadline,
+        drain_s=http.drain_deadline,
+        body_bytes=http.body,
+        connections=http.connections,
+    )
+
+
+def _raise_file_limit() -> None:
+    """As many sockets as the system allows: one request can hold two."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

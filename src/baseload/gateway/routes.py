@@ -1,0 +1,117 @@
+"""What each path of the data port answers. Model calls become an `Exchange`; the rest is answered at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from baseload import errors
+from baseload.errors import RequestError
+from baseload.gateway import admission, answers
+from baseload.gateway.exchange import Exchange
+from baseload.gateway.site import ENDPOINTS, Caller
+from baseload.wire.http1 import RequestHead
+
+if TYPE_CHECKING:
+    from baseload.gateway.client import ClientConnection
+    from baseload.gateway.server import Gateway
+
+Handler = Callable[["Gateway", RequestHead], bytes]
+"""Answers a GET with the body of a 200; raises RequestError for anything else."""
+
+
+def serve(gateway: Gateway, client: ClientConnection, head: RequestHead, body: bytes) -> None:
+    """Answer one request."""
+    endpoint = ENDPOINTS.get(head.path)
+    if endpoint is not None and head.method == b"POST":
+        if gateway.draining:
+            _refuse(
+                gateway, client, RequestError(errors.DRAINING, "this gateway is stopping", retry_after_s=1.0)
+            )
+            return
+        Exchange(gateway, client, head, body, endpoint).run()
+        return
+    path = head.path.partition(b"?")[0]
+    try:
+        answer = _look_up(gateway, head, path)
+    except RequestError as error:
+        _refuse(gateway, client, error)
+        return
+    request_id = b"x-request-id: %b\r\n" % gateway.new_request_id().encode()
+    whole = answers.answer(200, answer, gateway.date, keep_alive=client.keep_alive, headers=request_id)
+    client.write(whole.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if head.method == b"HEAD" else whole)
+    client.finished()
+
+
+def _look_up(gateway: Gateway, head: RequestHead, path: bytes) -> bytes:
+    handler = _GET.get(path)
+    if handler is None and path.startswith(b"/v1/models/"):
+        handler = _model
+    if handler is None:
+        if path in ENDPOINTS:
+            raise _wrong_method("POST")
+        served = ", ".join(p.decode() for p in (*ENDPOINTS, *_GET))
+        raise RequestError(errors.NOT_FOUND, f"this path is not served here; served are {served}")
+    if head.method not in (b"GET", b"HEAD"):
+        raise _wrong_method("GET")
+    return handler(gateway, head)
+
+
+def _wrong_method(allowed: str) -> RequestError:
+    return RequestError(errors.METHOD_NOT_ALLOWED, f"this path takes {allowed}", param=allowed)
+
+
+def _refuse(gateway: Gateway, client: ClientConnection, error: RequestError) -> None:
+    headers = b""
+    if error.fault is errors.METHOD_NOT_ALLOWED and error.param:
+        headers = b"allow: %b\r\n" % error.param.encode()
+        error.param = None
+    gateway.metrics.request("", "", error.fault.code)
+    client.write(
+        answers.error_answer(
+            error, gateway.new_request_id(), gateway.date, keep_alive=client.keep_alive, headers=headers
+        )
+    )
+    client.finished()
+
+
+def _health(_gateway: Gateway, _head: RequestHead) -> bytes:
+    """Alive: the process answers."""
+    return b'{"status":"ok"}'
+
+
+def _ready(gateway: Gateway, _head: RequestHead) -> bytes:
+    """Ready: new requests are taken."""
+    if gateway.draining:
+        raise RequestError(errors.DRAINING, "this gateway is stopping")
+    if not gateway.journal.available:
+        raise RequestError(errors.JOURNAL_FULL, "the journal takes no new request", retry_after_s=1.0)
+    return b'{"status":"ready"}'
+
+
+def _models(gateway: Gateway, head: RequestHead) -> bytes:
+    """The models this key may ask for, OpenAI's list format."""
+    caller = admission.authenticate(gateway, gateway.site, head)
+    data = [_card(gateway, name) for name in gateway.site.models if admission.may_ask(caller, name)]
+    return msgspec.json.encode({"object": "list", "data": data})
+
+
+def _model(gateway: Gateway, head: RequestHead) -> bytes:
+    caller: Caller = admission.authenticate(gateway, gateway.site, head)
+    name = head.path.partition(b"?")[0].removeprefix(b"/v1/models/").decode("latin-1")
+    if name not in gateway.site.models or not admission.may_ask(caller, name):
+        raise RequestError(errors.MODEL_NOT_FOUND, f"there is no model {name!r}", param="model")
+    return msgspec.json.encode(_card(gateway, name))
+
+
+def _card(gateway: Gateway, name: str) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": gateway.started_s, "owned_by": "baseload"}
+
+
+_GET: dict[bytes, Handler] = {
+    b"/v1/models": _models,
+    b"/health": _health,
+    b"/ready": _ready,
+}

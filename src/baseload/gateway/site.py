@@ -1,0 +1,156 @@
+"""What requests run on: a snapshot of the configuration, made ready for the data path.
+
+Everything that is the same for many requests is built once here: request heads, limits' gates, the parts of
+ledger records, the target whose price is the counterfactual. A request keeps its site from start to end.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from baseload.core import DataClass, Model, Side, Snapshot, Target, Tenant
+from baseload.keys import Key
+from baseload.ledger.record import Caller as CallerRecord
+from baseload.ledger.record import Fleet, Versions
+from baseload.policy.dispatch import Route
+from baseload.policy.estimate import TokenEstimate
+from baseload.policy.limits import Gate, Limiter, Party
+from baseload.policy.load import TargetLoad
+from baseload.policy.retry import RetryBudget
+
+if TYPE_CHECKING:
+    from baseload.gateway.upstream import Pool
+
+MAX_GATES = 65_536
+"""Prepared gates kept; when there are more keys than that the cache starts afresh."""
+
+
+class Endpoint(NamedTuple):
+    """A path of the data port that reaches models; `suffix` follows a target's base URL."""
+
+    name: str
+    suffix: bytes
+
+
+ENDPOINTS: dict[bytes, Endpoint] = {
+    b"/v1/chat/completions": Endpoint("chat.completions", b"/chat/completions"),
+    b"/v1/completions": Endpoint("completions", b"/completions"),
+    b"/v1/embeddings": Endpoint("embeddings", b"/embeddings"),
+}
+
+
+class Place:
+    """One target in use: its connections, its live load, and the request heads it is sent."""
+
+    __slots__ = ("_heads", "load", "pool", "target")
+
+    def __init__(self, target: Target, pool: Pool, load: TargetLoad) -> None:
+        self.target = target
+        self.pool = pool
+        self.load = load
+        credential = (
+            b"authorization: Bearer %b\r\n" % target.credential.encode() if target.credential else b""
+        )
+        self._heads = {
+            endpoint.name: b"POST %b%b HTTP/1.1\r\nhost: %b\r\n%bcontent-type: application/json\r\n"
+            b"accept: application/json, text/event-stream\r\nuser-agent: baseload\r\nx-request-id: "
+            % (pool.base_path, endpoint.suffix, pool.authority, credential)
+            for endpoint in ENDPOINTS.values()
+        }
+
+    def request_head(self, endpoint: Endpoint, attempt_id: str, length: int) -> bytes:
+        """The head of an attempt; the target may log `attempt_id`, which names its row in the ledger."""
+        return b"%b%b\r\ncontent-length: %d\r\n\r\n" % (
+            self._heads[endpoint.name],
+            attempt_id.encode(),
+            length,
+        )
+
+
+class ModelPlace:
+    """A model clients may ask for: its targets prepared for dispatch, and what its traffic taught."""
+
+    __slots__ = ("estimate", "metered_reference", "model", "owned_reference", "retry_budget", "route")
+
+    def __init__(self, model: Model, route: Route, estimate: TokenEstimate) -> None:
+        self.model = model
+        self.route = route
+        self.estimate = estimate
+        self.retry_budget = RetryBudget()
+        owned = [t for t in model.targets if t.side is Side.OWNED and t.usd_nano_per_hour is not None]
+        priced = [(t.price.input + t.price.output, t) for t in model.targets if t.price is not None]
+        self.owned_reference = next((t for t in owned if t.step is not None), None)
+        """The owned target whose hour a metered answer is compared with."""
+        self.metered_reference = min(priced, key=lambda pair: pair[0])[1] if priced else None
+        """The metered target whose price an owned answer is compared with."""
+
+
+class Caller(NamedTuple):
+    """Who asks: a key's tenant and the rights that follow from it. Built once per key and site."""
+
+    tenant: Tenant
+    data_class: DataClass
+    key: Key | None
+    record: CallerRecord
+
+
+class Site:
+    """A snapshot in use."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        places: dict[str, Place],
+        models: dict[str, ModelPlace],
+        limiter: Limiter,
+        prices_version: str,
+    ) -> None:
+        self.snapshot = snapshot
+        self.places = places
+        self.models = models
+        self.versions = Versions(snapshot.version, prices_version)
+        self._limiter = limiter
+        self._callers: dict[str, Caller] = {}
+        self._gates: dict[tuple[str, str, str], Gate] = {}
+
+    def caller(self, key: Key | None, tenant: str) -> Caller | None:
+        """The rights of a key (None: an open gateway's client); None where its tenant is not configured."""
+        name = key.id if key is not None else ""
+        caller = self._callers.get(name)
+        if caller is None or caller.key is not key:
+            found = self.snapshot.tenants.get(tenant)
+            if found is None:
+                return None
+            record = CallerRecord(found.name, name, found.data_class.name)
+            caller = self._callers[name] = Caller(found, found.data_class, key, record)
+        return caller
+
+    def gate(self, caller: Caller, model: Model) -> Gate:
+        """The limits of key, tenant and model together."""
+        key_id = caller.record.key_id
+        name = (key_id, caller.tenant.name, model.name)
+        gate = self._gates.get(name)
+        if gate is None:
+            if len(self._gates) >= MAX_GATES:
+                self._gates.clear()
+            parties = [Party("tenant", caller.tenant.name, caller.tenant.limits)]
+            parties.append(Party("model", model.name, model.limits))
+            if caller.key is not None:
+                parties.append(Party("key", key_id, caller.key.limits))
+            gate = self._gates[name] = self._limiter.gate(parties, time.monotonic())
+        return gate
+
+    def forget_callers(self) -> None:
+        """Keys changed: their rights and limits are looked up anew."""
+        self._callers.clear()
+        self._gates.clear()
+
+    def fleet(self, *, stopping: bool = False) -> Fleet:
+        """The owned targets that are paid for, as the ledger records them."""
+        owned = tuple(
+            (t.name, t.usd_nano_per_hour)
+            for t in self.snapshot.targets.values()
+            if t.side is Side.OWNED and t.usd_nano_per_hour is not None
+        )
+        return Fleet(time.time_ns(), self.snapshot.version, owned, stopping)

@@ -1,0 +1,206 @@
+"""Connections to targets: one keep-alive `Pool` a target, and what arrives on them.
+
+A connection carries one attempt at a time. It parses response heads strictly, hands body bytes on as they
+come, and goes back to its pool when the attempt says that the response is complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from baseload.core import Target
+from baseload.wire.http1 import MAX_HEAD, ResponseHead, UpstreamSyntax, parse_response_head
+
+MAX_INTERIM = 8
+"""1xx responses accepted before the real one."""
+MAX_CONNECTIONS = 8192
+"""Connections to one target; more attempts than that fail as `no room`."""
+IDLE_S = 55.0
+"""How long an unused connection is kept; below the 60 s at which many servers close."""
+WRITE_HIGH_WATER = 1024 * 1024
+
+
+class Receiver(Protocol):
+    """The attempt that a connection carries."""
+
+    def connected(self, connection: UpstreamConnection) -> None: ...
+    def connect_failed(self, error: Exception) -> None: ...
+    def response_head(self, head: ResponseHead) -> None: ...
+    def response_body(self, data: bytes) -> None: ...
+    def response_closed(self, error: Exception | None) -> None: ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """One connection to a target. `used` counts the attempts it has carried."""
+
+    __slots__ = ("_buffer", "_in_body", "_interim", "_pool", "idle_since_s", "receiver", "transport", "used")
+
+    transport: asyncio.Transport
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._buffer = b""
+        self._in_body = False
+        self._interim = 0
+        self.receiver: Receiver | None = None
+        self.used = 0
+        self.idle_since_s = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.set_write_buffer_limits(WRITE_HIGH_WATER)
+
+    def send(self, receiver: Receiver, head: bytes, body: bytes) -> None:
+        """Carry an attempt: its request goes out at once."""
+        self.receiver = receiver
+        self.used += 1
+        self._in_body = False
+        self._interim = 0
+        if len(body) < 16384:
+            self.transport.write(head + body)
+        else:
+            self.transport.writelines((head, body))
+
+    def data_received(self, data: bytes) -> None:
+        receiver = self.receiver
+        if receiver is None:  # bytes that nobody asked for: the connection is out of step
+            self.transport.abort()
+        elif self._in_body:
+            receiver.response_body(data)
+        else:
+            try:
+                self._head(receiver, self._buffer + data if self._buffer else data)
+            except UpstreamSyntax as error:
+                self.abort(error)
+
+    def _head(self, receiver: Receiver, data: bytes) -> None:
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or end > MAX_HEAD:
+            if len(data) > MAX_HEAD:
+                raise UpstreamSyntax("the response's header fields exceed 32 KiB")
+            self._buffer = data
+            return
+        end += 4
+        self._buffer = b""
+        head = parse_response_head(data[:end])
+        if head.status < 200:
+            self._interim += 1
+            if head.status == 101 or self._interim > MAX_INTERIM:
+                raise UpstreamSyntax("unexpected interim responses")
+            if len(data) > end:
+                self._head(receiver, data[end:])
+            return
+        self._in_body = True
+        receiver.response_head(head)
+        if len(data) > end and self.receiver is receiver:
+            receiver.response_body(data[end:])
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pool.lost(self)
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            receiver.response_closed(exc)
+
+    def release(self, *, reusable: bool) -> None:
+        """The attempt is over. A connection whose response is not complete is closed, which cancels it."""
+        self.receiver = None
+        if reusable and not self.transport.is_closing():
+            self._pool.put(self)
+        else:
+            self.transport.abort()
+
+    def abort(self, error: Exception) -> None:
+        """Break off because the upstream misbehaves; its attempt hears why."""
+        receiver, self.receiver = self.receiver, None
+        self.transport.abort()
+        if receiver is not None:
+            receiver.response_closed(error)
+
+
+class Pool:
+    """Keep-alive connections to one target, last used first."""
+
+    def __init__(self, target: Target, loop: asyncio.AbstractEventLoop, now_s: Callable[[], float]) -> None:
+        parts = urlsplit(target.url)
+        self._loop = loop
+        self._now_s = now_s
+        self._host = parts.hostname or ""
+        secure = parts.scheme == "https"
+        self._port = parts.port or (443 if secure else 80)
+        self._tls = _tls_context(target.ca_file) if secure else None
+        self._idle: list[UpstreamConnection] = []
+        self._connecting: set[asyncio.Task[None]] = set()
+        self.open = 0
+        self.closed = False
+        self.authority = parts.netloc.rpartition("@")[2].encode()
+        self.base_path = parts.path.rstrip("/").encode()
+
+    def take(self, receiver: Receiver, *, fresh: bool = False) -> None:
+        """Call `receiver.connected` with a free connection, at once if one is idle, else when one is made."""
+        idle = self._idle
+        while idle and not fresh:
+            connection = idle.pop()
+            if not connection.transport.is_closing():
+                receiver.connected(connection)
+                return
+        if self.open + len(self._connecting) >= MAX_CONNECTIONS:
+            receiver.connect_failed(OSError(f"more than {MAX_CONNECTIONS} connections to one target"))
+            return
+        task = self._loop.create_task(self._connect(receiver))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, receiver: Receiver) -> None:
+        try:
+            _, connection = await self._loop.create_connection(
+                lambda: UpstreamConnection(self),
+                self._host,
+                self._port,
+                ssl=self._tls,
+                server_hostname=self._host if self._tls else None,
+            )
+        except (OSError, ssl.SSLError, UnicodeError) as error:
+            receiver.connect_failed(error)
+            return
+        self.open += 1
+        receiver.connected(connection)
+
+    def put(self, connection: UpstreamConnection) -> None:
+        """Take a connection back for the next attempt."""
+        if self.closed:
+            connection.transport.close()
+            return
+        connection.idle_since_s = self._now_s()
+        self._idle.append(connection)
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        """A connection is closed, whoever closed it."""
+        self.open -= 1
+        if connection.receiver is None and connection in self._idle:
+            self._idle.remove(connection)
+
+    def sweep(self, now_s: float) -> None:
+        """Close what has been idle for too long; the oldest stand first."""
+        while self._idle and now_s - self._idle[0].idle_since_s > IDLE_S:
+            self._idle.pop(0).transport.close()
+
+    def close(self) -> None:
+        """No new connections are kept; running attempts end in peace."""
+        self.closed = True
+        for connection in self._idle:
+            connection.transport.close()
+        self._idle.clear()
+
+
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Certificates are verified, always; `ca_file` names further roots, nothing turns it off."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file:
+        context.load_verify_locations(ca_file)
+    return context

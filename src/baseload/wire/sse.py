@@ -1,0 +1,217 @@
+"""Server-sent events on their way through: found, judged and passed on as the bytes they came in.
+
+`EventRelay` takes what an upstream sent, in any pieces, and says what the client may have now:
+- only whole events, so that an error can follow cleanly wherever the upstream breaks off;
+- nothing before the commit point, the first real content, reasoning or tool delta: until then the answer can
+  still come from another target;
+- the upstream's own bytes, chunk framing included, whenever a read holds just whole chunks of whole events
+  (the usual case costs a few searches and no copy).
+"""
+
+from __future__ import annotations
+
+import re
+
+from baseload.wire.http1 import MAX_CHUNK_LINE, ChunkSyntax, UpstreamSyntax, chunk_size
+
+MAX_EVENT = 1024 * 1024
+"""Bytes of one event; a longer one is a broken upstream."""
+MAX_HELD = 256 * 1024
+"""Bytes held before the commit point; more commits by itself."""
+
+_PLAIN_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
+_BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_DATA = re.compile(rb"^data:[ ]?(.*?)\r?$", re.MULTILINE)
+
+_COMMITS = re.compile(
+    rb'"(?:content|reasoning_content|reasoning|text|refusal|arguments|name|data)"[ \t]*:[ \t]*"[^"]'
+    rb'|"(?:tool_calls|function_call)"[ \t]*:[ \t]*[\[{]'
+    rb'|"finish_reason"[ \t]*:[ \t]*"'
+)
+_EMPTY_CHOICES = re.compile(rb'"choices"[ \t]*:[ \t]*\[[ \t]*\]')
+_USAGE = b'completion_tokens"'
+_ERROR = b'"error"'
+_DONE = b"[DONE]"
+
+
+def event_data(event: bytes) -> bytes:
+    """The payload of one event: its data lines joined (WHATWG HTML section 9.2.6)."""
+    return b"\n".join(_DATA.findall(event))
+
+
+def chunk(payload: bytes) -> bytes:
+    """`payload` framed as one HTTP/1.1 chunk."""
+    return b"%x\r\n%b\r\n" % (len(payload), payload) if payload else b""
+
+
+class EventRelay:
+    """One streamed answer in OpenAI's format. Feed it what arrives; send on what it returns.
+
+    `drop_usage`: the usage event was our wish, not the client's, and is taken out again.
+    After each feed: `committed` (the client may hold a part), `done` (the `[DONE]` event was seen),
+    `ended` (the upstream's body is complete), `usage_event` (data of the last event with usage),
+    `error_event` (data of an error the upstream sent in-band), `events` (passed-on content events).
+    Raises UpstreamSyntax for framing that is not HTTP and for events longer than MAX_EVENT.
+    """
+
+    __slots__ = (
+        "_chunked_in",
+        "_chunked_out",
+        "_drop_usage",
+        "_held",
+        "_partial",
+        "_raw",
+        "committed",
+        "done",
+        "ended",
+        "error_event",
+        "events",
+        "usage_event",
+    )
+
+    def __init__(self, *, chunked_in: bool, chunked_out: bool, drop_usage: bool) -> None:
+        self._chunked_in = chunked_in
+        self._chunked_out = chunked_out
+        self._drop_usage = drop_usage
+        self._raw = b""  # of a chunk that is not whole yet
+        self._partial = b""  # of an event that is not whole yet
+        self._held = b""  # whole events before the commit point
+        self.committed = False
+        self.done = False
+        self.ended = False
+        self.usage_event = b""
+        self.error_event = b""
+        self.events = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """What the client gets for `data`; empty while everything is held."""
+        if not self._chunked_in:
+            return self._events(data)
+        if self._raw:
+            data = self._raw + data
+            self._raw = b""
+        if self.committed and self._chunked_out and not self._partial and self._all_whole(data):
+            if _USAGE not in data and _ERROR not in data:
+                if _DONE in data:
+                    self.done = True
+                else:
+                    self.events += data.count(b"data:")
+                return data
+            if not self._drop_usage and _ERROR not in data:
+                self._look(data)
+                return data
+        return self._events(self._unframe(data))
+
+    def end_of_input(self) -> bytes:
+        """The upstream closed; `ended` says whether that completes the body."""
+        if not self._chunked_in:
+            self.ended = True
+        return b""
+
+    def _all_whole(self, data: bytes) -> bool:
+        """Whether `data` is nothing but whole chunks with plain size lines that end at event boundaries."""
+        pos, size, match_chunk = 0, len(data), _PLAIN_CHUNK.match
+        while pos < size:
+            match = match_chunk(data, pos)
+            if match is None:
+                return False
+            length = int(match.group(1), 16)
+            if length == 0:
+                return False
+            pos = match.end() + length + 2
+            if pos > size or data[pos - 4 : pos] != b"\n\n\r\n":
+                return False
+        return True
+
+    def _unframe(self, data: bytes) -> bytes:
+        """The payload of the whole chunks in `data`; the rest is kept for the next feed."""
+        pos, size = 0, len(data)
+        payload: list[bytes] = []
+        while pos < size and not self.ended:
+            eol = data.find(b"\r\n", pos, pos + MAX_CHUNK_LINE)
+            if eol < 0:
+                if size - pos > MAX_CHUNK_LINE:
+                    raise UpstreamSyntax("a chunk's size line is too long")
+                break
+            try:
+                length = chunk_size(data[pos:eol])
+            except ChunkSyntax as error:
+                raise UpstreamSyntax(str(error)) from None
+            if length > MAX_EVENT:
+                raise UpstreamSyntax("a chunk is larger than 1 MiB")
+            if length == 0:
+                if data[eol + 2 : eol + 4] == b"\r\n":
+                    self.ended = True
+                    pos = eol + 4
+                elif (last := data.find(b"\r\n\r\n", eol)) >= 0:
+                    self.ended = True
+                    pos = last + 4
+                break
+            end = eol + 2 + length
+            if end + 2 > size:
+                break
+            if data[end : end + 2] != b"\r\n":
+                raise UpstreamSyntax("a chunk is not followed by CRLF")
+            payload.append(data[eol + 2 : end])
+            pos = end + 2
+        if not self.ended:
+            self._raw = data[pos:]
+            if len(self._raw) > MAX_EVENT + MAX_CHUNK_LINE:
+                raise UpstreamSyntax("the trailers are too long")
+        return payload[0] if len(payload) == 1 else b"".join(payload)
+
+    def _events(self, payload: bytes) -> bytes:
+        """Split off whole events, judge each, and return what may be sent, framed for the client."""
+        if self._partial:
+            payload = self._partial + payload
+            self._partial = b""
+        out: list[bytes] = []
+        pos = 0
+        for boundary in _BOUNDARY.finditer(payload):
+            event = payload[pos : boundary.end()]
+            pos = boundary.end()
+            if self._judge(event):
+                out.append(event)
+        self._partial = payload[pos:]
+        if len(self._partial) > MAX_EVENT:
+            raise UpstreamSyntax("an event is longer than 1 MiB")
+        passed = b"".join(out)
+        if not self.committed:
+            self._held += passed
+            if len(self._held) <= MAX_HELD:
+                return b""
+            self.committed = True
+            passed = b""
+        if self._held:
+            passed = self._held + passed
+            self._held = b""
+        return chunk(passed) if self._chunked_out else passed
+
+    def _judge(self, event: bytes) -> bool:
+        """Note what an event says; False where the client must not see it."""
+        if _DONE in event and event_data(event).strip() == _DONE:
+            self.done = True
+            self.committed = True
+            return True
+        if _ERROR in event and event_data(event).lstrip().startswith((b'{"error"', b'{ "error"')):
+            self.error_event = event_data(event)
+            return False
+        if _USAGE in event:
+            self.usage_event = event
+            if _EMPTY_CHOICES.search(event) is not None:
+                return not self._drop_usage
+        if not self.committed and _COMMITS.search(event) is not None:
+            self.committed = True
+        if self.committed:
+            self.events += 1
+        return True
+
+    def _look(self, data: bytes) -> None:
+        """Note usage in whole chunks that pass on as they are."""
+        at = data.rfind(_USAGE)
+        start = data.rfind(b"data:", 0, at)
+        end = data.find(b"\n\n", at)
+        self.usage_event = data[start:end] + b"\n\n"
+        self.events += data.count(b"data:")
+        if _DONE in data:
+            self.done = True
