@@ -10,8 +10,10 @@ from pathlib import Path
 import msgspec
 
 from baseload.errors import DataError, UnknownName, UsageError
+from baseload.ledger.launch import STORE
 from baseload.traffic import azure, bailian, burstgpt, generic, mooncake, servegen
 from baseload.traffic.columns import parse_columns
+from baseload.traffic.ledger import read_ledger
 from baseload.traffic.load import LoadShape
 from baseload.traffic.source import lines, open_trace
 from baseload.traffic.table import Traffic
@@ -53,6 +55,8 @@ def read_traffic(
         raise UsageError(f"the columns of the format {kind.value!r} are fixed", hint="leave --columns out")
     if kind is Format.SERVEGEN:
         raise DataError(f"{path}: a ServeGen load curve holds no requests", hint="it is read by `read_shape`")
+    if kind is Format.LEDGER:
+        return read_ledger(path)
     if kind is Format.PARQUET:
         return generic.read_parquet(path, wanted)
     with open_trace(path) as stream:
@@ -101,7 +105,12 @@ def _named(format: str) -> Format:
 
 
 def detect(path: Path) -> Format:
-    """The format of a file, from its first bytes and first line. Raises DataError for an empty file."""
+    """The format of a file, from its first bytes and first line; a folder with a ledger in it is one.
+
+    Raises DataError for an empty file.
+    """
+    if path.is_dir() and (path / STORE).is_file():
+        return Format.LEDGER
     with open_trace(path) as stream:
         magic = stream.peek(len(SQLITE_MAGIC))[: len(SQLITE_MAGIC)]
         if magic == SQLITE_MAGIC:
