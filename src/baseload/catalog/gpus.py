@@ -20,10 +20,11 @@ FLOPS_COLUMNS = {
 class Gpu(Struct, frozen=True):
     """One GPU as its maker's data sheet describes it.
 
-    `memory_gib` is the sheet's capacity; its "GB" are binary gigabytes (an 80 GB H100 reports 79.6 GiB).
+    `memory_gib` is what the driver reports where that is known (79.65 for an 80 GB H100, 44.99 for a 48 GB
+    L40S with ECC), else the sheet's capacity, whose "GB" are binary.
     `flops` are dense tensor operations per second (sheets often print twice that, with sparsity) by
-    precision: bf16 (fp16 is the same), fp8, fp4, int8; one that the GPU lacks is absent.
-    `checked` names the second place that states the same, or says "from memory".
+    precision: bf16 (fp16 is the same), fp8, fp4, int8; one that the GPU lacks or nobody states is absent.
+    `checked` names the places that confirm each figure, and those that are from memory.
     """
 
     name: str

@@ -30,9 +30,11 @@ class OpenModel(Struct, frozen=True):
 
     Attention is grouped-query (`kv_heads`, `head_dim`) or, where `kv_latent_dim` is not 0, multi-head latent
     (MLA): then each layer caches one vector of that length per token (latent and rotary part together).
-    `windowed_layers` of the `layers` attend to at most `window_tokens` tokens back; 0: all see everything.
+    `active_parameters` are those one token's forward pass multiplies: without the input embedding (a lookup)
+    and the experts not chosen for it. `windowed_layers` of the `layers` attend to at most `window_tokens`
+    tokens back; 0: all see everything. `context_tokens` is the configuration's own limit, without scaling.
     `precisions` starts with the one the maker publishes; the others have a published checkpoint.
-    `checked` names the second place that states the same, or says "from memory".
+    `checked` names the places that state the same, or says "from memory".
     """
 
     name: str
@@ -74,12 +76,26 @@ class OpenModel(Struct, frozen=True):
         return kept * self.kv_bytes_per_layer(precision)
 
     def weight_bytes(self, precision: str) -> int:
-        """Bytes of all weights at this precision: parameters × bits, scales included.
+        """Bytes of all weights at this precision, scales included.
 
-        An approximation from below for quantised checkpoints, which leave embeddings and norms at 16 bits
-        (Llama 3.3 70B: 3% more). Raises KeyError for a precision that BITS_PER_WEIGHT does not hold.
+        Quantised checkpoints leave the embedding and the output head at 16 bits, those in MXFP4 all but the
+        experts. Raises KeyError for a precision that BITS_PER_WEIGHT does not hold.
         """
-        return round(self.parameters * BITS_PER_WEIGHT[precision] / 8)
+        bits = BITS_PER_WEIGHT[precision]
+        quantised = self.parameters - 2 * self.vocabulary * self.hidden_size
+        if precision == "mxfp4" and self.experts:
+            quantised = self.expert_parameters
+        kept = self.parameters - quantised
+        return round((kept * max(bits, 16) + quantised * bits) / 8)
+
+    @property
+    def expert_parameters(self) -> int:
+        """Weights of all routed experts together; 0 for a dense model."""
+        idle_experts = self.experts - self.active_experts
+        if not idle_experts:
+            return 0
+        idle = self.parameters - self.active_parameters - self.vocabulary * self.hidden_size
+        return idle * self.experts // idle_experts
 
 
 def open_models(overrides: Overrides | None = None) -> tuple[OpenModel, ...]:
@@ -109,6 +125,8 @@ def _model(row: Row) -> OpenModel:
         return int(row[column] or 0)
 
     parameters = number("parameters")
+    if not (parameters and number("layers") and (number("kv_latent_dim") or number("kv_heads"))):
+        raise ValueError("parameters, layers and kv_heads (or kv_latent_dim) are needed")
     return OpenModel(
         name=row["name"],
         aliases=tuple(filter(None, row["aliases"].split("|"))),

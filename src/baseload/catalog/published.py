@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from importlib.metadata import version
 
 from genai_prices import types
 from genai_prices.data_snapshot import get_snapshot
+from msgspec import structs
 
-from baseload.catalog.providers import provider
+from baseload.catalog.prices import ApiOffer, listed
+from baseload.catalog.providers import provider, providers
 from baseload.core import LongContext, TokenPrice
 from baseload.money import nano
 
@@ -20,11 +23,26 @@ def published_price(provider_name: str, model: str, on: date) -> TokenPrice | No
     """What this provider asked for this model's tokens on this day (UTC); None where that is not known.
 
     Where the price depends on the hour it is the dearest one, so that nothing is booked below its cost, and
-    `source` says so. A model without a price for input has no price.
+    `source` says so. A model without a price for input has no price. What genai-prices lacks comes from the
+    frozen table, for days from its date on: the whole price, or the long-context one where both sources
+    agree on the rest.
     """
     found = _find(provider_name, model)
-    if found is None:
-        return None
+    price = None if found is None else _price_of(found, on)
+    row = listed(provider_name, model)
+    if row is None or row.price.as_of > on.isoformat():
+        return price
+    if price is None:
+        return row.price
+    long_context = row.price.long_context
+    agree = (price.input, price.output) == (row.price.input, row.price.output)
+    if price.long_context is None and long_context is not None and agree:
+        source = f"{price.source}; long context: {row.price.source} of {row.price.as_of}"
+        return structs.replace(price, long_context=long_context, source=source)
+    return price
+
+
+def _price_of(found: types.ModelInfo, on: date) -> TokenPrice | None:
     source = f"genai-prices {version('genai-prices')}"
     by_hour = _prices_of_day(found, on)
     priced = [price for price in by_hour if price.input_mtok is not None]
@@ -34,6 +52,19 @@ def published_price(provider_name: str, model: str, on: date) -> TokenPrice | No
     if any(price != dearest for price in by_hour):
         source += " (dearest hour of the day)"
     return _token_price(dearest, source, on)
+
+
+def published_models(on: date) -> Iterator[ApiOffer]:
+    """Every model genai-prices holds with its price on this day, models without a price left out.
+
+    Its providers go by our name where we have one.
+    """
+    ours = {each.genai_prices: each.name for each in providers() if each.genai_prices}
+    for seller in get_snapshot().providers:
+        for model in seller.models:
+            price = _price_of(model, on)
+            if price is not None:
+                yield ApiOffer(ours.get(seller.id, seller.id), model.id, price)
 
 
 def _find(provider_name: str, model: str) -> types.ModelInfo | None:
