@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from baseload import errors
 from baseload.errors import RequestError
@@ -97,9 +97,8 @@ class ClientConnection(asyncio.Protocol):
     # -- asyncio -----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(WRITE_HIGH_WATER)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's have no common base
+        self.transport.set_write_buffer_limits(WRITE_HIGH_WATER)
         self.deadline_s = self._gateway.now_s() + self._gateway.limits.idle_s
         if not self._gateway.connected(self):
             self._refuse(RequestError(errors.OVERLOADED, "too many connections", retry_after_s=1.0))

@@ -1,7 +1,7 @@
 """When an attempt fails: who hears of it, and whether another target may answer instead (DESIGN section 6).
 
-Before the commit point at most `MOST_RETRIES` further attempts are made, within the retry budget and one total
-waiting budget; after it never silently: the client gets an error event in-band.
+Before the commit point at most `MOST_RETRIES` further attempts are made, within the retry budget and one
+total waiting budget; after it never silently: the client gets an error event in-band.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ class IngestProcess:
     """Keeps `python -m baseload.ledger.ingest` running. A dead ingest delays reports, never a request."""
 
     def __init__(self, journal: Path, store: Path) -> None:
-        self._command = (sys.executable, "-m", "baseload.ledger.ingest", str(journal), str(store))
+        module = "baseload.ledger.ingest"
+        self._command = (sys.executable, "-m", module, str(journal), str(store), "--parent")
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
         self._supervisor: asyncio.Task[None] | None = None

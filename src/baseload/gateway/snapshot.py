@@ -80,7 +80,9 @@ def load_snapshot(
     read; whoever serves keeps the snapshot it has then.
     """
     read = config.load(path, env)
-    rates = load_or_compile(needed_rates(read), today, cache_dir or read.data / "prices")
+    pairs = needed_rates(read)
+    no_rates = RateTable(today.isoformat(), "", {})
+    rates = load_or_compile(pairs, today, cache_dir or read.data / "prices") if pairs else no_rates
     return Loaded(read, compile_snapshot(read, rates), tuple(warnings_of(read, rates)))
 
 

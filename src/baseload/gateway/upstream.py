@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from baseload.core import Target
@@ -51,9 +51,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.idle_since_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(WRITE_HIGH_WATER)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's have no common base
+        self.transport.set_write_buffer_limits(WRITE_HIGH_WATER)
 
     def send(self, receiver: Receiver, head: bytes, body: bytes) -> None:
         """Carry an attempt: its request goes out at once."""
