@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from baseload.core import Outcome, Side
 from baseload.ledger import hours
 from baseload.ledger.record import Begin, End, Fleet, Refusal
-from baseload.ledger.schema import BEGIN_COLUMNS, END_COLUMNS
+from baseload.ledger.schema import ATTEMPT_COLUMNS, BEGIN_COLUMNS, END_COLUMNS
 
 Row = tuple[object, ...]
 
@@ -116,7 +116,7 @@ class Books:
     def whole(self, rows: Sequence[Row]) -> None:
         """Books attempts of which begin and end are known: begin_row + end_row each."""
         self._db.executemany(_INSERT_WHOLE, rows)
-        ended_at, target_at = len(BEGIN_COLUMNS), BEGIN_COLUMNS.index("target")
+        ended_at, target_at = ATTEMPT_COLUMNS.index("ended_ns"), ATTEMPT_COLUMNS.index("target")
         late = {
             (row[target_at], hours.hour_of(ended))
             for row in rows

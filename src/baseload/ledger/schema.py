@@ -7,56 +7,60 @@ named `at`, `began` or `ended`). NULL is unknown or not applicable, never 0.
 
 from __future__ import annotations
 
-BEGIN_COLUMNS = (
-    "request_id",
-    "attempt",
-    "began_ns",
-    "tenant",
-    "key_id",
-    "data_class",
-    "model",
-    "endpoint",
-    "stream",
-    "input_estimate",
-    "output_estimate",
-    "tags",
-    "target",
-    "side",
-    "reason",
-    "money_nano",
-    "congestion_nano",
-    "quality_nano",
-    "predicted_ttft_ms",
-    "predicted_tpot_ms",
-    "config_version",
-    "price_version",
-    "reserved_nano",
-)
-"""Columns of `attempts` known when an attempt begins, in the order of `booking.begin_row`."""
+BEGIN_COLUMNS = {
+    "request_id": "TEXT",
+    "attempt": "INTEGER",
+    "began_ns": "INTEGER",
+    "tenant": "TEXT",
+    "key_id": "TEXT",
+    "data_class": "TEXT",
+    "model": "TEXT",
+    "endpoint": "TEXT",
+    "stream": "INTEGER",
+    "input_estimate": "INTEGER",
+    "output_estimate": "INTEGER",
+    "tags": "TEXT",
+    "target": "TEXT",
+    "side": "TEXT",
+    "reason": "TEXT",
+    "money_nano": "INTEGER",
+    "congestion_nano": "INTEGER",
+    "quality_nano": "INTEGER",
+    "predicted_ttft_ms": "REAL",
+    "predicted_tpot_ms": "REAL",
+    "config_version": "TEXT",
+    "price_version": "TEXT",
+    "reserved_nano": "INTEGER",
+}
+"""Columns of `attempts` known when it begins, in the order of `booking.begin_row`, and their types."""
 
-END_COLUMNS = (
-    "ended_ns",
-    "outcome",
-    "status",
-    "duration_ns",
-    "ttft_ns",
-    "error_code",
-    "upstream_request_id",
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "estimated",
-    "cost_nano",
-    "counterfactual_nano",
-    "counterfactual_target",
-    "room_ns",
-)
+END_COLUMNS = {
+    "ended_ns": "INTEGER",
+    "outcome": "TEXT",
+    "status": "INTEGER",
+    "duration_ns": "INTEGER",
+    "ttft_ns": "INTEGER",
+    "error_code": "TEXT",
+    "upstream_request_id": "TEXT",
+    "input_tokens": "INTEGER",
+    "cached_input_tokens": "INTEGER",
+    "cache_write_tokens": "INTEGER",
+    "output_tokens": "INTEGER",
+    "reasoning_tokens": "INTEGER",
+    "estimated": "INTEGER",
+    "cost_nano": "INTEGER",
+    "counterfactual_nano": "INTEGER",
+    "counterfactual_target": "TEXT",
+    "room_ns": "INTEGER",
+}
 """Columns of `attempts` known when it ended, in the order of `booking.end_row`."""
 
-ATTEMPT_COLUMNS = (*BEGIN_COLUMNS, *END_COLUMNS, "amortised_nano")
+COLUMN_TYPES = {**BEGIN_COLUMNS, **END_COLUMNS, "amortised_nano": "INTEGER"}
+ATTEMPT_COLUMNS = tuple(COLUMN_TYPES)
 """Every column of `attempts`: what `ledger export` writes."""
+
+BOOLEAN_COLUMNS = ("stream", "estimated")
+"""INTEGER columns that hold 0 or 1."""
 
 _FIRST = """
 CREATE TABLE attempts (
