@@ -83,7 +83,11 @@ FLOPS_OF = {
 
 
 class Measured(Struct, frozen=True):
-    """Coefficients fitted on published measurements of one combination, with their hold-out error."""
+    """Coefficients fitted on published measurements of one combination.
+
+    `error` is the half-width of the 80% interval on rows left out; `shape_error` the mean error on an
+    input/output shape left out, which is what to expect far from the measured shapes.
+    """
 
     base_s: float
     per_sequence_s: float
@@ -91,7 +95,13 @@ class Measured(Struct, frozen=True):
     per_prefill_token_s: float
     rows: int
     error: float
+    shape_error: float
     source: str
+
+
+KEY_COLUMNS = ("model", "gpu", "gpus", "precision", "engine")
+MEASURED_COLUMNS = (*KEY_COLUMNS, *Measured.__struct_fields__)
+"""Columns of the shipped table."""
 
 
 def step_time(model: OpenModel, gpu: Gpu, gpus: int, precision: str, engine: str = "vllm") -> StepTime:
@@ -101,25 +111,32 @@ def step_time(model: OpenModel, gpu: Gpu, gpus: int, precision: str, engine: str
     shorter) must fit, else UsageError says how many GiB are missing and what would fit. What is left over is
     `kv_tokens`, which caps concurrency. Raises UnknownName for an engine or precision not known.
     """
-    _check(model, gpus, precision, engine)
-    kv_tokens = kv_room_tokens(model, gpu, gpus, precision, engine)
-    needed = min(ONE_REQUEST_TOKENS, model.context_tokens)
-    if kv_tokens < needed:
-        raise _does_not_fit(model, gpu, gpus, precision, engine, needed - kv_tokens)
-    limit = ENGINES[engine].max_sequences
+    physical = physical_step_time(model, gpu, gpus, precision, engine)
     measured = measured_table().get((model.name, gpu.name, gpus, precision, engine))
     if measured is None:
-        return _physical(model, gpu, gpus, precision, kv_tokens, limit)
+        return physical
     return StepTime(
         base_s=measured.base_s,
         per_sequence_s=measured.per_sequence_s,
         per_kv_token_s=measured.per_kv_token_s,
         per_prefill_token_s=measured.per_prefill_token_s,
-        kv_tokens=kv_tokens,
-        max_sequences=limit,
+        kv_tokens=physical.kv_tokens,
+        max_sequences=physical.max_sequences,
         error=measured.error,
         source=f"fitted on {measured.rows} measured rows: {measured.source}",
     )
+
+
+def physical_step_time(
+    model: OpenModel, gpu: Gpu, gpus: int, precision: str, engine: str = "vllm"
+) -> StepTime:
+    """As `step_time`, from the physical form alone."""
+    _check(model, gpus, precision, engine)
+    kv_tokens = kv_room_tokens(model, gpu, gpus, precision, engine)
+    needed = min(ONE_REQUEST_TOKENS, model.context_tokens)
+    if kv_tokens < needed:
+        raise _does_not_fit(model, gpu, gpus, precision, engine, needed - kv_tokens)
+    return _physical(model, gpu, gpus, precision, kv_tokens, ENGINES[engine].max_sequences)
 
 
 def kv_room_tokens(model: OpenModel, gpu: Gpu, gpus: int, precision: str, engine: str = "vllm") -> int:
@@ -258,6 +275,7 @@ def measured_table() -> dict[tuple[str, str, int, str, str], Measured]:
                 per_prefill_token_s=float(row["per_prefill_token_s"]),
                 rows=int(row["rows"]),
                 error=float(row["error"]),
+                shape_error=float(row["shape_error"]),
                 source=row["source"],
             )
         except (KeyError, ValueError) as error:

@@ -22,19 +22,13 @@ from baseload.twin.server import Twin, TwinConfig, rules_from_json
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Duration(click.ParamType):
+def seconds(text: str) -> float:
     """Seconds written 0.4s, 12ms or 0.4."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)?", text)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no duration: write 0.4s or 12ms")
+    return float(found.group(1)) / (1000 if found.group(2) == "ms" else 1)
 
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)?", str(value))
-        if found is None:
-            self.fail(f"{value!r} is no duration: write 0.4s or 12ms", param, ctx)
-        return float(found.group(1)) / (1000 if found.group(2) == "ms" else 1)
-
-
-DURATION = _Duration()
 
 SHARED = (
     click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on."),
@@ -130,8 +124,8 @@ def engine(
 @command.command()
 @click.option("--provider", default="openai", show_default=True, help="Whose name the start line shows.")
 @click.option("--model", "names", multiple=True, required=True, help="Model it serves; repeatable.")
-@click.option("--ttft", type=DURATION, default="0.4s", show_default=True, help="Median time to first token.")
-@click.option("--tpot", type=DURATION, default="12ms", show_default=True, help="Median time per token.")
+@click.option("--ttft", type=seconds, default="0.4s", show_default=True, help="Median time to first token.")
+@click.option("--tpot", type=seconds, default="12ms", show_default=True, help="Median time per token.")
 @click.option("--spread", default=0.25, show_default=True, help="Sigma of the lognormal of both.")
 @click.option("--requests-per-minute", type=int, help="Quota; 429 with Retry-After above it.")
 @click.option("--tokens-per-minute", type=int, help="Quota of input and output tokens.")
