@@ -21,7 +21,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from baseload.errors import DataError
 from baseload.traffic.load import Ints
 from baseload.traffic.rows import BadRows, Columns, Origin, assemble, whole
-from baseload.traffic.source import MAX_LINE_BYTES
 from baseload.traffic.table import MAX_TOKENS, Mask, Traffic
 from baseload.traffic.timestamps import SECOND_NS, iso_ns
 
@@ -73,8 +72,8 @@ def read_azure(stream: io.BufferedReader, path: Path) -> Traffic:
         parts.append(part)
         line += rows
     time_ns = np.concatenate([part.time_ns for part in parts])
-    input_tokens = np.concatenate([part.input_tokens for part in parts]).astype(np.int64)
-    output_tokens = np.concatenate([part.output_tokens for part in parts]).astype(np.int64)
+    input_tokens = np.concatenate([part.input_tokens for part in parts], dtype=np.int64)
+    output_tokens = np.concatenate([part.output_tokens for part in parts], dtype=np.int64)
     parts.clear()
     columns = Columns(
         time_ns=time_ns,
@@ -99,7 +98,10 @@ def _blocks(stream: io.BufferedReader, path: Path) -> Iterator[Bytes]:
         newlines = np.flatnonzero(buffer[_MARGIN:filled] == _NEWLINE)
         if not len(newlines):
             if filled == len(buffer) - 1:
-                raise DataError(f"{path}: a line is longer than {MAX_LINE_BYTES >> 20} MiB")
+                raise DataError(
+                    f"{path}: a line is longer than {len(buffer):,} bytes",
+                    hint="one request a line is expected",
+                )
             continue
         end = _MARGIN + int(newlines[-1]) + 1
         yield buffer[:end]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from baseload.ledger.launch import STORE
+from baseload.ledger.launch import store_path
 from baseload.ledger.store import EVERYTHING, Filter, Store
 from baseload.traffic.rows import BadRows, Origin, Row, Rows
 from baseload.traffic.table import Traffic
@@ -21,7 +21,7 @@ def read_ledger(path: Path, only: Filter = EVERYTHING) -> Traffic:
     `ledger.store.Arrival`). Raises EnvironmentProblem where there is no ledger, DataError where it is empty.
     """
     if path.is_dir():
-        path = path / STORE
+        path = store_path(path)
     bad, rows = BadRows(str(path), unit="request"), Rows()
     with Store(path) as store:
         number = 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from baseload.errors import DataError, UnknownName, UsageError
-from baseload.ledger.launch import STORE
+from baseload.ledger.launch import store_path
 from baseload.traffic import azure, bailian, burstgpt, generic, mooncake, servegen
 from baseload.traffic.columns import parse_columns
 from baseload.traffic.ledger import read_ledger
@@ -109,7 +109,7 @@ def detect(path: Path) -> Format:
 
     Raises DataError for an empty file.
     """
-    if path.is_dir() and (path / STORE).is_file():
+    if path.is_dir() and store_path(path).is_file():
         return Format.LEDGER
     with open_trace(path) as stream:
         magic = stream.peek(len(SQLITE_MAGIC))[: len(SQLITE_MAGIC)]
