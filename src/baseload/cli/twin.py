@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import msgspec
 import uvloop
 
-from baseload.core import Limits, StepTime
+from baseload.core import Limits
 from baseload.errors import EnvironmentProblem
 from baseload.twin.faults import KINDS, WHEN, Rule, Stage, parse_rule
 from baseload.twin.pace import Latency
@@ -107,10 +108,7 @@ def engine(
     made = open_model(model)
     step = step_time(made, find_gpu(gpu), gpus, precision, engine)
     if max_sequences is not None:
-        step = StepTime(
-            **{name: getattr(step, name) for name in step.__struct_fields__ if name != "max_sequences"},
-            max_sequences=max_sequences,
-        )
+        step = msgspec.structs.replace(step, max_sequences=max_sequences)
     what = f"{engine} with {made.name} at {precision} on {gpus} x {gpu}"
     _serve(
         what,
