@@ -1,3 +1,46 @@
-"""baseload: own the base load, buy the peaks."""
+"""baseload: own the base load, buy the peaks.
+
+import baseload as bl
+plan = bl.plan(bl.read_traffic("trace.csv"), api=("gpt-4o",), model="llama-3.3-70b", gpu="h100", gpus=2)
+plan.report("plan.html")
+
+The names below are loaded when they are first used: importing baseload itself costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from baseload.plan.decide import plan as plan
+    from baseload.plan.model import Plan as Plan
+    from baseload.plan.question import Question as Question
+    from baseload.traffic.read import read_shape as read_shape
+    from baseload.traffic.read import read_traffic as read_traffic
+    from baseload.traffic.table import Traffic as Traffic
 
 __version__ = "0.1.0"
+
+__all__ = ["Plan", "Question", "Traffic", "__version__", "plan", "read_shape", "read_traffic"]
+
+_HOMES = {
+    "Plan": "baseload.plan.model",
+    "Question": "baseload.plan.question",
+    "Traffic": "baseload.traffic.table",
+    "read_shape": "baseload.traffic.read",
+    "read_traffic": "baseload.traffic.read",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, from the module that holds it; `plan` is the room itself, which can be called."""
+    if name == "plan":
+        return import_module("baseload.plan")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'baseload' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -177,11 +177,15 @@ def _source(
         raise UsageError("--format and --columns describe a traffic file, and there is none")
     if name is None:
         return None
-    if name in SHAPES:
-        from baseload.traffic import shapes
+    from baseload.traffic import shapes
+    from baseload.traffic.read import Format, detect, read_shape, read_traffic
 
-        found: Source = getattr(shapes, name.replace("-", "_").replace("2023", "2023"))()
-        return found
-    from baseload.traffic.read import read_traffic
-
+    if name == "servegen-m-large":
+        return shapes.servegen_m_large()
+    if name == "azure-conversation-2023":
+        return shapes.azure_conversation_2023()
+    if name.startswith("ledger:"):
+        return read_traffic(name.removeprefix("ledger:"), format=Format.LEDGER)
+    if format_ is None and columns is None and detect(Path(name)) is Format.SERVEGEN:
+        return read_shape(name)
     return read_traffic(name, format=format_, columns=columns)

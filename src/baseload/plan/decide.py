@@ -122,7 +122,7 @@ def _answer(inputs: Inputs, options: tuple[Option, ...], cheapest: Option) -> st
 def _short(option: Option) -> str:
     if option.kind is Kind.OWNED:
         return f"owning everything ({words.replicas(option.replicas, option.spare_replicas)})"
-    return option.name
+    return words.api(option.name)
 
 
 def _do(inputs: Inputs, option: Option) -> str:
@@ -133,8 +133,8 @@ def _do(inputs: Inputs, option: Option) -> str:
     if option.kind is Kind.HYBRID and option.replicas:
         what = words.replicas(option.replicas, option.spare_replicas)
         spill = words.percent(1.0 - option.owned_tokens_share)
-        return f"own {what} of {inputs.replica} and buy the other {spill} of the tokens from {option.metered}"
-    return f"buy everything from {option.metered}"
+        return f"own {what} of {inputs.replica} and buy the other {spill} of the tokens from {words.api(option.metered)}"
+    return f"buy everything from {words.api(option.metered)}"
 
 
 def _verdict(metered: Metered, options: tuple[Option, ...]) -> str:
@@ -146,12 +146,12 @@ def _verdict(metered: Metered, options: tuple[Option, ...]) -> str:
     best = min(best_pure, both, key=lambda option: option.usd_per_month)
     if best is bought:
         return (
-            f"Against {metered.name} alone: buying wins, {words.usd(bought.usd_per_month)} a month; "
+            f"Against {words.api(metered.name)} alone: buying wins, {words.usd(bought.usd_per_month)} a month; "
             f"owning everything costs {words.usd(owned.usd_per_month)}."
         )
     less = words.percent(1.0 - best.usd_per_month / bought.usd_per_month)
     text = (
-        f"Against {metered.name} alone: {words.usd(best.usd_per_month)} a month instead of "
+        f"Against {words.api(metered.name)} alone: {words.usd(best.usd_per_month)} a month instead of "
         f"{words.usd(bought.usd_per_month)}, {less} less, "
     )
     owning = words.replicas(best.replicas, best.spare_replicas)

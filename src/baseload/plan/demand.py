@@ -9,7 +9,7 @@ from baseload.plan.facts import Facts
 from baseload.plan.load import LoadCurve
 from baseload.plan.model import ASSUMED, GIVEN
 from baseload.plan.question import Question
-from baseload.traffic.load import Load, LoadShape
+from baseload.traffic.load import LoadShape
 from baseload.traffic.table import Traffic
 
 Source = Traffic | LoadShape
@@ -30,29 +30,52 @@ def demand(question: Question, traffic: Source | None, facts: Facts) -> tuple[fl
     """
     if traffic is None:
         return _described(question, facts)
-    if question.output_share is not None or question.cached_share is not None:
-        raise UsageError(
-            "the mix of tokens is the traffic's own", hint="leave out --output-share and --cached-share"
-        )
+    source = traffic.source or "the traffic"
     day = traffic.tokens_per_day()
     if day.total <= 0:
         raise UsageError("the traffic holds no tokens", hint="choose a file or a period with requests in it")
-    source = traffic.source or "the traffic"
-    load = _windows(traffic)
-    requests_per_day = float(load.requests_per_s.mean()) * SECONDS_PER_DAY
-    mix = Mix(
-        output_share=day.output / day.total,
-        cached_share=day.cached / day.input if day.input else 0.0,
-        input_tokens=day.input / requests_per_day,
-        output_tokens=day.output / requests_per_day,
-    )
     tokens_per_day = question.tokens_per_day or day.total
     volume_source = GIVEN if question.tokens_per_day else source
     facts.note("volume", f"{words.tokens(tokens_per_day)} tokens/day, in and out", volume_source)
-    _note_mix(mix, source, facts)
-    curve = LoadCurve.of(load.tokens_per_s, load.window_s)
+    mix = _mix(question, traffic, source, facts)
+    if isinstance(traffic, LoadShape):
+        curve = _curve_of_shape(traffic)
+        source = f"{source}; tokens taken to follow its requests"
+    else:
+        load = traffic.load(TEN_MINUTES_S if traffic.duration_s >= SECONDS_PER_DAY else MINUTE_S)
+        curve = LoadCurve.of(load.tokens_per_s, load.window_s)
     _note_curve(curve, source, facts)
     return tokens_per_day, mix, curve
+
+
+def _mix(question: Question, traffic: Source, source: str, facts: Facts) -> Mix:
+    """The traffic's own mix; that of a shape, where only means are known, can be replaced."""
+    day = traffic.tokens_per_day()
+    load = traffic.load if isinstance(traffic, LoadShape) else traffic.load(traffic.duration_s)
+    per_request = day.total / SECONDS_PER_DAY / float(load.requests_per_s.mean())
+    output_share, cached_share = day.output / day.total, day.cached / day.input if day.input else 0.0
+    if question.output_share is not None or question.cached_share is not None:
+        if isinstance(traffic, Traffic):
+            raise UsageError(
+                "the mix of tokens is the traffic's own", hint="leave out --output-share and --cached-share"
+            )
+        source = GIVEN
+        output_share = output_share if question.output_share is None else question.output_share
+        cached_share = cached_share if question.cached_share is None else question.cached_share
+    mix = Mix(output_share, cached_share, per_request * (1 - output_share), per_request * output_share)
+    _note_mix(mix, source, facts)
+    return mix
+
+
+def _curve_of_shape(shape: LoadShape) -> LoadCurve:
+    """The curve of a shape's requests: the lengths in its windows are known in part only, or not at all."""
+    requests, window_s = shape.load.requests_per_s, shape.window_s
+    wanted_s = TEN_MINUTES_S if shape.duration_s >= SECONDS_PER_DAY else MINUTE_S
+    together = max(1, round(wanted_s / window_s))
+    whole = len(requests) // together * together
+    if not whole:
+        return LoadCurve.of(requests, window_s)
+    return LoadCurve.of(requests[:whole].reshape(-1, together).mean(axis=1), window_s * together)
 
 
 def _described(question: Question, facts: Facts) -> tuple[float, Mix, LoadCurve]:
@@ -90,10 +113,3 @@ def _note_curve(curve: LoadCurve, source: str, facts: Facts) -> None:
     if curve.duration_s < SECONDS_PER_DAY:
         value += " (less than a day: its rhythm over day and week is not in it)"
     facts.note("load over time", value, source)
-
-
-def _windows(traffic: Source) -> Load:
-    """Windows of ten minutes, or of one where the traffic lasts less than a day."""
-    if isinstance(traffic, LoadShape):
-        return traffic.load
-    return traffic.load(TEN_MINUTES_S if traffic.duration_s >= SECONDS_PER_DAY else MINUTE_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from baseload.capacity.steptime import GPUS_MOST, step_time
+from baseload.capacity.throughput import throughput
 from baseload.catalog.gpus import Gpu
 from baseload.catalog.models import OpenModel
 from baseload.core import Slo
@@ -67,8 +68,6 @@ def _throughput(question: Question, replica: Replica, mix: Mix, facts: Facts) ->
         return question.throughput
     assert replica.model is not None
     assert replica.gpu is not None
-    from baseload.capacity.throughput import throughput
-
     slo = question.slo or Slo()
     step = step_time(replica.model, replica.gpu, replica.gpus, replica.precision)
     found = throughput(step, max(round(mix.input_tokens), 1), max(round(mix.output_tokens), 1), slo)

@@ -65,6 +65,13 @@ class Question:
             raise UsageError(
                 "a price for the open model's API, and no such API", hint="leave one of the two out"
             )
+        if self.api_price is not None and not self.api:
+            raise UsageError("a price for an API that is not named", hint="name it: --api gpt-4o")
+        if self.slo is not None and self.throughput is not None:
+            raise UsageError(
+                "the throughput is given, so no SLO is looked at",
+                hint="give the throughput that keeps your SLO, or leave --throughput out",
+            )
         if self.slo is not None:
             _positive("TTFT of the SLO", self.slo.ttft_s)
             _positive("TPOT of the SLO", self.slo.tpot_s)

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from baseload.plan import words
-from baseload.plan.model import Kind, Option, Plan
+from baseload.plan.model import Plan
 
 
 def print_plan(plan: Plan, console: Console) -> None:
@@ -55,19 +55,12 @@ def _options(plan: Plan) -> Table:
             f"{option.name} {mark}".strip(),
             words.usd(option.usd_per_month),
             words.usd_per_million(option.usd_per_million).removesuffix("/M"),
-            replicas_cell(option),
+            words.replicas_cell(option.replicas, option.spare_replicas),
             words.percent(option.owned_tokens_share),
             words.percent(option.use) if option.replicas else "–",
             style="bold" if option is cheapest else "",
         )
     return table
-
-
-def replicas_cell(option: Option) -> str:
-    """`6+1`: six for the load and a spare; a dash where nothing is owned."""
-    if not option.replicas:
-        return "buy all" if option.kind is Kind.HYBRID else "–"
-    return f"{option.replicas:,}" + (f"+{option.spare_replicas}" if option.spare_replicas else "")
 
 
 def _what_if(plan: Plan) -> Table:

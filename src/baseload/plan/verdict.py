@@ -25,7 +25,7 @@ def verdict(inputs: Inputs, found: BreakEven) -> str:
 
 
 def _owned(inputs: Inputs, found: BreakEven) -> str:
-    name = f"{found.against.name} at {words.usd_per_million(found.against.usd_per_million)}"
+    name = f"{words.api(found.against.name)} at {words.usd_per_million(found.against.usd_per_million)}"
     if found.never:
         return f"Owning everything never pays against {name}, at any volume."
     one, first = found.one_replica, found.crossings[0]

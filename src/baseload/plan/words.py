@@ -20,27 +20,33 @@ def usd_per_million(price: float) -> str:
 
 
 def tokens(count: float, *, up: bool = False) -> str:
-    """A token count to three figures, in whole millions up to 10 billion: `30.7M`, `1,310M`, `11.0B`.
+    """A token count to three figures, `30.7M`, `266M`, `11B`; from 1 to 10 billion to a million, `1,310M`.
 
     `up` rounds up instead of to the nearest: for a bound, so that what is said holds at the number said.
     """
     if not math.isfinite(count):
         return "∞"
     if count >= 10 * BILLION:
-        return f"{_rounded(count / BILLION, up)}B"
+        return f"{_three_figures(count / BILLION, up)}B"
+    if count >= BILLION:
+        millions = _whole(count / MILLION, up)
+        return f"{millions / 1000:g}B" if millions % 100 == 0 else f"{millions:,}M"
     if count >= MILLION:
-        return f"{_rounded(count / MILLION, up)}M"
+        return f"{_three_figures(count / MILLION, up)}M"
     if count >= 10_000:
-        return f"{_rounded(count / 1000, up)}k"
-    return f"{math.ceil(count) if up else round(count):,}"
+        return f"{_three_figures(count / 1000, up)}k"
+    return f"{_whole(count, up):,}"
 
 
-def _rounded(value: float, up: bool) -> str:
+def _three_figures(value: float, up: bool) -> str:
     places = max(0, 2 - math.floor(math.log10(value)))
-    scaled = value * 10**places
-    # A volume that is a whole number but for float noise stays itself.
-    whole = math.ceil(scaled - 1e-9 * scaled) if up else round(scaled)
-    return f"{whole / 10**places:,.{places}f}"
+    text = f"{_whole(value * 10**places, up) / 10**places:,.{places}f}"
+    return text.rstrip("0").removesuffix(".") if places else text
+
+
+def _whole(value: float, up: bool) -> int:
+    """A whole number; what is whole but for float noise is not rounded up."""
+    return math.ceil(value * (1 - 1e-9)) if up else round(value)
 
 
 def percent(share: float, *, up: bool = False) -> str:
@@ -49,7 +55,8 @@ def percent(share: float, *, up: bool = False) -> str:
     `up` rounds up instead of to the nearest, as in `tokens`.
     """
     if up:
-        share = math.ceil(share * (1000 if share < 0.1 else 100) - 1e-9) / (1000 if share < 0.1 else 100)
+        parts = 1000 if share < 0.1 else 100
+        share = _whole(share * parts, up) / parts
     if share <= 0 or share >= 1:
         return f"{share * 100:.0f}%"
     if share < 0.001:
@@ -59,8 +66,18 @@ def percent(share: float, *, up: bool = False) -> str:
     return f"{share * 100:.1f}%" if share < 0.1 or share > 0.99 else f"{share * 100:.0f}%"
 
 
+def api(name: str | None) -> str:
+    """An API's name within a sentence: `gpt-4o`, `the llama-3.3-70b API`."""
+    return f"the {name}" if name and name.endswith(" API") else name or "no API"
+
+
 def replicas(count: int, spares: int = 0) -> str:
     """`1 replica`, `6 replicas`, `6+1 replicas` with a spare."""
     if spares:
         return f"{count}+{spares} replicas"
     return f"{count:,} replica" + ("" if count == 1 else "s")
+
+
+def replicas_cell(count: int, spares: int = 0) -> str:
+    """The same for a table: `6+1`, a dash where nothing is owned."""
+    return f"{count:,}+{spares}" if spares else f"{count:,}" if count else "–"
