@@ -81,7 +81,7 @@ def open_model_prices(
     from baseload.catalog.published import published_models
 
     name = open_model(model, catalog).name
-    offers = {offer for offer in published_models(on) if same_model(offer.model, name)}
+    offers = set(published_models(lambda sold_as: same_model(sold_as, name), on))
     for row in (_shipped() if overrides is None else _load(overrides)).values():
         if row.price.as_of <= on.isoformat() and same_model(row.model, name):
             offers.add(ApiOffer(_seller(row.channel), row.model, row.price))
@@ -96,14 +96,19 @@ def same_model(sold_as: str, name: str) -> bool:
     `meta-llama/Llama-3.3-70B-Instruct-Turbo`, `accounts/fireworks/models/llama-v3p3-70b-instruct` and
     `meta.llama3-3-70b-instruct-v1:0` are llama-3.3-70b; fine-tunes and later releases are not.
     """
-    return _stem(sold_as) == _stem(name)
+    return sold_as not in _OTHERS and _stem(sold_as) == _stem(name)
 
 
-_VARIANTS = frozenset(
-    "instruct it chat hf turbo versatile specdec fp8 fast maas tput basic lite tee "
-    "meta databricks openai open us eu apac global mistral qwen openai 17b 16e 128e 32768".split()
-)
-"""Parts of a seller's id that do not change which weights are served: finish, speed, precision, region, maker."""
+_OTHERS = frozenset({"deepseek.v3-v1:0"})
+"""Ids that read like a model they are not: Bedrock's revision 1 of "v3" is DeepSeek-V3.1."""
+
+_FINISH = frozenset({"instruct", "it", "chat", "hf", "basic", "lite", "tee"})
+_SPEED = frozenset({"turbo", "versatile", "specdec", "fp8", "fast", "maas", "tput"})
+_WHERE = frozenset({"us", "eu", "apac", "global"})
+_MAKER = frozenset({"meta", "databricks", "openai", "open", "mistral", "qwen"})
+_SIZE = frozenset({"17b", "16e", "128e", "32768"})
+_VARIANTS = _FINISH | _SPEED | _WHERE | _MAKER | _SIZE
+"""Parts of a seller's id that do not change which weights are served."""
 
 
 @cache

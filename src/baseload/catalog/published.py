@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from importlib.metadata import version
@@ -54,15 +54,15 @@ def _price_of(found: types.ModelInfo, on: date) -> TokenPrice | None:
     return _token_price(dearest, source, on)
 
 
-def published_models(on: date) -> Iterator[ApiOffer]:
-    """Every model genai-prices holds with its price on this day, models without a price left out.
+def published_models(wanted: Callable[[str], bool], on: date) -> Iterator[ApiOffer]:
+    """Every wanted model genai-prices holds, by id, with its price on this day; those without one left out.
 
     Its providers go by our name where we have one.
     """
     ours = {each.genai_prices: each.name for each in providers() if each.genai_prices}
     for seller in get_snapshot().providers:
         for model in seller.models:
-            price = _price_of(model, on)
+            price = _price_of(model, on) if wanted(model.id) else None
             if price is not None:
                 yield ApiOffer(ours.get(seller.id, seller.id), model.id, price)
 

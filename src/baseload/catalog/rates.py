@@ -30,6 +30,9 @@ from baseload.errors import EnvironmentProblem
 Pair = tuple[str, str]
 """A provider, as the configuration writes it, and its model's name."""
 
+COMPILER = "baseload.catalog.rates"
+"""The module that the compiling process runs."""
+
 COMPILE_TIMEOUT_S = 60
 
 
@@ -125,7 +128,7 @@ def _compile_in_subprocess(pairs: set[Pair], on: date) -> RateTable:
     hint = "run `python -m pip install --force-reinstall genai-prices`, or set prices in baseload.yaml"
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "baseload.catalog.rates"],
+            [sys.executable, "-m", COMPILER],
             input=msgspec.json.encode(_Order(on, sorted(pairs))),
             capture_output=True,
             timeout=COMPILE_TIMEOUT_S,

@@ -35,7 +35,8 @@ class Named(Protocol):
     def aliases(self) -> tuple[str, ...]: ...
 
 
-T = TypeVar("T", bound=Named)
+T = TypeVar("T")
+N = TypeVar("N", bound=Named)
 
 
 def read_table(text: str, origin: str) -> list[Row]:
@@ -125,7 +126,7 @@ def normal(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
-def find(kind: str, name: str, items: Iterable[T]) -> T:
+def find(kind: str, name: str, items: Iterable[N]) -> N:
     """The item that answers to this name in any spelling; a leading `owner/` may be left out or be another's.
 
     Raises UnknownName with the nearest name held.
