@@ -11,7 +11,6 @@ Only `compile_rates` imports genai-prices. A pair nobody can price maps to None,
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -147,9 +146,10 @@ def _replace(path: Path, document: bytes) -> None:
     """Write so that a reader sees the old file or the new one, never a part."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-            file.write(document)
-        os.replace(file.name, path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=path.name) as folder:
+            part = Path(folder) / path.name
+            part.write_bytes(document)
+            part.replace(path)
     except OSError as error:
         raise EnvironmentProblem(f"cannot write {path}: {error.strerror}") from None
 
