@@ -11,7 +11,7 @@ from baseload.twin.openai import Call
 from baseload.twin.pace import Pace
 
 
-class Served(Protocol):
+class Taker(Protocol):
     """What is told when tokens of its call were produced."""
 
     pace_id: str
@@ -28,7 +28,7 @@ class Drive:
         self._pace = pace
         self._speed = speed
         self._origin_s = time.monotonic()
-        self._waiting: dict[str, Served] = {}
+        self._takers: dict[str, Taker] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at_s = 0.0
         self._awake = False
@@ -37,19 +37,19 @@ class Drive:
         """Simulated seconds since the twin began."""
         return (time.monotonic() - self._origin_s) * self._speed
 
-    def submit(self, served: Served, call: Call) -> None:
+    def submit(self, taker: Taker, call: Call) -> None:
         """Queue a call; an embedding is one step's work."""
-        self._waiting[served.pace_id] = served
+        self._takers[taker.pace_id] = taker
         self._pace.submit(
-            self.now_s(), served.pace_id, call.input_tokens, max(call.output_tokens, 1), call.cached_tokens
+            self.now_s(), taker.pace_id, call.input_tokens, max(call.output_tokens, 1), call.cached_tokens
         )
         self._schedule()
 
-    def cancel(self, served: Served) -> int | None:
+    def cancel(self, taker: Taker) -> int | None:
         """Stop a call; the tokens produced for it, None if it was not (or no longer) running."""
-        if self._waiting.pop(served.pace_id, None) is None:
+        if self._takers.pop(taker.pace_id, None) is None:
             return None
-        produced = self._pace.cancel(self.now_s(), served.pace_id)
+        produced = self._pace.cancel(self.now_s(), taker.pace_id)
         self._schedule()
         return produced
 
@@ -57,7 +57,7 @@ class Drive:
         """Hand out nothing more."""
         if self._timer is not None:
             self._timer.cancel()
-        self._waiting.clear()
+        self._takers.clear()
         self._awake = True
 
     def _schedule(self) -> None:
@@ -82,9 +82,11 @@ class Drive:
             if event.kind is EventKind.FINISHED:
                 finished.add(event.id)
         self._awake = True  # a call that ends here may cancel or submit others: scheduled once, below
-        for id, tokens in made.items():
-            served = self._waiting.pop(id, None) if id in finished else self._waiting.get(id)
-            if served is not None:
-                served.tokens(tokens, id in finished)
-        self._awake = False
-        self._schedule()
+        try:
+            for id, tokens in made.items():
+                taker = self._takers.pop(id, None) if id in finished else self._takers.get(id)
+                if taker is not None:
+                    taker.tokens(tokens, id in finished)
+        finally:
+            self._awake = False
+            self._schedule()

@@ -104,6 +104,10 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     skip: int = 0
     times: int | None = None
 
+    def at_tokens(self) -> Rule:
+        """The same rule, striking after `after_tokens`."""
+        return msgspec.structs.replace(self, at=Stage.TOKENS)
+
 
 def parse_rule(text: str) -> Rule:
     """A rule from its short form. Raises UsageError or UnknownName naming what is wrong."""
