@@ -20,20 +20,24 @@ reference, so that even a target whose quota is nearly used up is preferred; and
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 
 from msgspec import Struct
 
 from baseload.core import DataClass, Model, Reason, Side, Target
 from baseload.policy.health import State
 from baseload.policy.lane import UNLIMITED, Lane, Metered, Owned
-from baseload.policy.load import TargetLoad
+from baseload.policy.load import Present, TargetLoad
 from baseload.policy.refusal import no_context, no_residency, no_room, not_served
 from baseload.policy.residency import may_process
 
 DEFAULT_REFERENCE = 1_000_000
 """Reference of congestion, $0.001 a request, where neither a metered price nor a `price_cap` is at hand. With
 no metered target in the running it only scales all owned prices alike."""
+
+
+MOST_PRESSURE = 100.0
+"""x beyond this is booked as this, so that no price leaves 64 bits; comparisons see the true one."""
 
 
 def congestion_share(x: float) -> float:
@@ -91,9 +95,10 @@ class Route:
     def __init__(self, model: Model, loads: Mapping[str, TargetLoad]) -> None:
         self.model = model
         self._default_reference = float(DEFAULT_REFERENCE if model.price_cap is None else model.price_cap)
+        kinds: dict[Hashable, int] = {}
         self._whole = _lane(
             [Metered(t, loads[t.name]) for t in model.targets if t.side is Side.METERED],
-            [Owned(t, loads[t.name], model.slo) for t in model.targets if t.side is Side.OWNED],
+            [Owned(t, loads[t.name], model.slo, kinds) for t in model.targets if t.side is Side.OWNED],
         )
         self._lanes: dict[DataClass, Lane] = {}
 
@@ -113,8 +118,9 @@ class Route:
         metered, metered_price, money, reference = _cheapest(lane.metered, ask, now_s)
         if metered is None:
             reference = self._default_reference
-        owned, owned_price, ttft_s, tpot_s = _least_pressed(lane.owned, reference, ask, now_s)
-        if owned is not None and owned_price <= metered_price:
+        owned, x, ttft_s, tpot_s = _least_pressed(lane.owned, ask, now_s)
+        owned_price = reference * congestion_share(x if x < MOST_PRESSURE else MOST_PRESSURE)
+        if owned is not None and (owned_price < metered_price or (owned_price == metered_price and x <= 1.0)):
             reason = Reason.OWNED
             if tried or ask.only is not None:
                 reason = _reason(lane, ask, tried, reason)
@@ -167,7 +173,7 @@ class Route:
         if found is not None:
             reason = _reason(lane, ask, tried, Reason.METERED)
             return Choice(found.target, found.load, reason, None, 0, 0, None, None)
-        options = lane.options
+        options = [o for o in lane.options if o.load.health.state is not State.DEAD_CREDENTIAL]
         if options and all(option.load.health.only_ejected(now_s) for option in options):
             soonest = min(options, key=lambda option: option.load.health.returns_s)
             return _forced(soonest, ask, now_s)
@@ -212,29 +218,44 @@ def _cheapest(
 
 
 def _least_pressed(
-    options: tuple[Owned, ...], reference: float, ask: Ask, now_s: float
+    options: tuple[Owned, ...], ask: Ask, now_s: float
 ) -> tuple[Owned | None, float, float | None, float | None]:
-    """The owned target with the lowest price, that price, and its predicted TTFT and TPOT."""
+    """The owned target with the least x, that x, and its predicted TTFT and TPOT.
+
+    All owned targets share one reference, so the least x is the lowest price.
+    """
     best: Owned | None = None
-    best_price = math.inf
-    best_load = 0
+    best_x = math.inf
     best_ttft_s: float | None = None
     best_tpot_s: float | None = None
+    least = (0, 0, 0, 0)
     input_tokens, output_tokens, cached = ask.input_tokens, ask.output_tokens, ask.cached
     for owned in options:
         load = owned.load
         if load.health.shut_until_s > now_s:
             continue
-        uncached = input_tokens if cached is None else input_tokens - cached.get(owned.name, 0)
-        x, ttft_s, tpot_s = owned.pressure(uncached, output_tokens, now_s)
-        if x == math.inf:
-            continue
-        price = reference * congestion_share(x)
-        in_flight = load.running + load.waiting
-        if price < best_price or (price == best_price and in_flight < best_load):
-            best, best_price, best_load = owned, price, in_flight
+        present = load.present(now_s)
+        uncached = input_tokens
+        if cached is not None:
+            uncached -= cached.get(owned.name, 0)
+        elif best is not None and owned.alike == best.alike and _no_less(present, least):
+            continue  # like the best so far and no less busy: cannot be cheaper, so save the prediction
+        x, ttft_s, tpot_s = owned.pressure(present, uncached, output_tokens)
+        if x < best_x or (x == best_x and present[0] + present[1] < least[0] + least[1]):
+            best, best_x, least = owned, x, present
             best_ttft_s, best_tpot_s = ttft_s, tpot_s
-    return best, best_price, best_ttft_s, best_tpot_s
+    if best_x == math.inf:
+        best = None
+    return best, best_x, best_ttft_s, best_tpot_s
+
+
+def _no_less(present: Present, other: Present) -> bool:
+    return (
+        present[0] >= other[0]
+        and present[1] >= other[1]
+        and present[2] >= other[2]
+        and present[3] >= other[3]
+    )
 
 
 def _reason(lane: Lane, ask: Ask, tried: Collection[str], default: Reason) -> Reason:
@@ -253,7 +274,7 @@ def _reason(lane: Lane, ask: Ask, tried: Collection[str], default: Reason) -> Re
 def _forced(option: Owned | Metered, ask: Ask, now_s: float) -> Choice:
     """A choice without alternative: its terms are those of the moment, its congestion is left out."""
     if isinstance(option, Owned):
-        _, ttft_s, tpot_s = option.pressure(ask.input_tokens, ask.output_tokens, now_s)
+        _, ttft_s, tpot_s = option.pressure(option.load.present(now_s), ask.input_tokens, ask.output_tokens)
         return Choice(option.target, option.load, Reason.FALLBACK, 0, 0, 0, ttft_s, tpot_s)
     money = int(option.money(ask.input_tokens, 0, ask.output_tokens)) if option.known else None
     return Choice(option.target, option.load, Reason.FALLBACK, money, 0, 0, None, None)

@@ -4,12 +4,13 @@ configuration so that a request costs no more than the arithmetic."""
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from typing import NamedTuple
 
 from baseload.capacity.predict import predict
 from baseload.core import LongContext, Slo, Target, TokenPrice
 from baseload.money import MILLION
-from baseload.policy.load import TargetLoad, room_without_model
+from baseload.policy.load import Present, TargetLoad, room_without_model
 
 UNLIMITED = 1 << 62
 
@@ -18,9 +19,10 @@ LONGEST_QUEUE = 8.0
 
 
 class Owned:
-    """An owned target as one route sees it."""
+    """An owned target as one route sees it; equal `alike` means equal predictions at equal load."""
 
     __slots__ = (
+        "alike",
         "context_tokens",
         "give_up_s",
         "load",
@@ -32,7 +34,7 @@ class Owned:
         "target",
     )
 
-    def __init__(self, target: Target, load: TargetLoad, slo: Slo) -> None:
+    def __init__(self, target: Target, load: TargetLoad, slo: Slo, kinds: dict[Hashable, int]) -> None:
         self.name = target.name
         self.target = target
         self.load = load
@@ -43,19 +45,13 @@ class Owned:
         self.room = room_without_model(target)
         error = target.step.error if target.step is not None else 0.0
         self.give_up_s = target.timeouts.ttft_s * (1.0 + error)
+        self.alike = kinds.setdefault((target.step, self.room, self.give_up_s), len(kinds))
 
     def pressure(
-        self, input_tokens: int, output_tokens: int, now_s: float
+        self, present: Present, input_tokens: int, output_tokens: int
     ) -> tuple[float, float | None, float | None]:
         """x of f(x), predicted TTFT and TPOT; x is infinite where the first token would come too late."""
-        load = self.load
-        running, waiting = load.running, load.waiting
-        waiting_tokens, kv_tokens = load.waiting_tokens, load.kv_tokens
-        if now_s < load.report_until_s:
-            running += load.others_running
-            waiting += load.others_waiting
-            waiting_tokens += load.others_waiting_tokens
-            kv_tokens += load.others_kv_tokens
+        running, waiting, waiting_tokens, kv_tokens = present
         if self.step is None:
             x = (running + waiting + 1) / self.room
             return (x if x <= LONGEST_QUEUE else math.inf), None, None

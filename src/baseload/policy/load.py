@@ -28,6 +28,10 @@ RELIEVED = 0.7
 DWELL_S = 10.0
 
 
+Present = tuple[int, int, int, int]
+"""Running and waiting requests, prompt tokens waiting for prefill, tokens held in the KV cache."""
+
+
 class EngineReport(NamedTuple):
     """What an engine's metrics said at `at_s` (monotonic): `kv_use` is the share of the KV cache, 0 to 1."""
 
@@ -132,6 +136,17 @@ class TargetLoad:
         else:
             self.quota.apply(target.quota, now_s)
 
+    def present(self, now_s: float) -> Present:
+        """Running, waiting, waiting tokens and KV tokens, with what others put there by a fresh report."""
+        if now_s >= self.report_until_s:
+            return self.running, self.waiting, self.waiting_tokens, self.kv_tokens
+        return (
+            self.running + self.others_running,
+            self.waiting + self.others_waiting,
+            self.waiting_tokens + self.others_waiting_tokens,
+            self.kv_tokens + self.others_kv_tokens,
+        )
+
     @property
     def in_flight(self) -> int:
         """Requests of this gateway that are there now."""
@@ -199,13 +214,7 @@ class TargetLoad:
         """
         if self.target.side is Side.METERED:
             return 0.0 if self.quota is None else self.quota.use(now_s, 0, self.in_flight - 1)
-        running, waiting = self.running, self.waiting
-        waiting_tokens, kv_tokens = self.waiting_tokens, self.kv_tokens
-        if now_s < self.report_until_s:
-            running += self.others_running
-            waiting += self.others_waiting
-            waiting_tokens += self.others_waiting_tokens
-            kv_tokens += self.others_kv_tokens
+        running, waiting, waiting_tokens, kv_tokens = self.present(now_s)
         step = self.target.step
         if step is None:
             return (running + waiting) / room_without_model(self.target)
