@@ -104,6 +104,7 @@ class Worker:
         self._waiting: deque[_Waiting] = deque()
         self._running: dict[int, _Running] = {}
         self._out: list[ToServer] = []
+        self._state = State(0, 0, 0.0)
         scheduler = genai.SchedulerConfig()
         scheduler.cache_size = load.kv_cache_gib
         self._pipeline = genai.ContinuousBatchingPipeline(
@@ -119,10 +120,10 @@ class Worker:
         while self._receive():
             self._admit()
             self._report()
-            if self._running or self._pipeline.has_non_finished_requests():
+            if self._pipeline.has_non_finished_requests():
                 self._pipeline.step()
                 self._collect()
-            self._report()
+                self._report()
 
     def _warm_up(self) -> None:
         """The first step allocates and compiles for up to a second: no request should pay for it."""
@@ -133,7 +134,8 @@ class Worker:
 
     def _receive(self) -> bool:
         """Handle what the server sent; waits for it only while there is nothing to do. False: it is gone."""
-        patience = 0 if self._running or self._pipeline.has_non_finished_requests() else None
+        busy = self._waiting or self._pipeline.has_non_finished_requests()
+        patience = 0 if busy else None
         while select.select([self._link], [], [], patience)[0]:
             data = self._link.recv(_RECEIVE_BYTES)
             if not data:
@@ -236,11 +238,15 @@ class Worker:
                     del self._running[running.id]
 
     def _report(self) -> None:
-        """Send what happened, and the state after it."""
+        """Send what happened, and the state after it where it changed."""
         use = self._pipeline.get_metrics().cache_usage / 100 if self._running else 0.0
-        self._out.append(State(len(self._running), len(self._waiting), use))
-        self._link.sendall(frame(self._out))
-        self._out = []
+        state = State(len(self._running), len(self._waiting), use)
+        if state != self._state:
+            self._out.append(state)
+            self._state = state
+        if self._out:
+            self._link.sendall(frame(self._out))
+            self._out = []
 
 
 def _as_dict(message: Message) -> dict[str, str]:
