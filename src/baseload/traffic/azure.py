@@ -19,8 +19,9 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from baseload.errors import DataError
+from baseload.traffic.cells import whole
 from baseload.traffic.load import Ints
-from baseload.traffic.rows import BadRows, Columns, Origin, assemble, whole
+from baseload.traffic.rows import BadRows, Columns, Origin, assemble
 from baseload.traffic.table import MAX_TOKENS, Mask, Traffic
 from baseload.traffic.timestamps import SECOND_NS, iso_ns
 
@@ -36,12 +37,15 @@ _SECOND = len("2023-11-16 18:15:46")
 _MAX_DIGITS = len(str(MAX_TOKENS)) - 1
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """The rows of one block that could be read."""
 
     time_ns: Ints
     input_tokens: npt.NDArray[np.int32]
     output_tokens: npt.NDArray[np.int32]
+
+
+_NO_ROWS = Part(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int32))
 
 
 class _Fields(NamedTuple):
@@ -65,12 +69,7 @@ def read_azure(stream: io.BufferedReader, path: Path) -> Traffic:
             hint="with other columns it is read as plain CSV: --format csv --columns arrival=COLUMN,…",
         )
     bad = BadRows(str(path))
-    parts = [_Part(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int32))]
-    line = 2
-    for block in _blocks(stream, path):
-        part, rows = _parse_block(block, line, bad)
-        parts.append(part)
-        line += rows
+    parts = [_NO_ROWS, *read_parts(stream, path, bad)]
     time_ns = np.concatenate([part.time_ns for part in parts])
     input_tokens = np.concatenate([part.input_tokens for part in parts], dtype=np.int64)
     output_tokens = np.concatenate([part.output_tokens for part in parts], dtype=np.int64)
@@ -84,6 +83,15 @@ def read_azure(stream: io.BufferedReader, path: Path) -> Traffic:
         tenant=np.broadcast_to(np.int32(0), time_ns.shape),
     )
     return assemble(columns, Origin(f"{path.name} (Azure LLM inference trace)", True, bad))
+
+
+def read_parts(stream: io.BufferedReader, path: Path, bad: BadRows) -> Iterator[Part]:
+    """The rows of the lines that follow the header, block by block."""
+    line = 2
+    for block in _blocks(stream, path):
+        part, lines = _parse_block(block, line, bad)
+        yield part
+        line += lines
 
 
 def _blocks(stream: io.BufferedReader, path: Path) -> Iterator[Bytes]:
@@ -113,7 +121,7 @@ def _blocks(stream: io.BufferedReader, path: Path) -> Iterator[Bytes]:
         yield buffer[: filled + 1]
 
 
-def _parse_block(block: Bytes, first_line: int, bad: BadRows) -> tuple[_Part, int]:
+def _parse_block(block: Bytes, first_line: int, bad: BadRows) -> tuple[Part, int]:
     """The rows of a block and how many lines it has."""
     ends = np.flatnonzero(block[_MARGIN:] == _NEWLINE) + _MARGIN
     starts = np.concatenate([[_MARGIN], ends[:-1] + 1])
@@ -137,7 +145,7 @@ def _parse_block(block: Bytes, first_line: int, bad: BadRows) -> tuple[_Part, in
         good[row] = True
     if not good.all():
         time_ns, input_tokens, output_tokens = time_ns[good], input_tokens[good], output_tokens[good]
-    return _Part(time_ns, input_tokens, output_tokens), len(wanted)
+    return Part(time_ns, input_tokens, output_tokens), len(wanted)
 
 
 def _split(block: Bytes, starts: Ints, ends: Ints) -> tuple[_Fields, Mask]:

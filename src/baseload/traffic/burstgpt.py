@@ -10,9 +10,10 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+from baseload.traffic.cells import whole
 from baseload.traffic.columns import locate
 from baseload.traffic.delimited import Delimited
-from baseload.traffic.rows import BadRows, Origin, Row, Rows, whole
+from baseload.traffic.rows import BadRows, Origin, Row, Rows
 from baseload.traffic.table import Traffic
 from baseload.traffic.timestamps import Clock, Unit
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from baseload.errors import DataError, EnvironmentProblem
+from baseload.traffic.cells import whole
 from baseload.traffic.columns import FIELDS, ColumnNames, choose
 from baseload.traffic.delimited import Delimited
 from baseload.traffic.jsonlines import json_rows
-from baseload.traffic.rows import BadRows, Origin, Row, Rows, whole
+from baseload.traffic.rows import BadRows, Origin, Row, Rows
 from baseload.traffic.table import Traffic
 from baseload.traffic.timestamps import Clock, Unit, is_wall_clock
 

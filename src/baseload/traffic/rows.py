@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -217,20 +216,3 @@ def _sort(columns: Columns) -> None:
     columns.tenant = columns.tenant[order]
     if columns.prefix is not None:
         columns.prefix = columns.prefix.take(order)
-
-
-def whole(name: str, value: object) -> int:
-    """A count of tokens: an int, a float without fraction, or text of either. Raises ValueError."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        text = value.strip()
-        if text.isdecimal() and text.isascii():
-            return int(text)
-        with contextlib.suppress(ValueError):
-            value = float(text)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if value is None or value == "":
-        raise ValueError(f"{name} is empty")
-    raise ValueError(f"{name} is {str(value)[:40]!r}, no whole number of tokens")

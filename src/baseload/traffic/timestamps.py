@@ -11,11 +11,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from functools import lru_cache
 
+from baseload.traffic.cells import number, short
+
 SECOND_NS = 1_000_000_000
 
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
 )
+_LIMIT_NS = 2**62  # the difference of any two times fits 64 bits
 _EPOCH_S = 1e9  # numbers from here on (September 2001) are Unix time, below they count from a start
 
 
@@ -53,14 +56,16 @@ def iso_ns(text: str) -> int:
     """Unix time in ns of an ISO 8601 date and time; without a zone it is UTC. Raises ValueError."""
     match = _ISO.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{_short(text)} is no date and time such as 2024-05-10 00:00:00.123+00:00")
+        raise ValueError(f"{short(text)} is no date and time such as 2024-05-10 00:00:00.123+00:00")
     minute, second, fraction, zone = match.groups(default="")
     if int(second or 0) > 59:
-        raise ValueError(f"{_short(text)} has no such second")
+        raise ValueError(f"{short(text)} has no such second")
     try:
         start = minute_ns(minute, zone)
     except ValueError as error:
-        raise ValueError(f"{_short(text)} is on no calendar: {error}") from None
+        raise ValueError(f"{short(text)} is on no calendar: {error}") from None
+    if abs(start) > _LIMIT_NS:
+        raise ValueError(f"{short(text)} is not within the years 1824 to 2115")
     return start + int(second or 0) * SECOND_NS + int(fraction[:9].ljust(9, "0") or 0)
 
 
@@ -94,59 +99,26 @@ class Clock:
 
     def ns(self, value: object) -> int:
         """The time in ns. Raises ValueError with the reason."""
-        if isinstance(value, datetime):
-            return self._moment_ns(value)
-        if isinstance(value, str) and self._iso is not False:
-            number = None if self._iso else _number(value)
-            if number is None:
-                time_ns = iso_ns(value)
-                self._iso = True
-                return time_ns
-            value = number
+        if isinstance(value, str) and (self._iso or (self._iso is None and number(value) is None)):
+            time_ns = iso_ns(value)
+            self._iso = True
+            return time_ns
         return self._number_ns(value)
 
     def _number_ns(self, value: object) -> int:
-        number = _number(value)
-        if number is None:
-            raise ValueError(f"{_short(value)} is no number of {self._unit_name()}")
+        count = number(value)
+        if count is None:
+            raise ValueError(f"{short(value)} is no number of {self._unit_name()}")
         if self._iso:
-            raise ValueError(f"{_short(value)} is a number where the rows before had dates")
-        unit = self.unit or guess_unit(number)
-        time_ns = round(number * unit.ns)
-        if not -(2**62) < time_ns < 2**62:
-            raise ValueError(f"{_short(value)} {unit.value} is out of range")
+            raise ValueError(f"{short(value)} is a number where the rows before had dates")
+        unit = self.unit or guess_unit(count)
+        time_ns = round(count * unit.ns)
+        if abs(time_ns) > _LIMIT_NS:
+            raise ValueError(f"{short(value)} {unit.value} is out of range")
         self.unit, self._iso = unit, False
         return time_ns
-
-    def _moment_ns(self, value: datetime) -> int:
-        self._iso = True
-        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
-        span = moment - datetime(1970, 1, 1, tzinfo=UTC)
-        return (span.days * 86_400 + span.seconds) * SECOND_NS + span.microseconds * 1000
 
     def _unit_name(self) -> str:
         return {None: "seconds", "s": "seconds", "ms": "milliseconds", "us": "microseconds"}.get(
             self.unit, "nanoseconds"
         )
-
-
-def _number(value: object) -> int | float | None:
-    """A finite number, read from text where it must be; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    if isinstance(value, int):
-        return value
-    try:
-        return int(value) if isinstance(value, str) and value.strip().isdecimal() else _finite(float(value))
-    except ValueError:
-        return None
-
-
-def _finite(value: float) -> float | None:
-    return value if abs(value) < float("inf") else None
-
-
-def _short(value: object) -> str:
-    """A value as it is shown in an error: quoted, and cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
