@@ -102,7 +102,7 @@ class KeyStore:
         expected = _NO_DIGEST if row is None else row.digest
         return row.key if hmac.compare_digest(digest, expected) and row is not None else None
 
-    def keys(self) -> list[Key]:
+    def records(self) -> list[Key]:
         """Every key ever created, revoked ones too, oldest first."""
         return [row.key for row in self._rows.values()]
 

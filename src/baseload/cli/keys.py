@@ -129,7 +129,7 @@ def list_(file: Path | None, folder: Path | None, as_json: bool) -> None:
     Example:
       baseload keys list --json
     """
-    keys = KeyStore(_Place(file, folder).folder).keys()
+    keys = KeyStore(_Place(file, folder).folder).records()
     if as_json:
         click.echo(json.dumps([_facts(key) for key in keys], indent=2))
         return

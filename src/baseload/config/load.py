@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from baseload.config.document import MOST_BYTES, Document, PathIn, read_document
-from baseload.config.published import known_keys
+from baseload.config.published import known_keys, meaning
 from baseload.config.references import check_references
 from baseload.config.schema import Config, Outline, Section
 from baseload.errors import ConfigError, EnvironmentProblem, nearest
@@ -143,7 +143,7 @@ def _message(document: Document, path: PathIn, detail: ErrorDetails) -> tuple[st
     if kind == "extra_forbidden":
         return _unknown_key(path)
     if kind == "missing":
-        return _MESSAGES[kind], ""
+        return _MESSAGES[kind], meaning(path)
     place = document.places.get(path)
     shown = ""
     if place and place.text is not None and path[-1] != "key" and "@" not in place.text:

@@ -34,12 +34,13 @@ def json_schema() -> dict[str, Any]:
 
 def known_keys(path: PathIn) -> list[str]:
     """The keys that the mapping at this path may have; none where names are free."""
-    root = json_schema()
-    node = root
-    for part in path:
-        inner = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part)
-        node = _section(inner or _named(node) or {}, root)
-    return list(node.get("properties", {}))
+    return list(_at(path).get("properties", {}))
+
+
+def meaning(path: PathIn) -> str:
+    """What the key at this path is for, as the docs say it; empty for a free name."""
+    described = _at(path[:-1]).get("properties", {}).get(path[-1], {})
+    return str(described.get("description", ""))
 
 
 def key_rows() -> Iterator[KeyRow]:
@@ -53,6 +54,16 @@ def key_table() -> str:
     head = ["| key | value | default | meaning | example |", "|---|---|---|---|---|"]
     rows = (f"| `{row.key}` | {' | '.join(row[1:])} |" for row in key_rows())
     return "\n".join([*head, *rows])
+
+
+def _at(path: PathIn) -> dict[str, Any]:
+    """The schema of the mapping at this path."""
+    root = json_schema()
+    node = root
+    for part in path:
+        inner = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part)
+        node = _section(inner or _named(node) or {}, root)
+    return node
 
 
 def _rows(node: dict[str, Any], root: dict[str, Any], prefix: str) -> Iterator[KeyRow]:

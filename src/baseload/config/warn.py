@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from baseload.config.fields import NO_KEY, UNPLACED
 from baseload.config.schema import Config, TargetSection
+from baseload.core import Slo
 from baseload.errors import nearest
 
 
@@ -26,9 +27,13 @@ def warnings(config: Config) -> Iterator[str]:
 
 
 def _models(config: Config) -> Iterator[str]:
+    default = Slo()
     for name, model in config.models.items():
         if model.slo is None:
-            yield f"models.{name}.slo: is not written: 2s to the first token and 100ms per token are assumed"
+            yield (
+                f"models.{name}.slo: is not written: {default.ttft_s:g} s to the first token and "
+                f"{default.tpot_s:g} s a token hold"
+            )
 
 
 def _targets(config: Config) -> Iterator[str]:
