@@ -10,6 +10,7 @@ from pathlib import Path
 
 from baseload.errors import DataError
 from baseload.traffic.rows import BadRows
+from baseload.traffic.source import raw_lines
 
 _DELIMITERS = ",;\t|"
 
@@ -18,8 +19,8 @@ class Delimited:
     """A delimited file: `header` as written, then its rows; rows of another width are bad."""
 
     def __init__(self, stream: io.BufferedReader, path: Path, bad: BadRows) -> None:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
-        first = text.readline()
+        text = (line.decode("utf-8", "replace") for line in raw_lines(stream, path))
+        first = next(text, "")
         if not first.strip():
             raise DataError(f"{path}: holds no header", hint="the first line must name the columns")
         self._reader = csv.reader(chain([first], text), delimiter=max(_DELIMITERS, key=first.count))
@@ -27,19 +28,22 @@ class Delimited:
         self.header = [name.strip() for name in next(self._reader)]
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        """Line numbers (of a row's last line) and cells; blank lines are left out."""
+        """Line numbers (of a row's last line) and cells; blank lines are left out.
+
+        A stray quote swallows lines up to the next one: all of them count as bad.
+        """
         width = len(self.header)
         while True:
+            before = self._reader.line_num
             try:
                 cells = next(self._reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                self._bad.add(self._reader.line_num, str(error))
+                self._bad.add(before + 1, str(error), rows=self._reader.line_num - before)
                 continue
-            if not cells:
-                continue
-            if len(cells) != width:
-                self._bad.add(self._reader.line_num, f"{len(cells)} fields where the header has {width}")
-                continue
-            yield self._reader.line_num, cells
+            if len(cells) == width:
+                yield self._reader.line_num, cells
+            elif cells:
+                reason = f"{len(cells)} fields where the header has {width}"
+                self._bad.add(before + 1, reason, rows=self._reader.line_num - before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -29,11 +30,11 @@ class BadRows:
         self.count = 0
         self.first: list[BadRow] = []
 
-    def add(self, line: int, reason: str) -> None:
-        """One more bad row; `line` counts from 1."""
-        self.count += 1
-        if len(self.first) < SHOWN:
-            self.first.append(BadRow(line, reason))
+    def add(self, line: int, reason: str, *, rows: int = 1) -> None:
+        """One more bad row, or several that one mistake spoiled; `line` counts from 1."""
+        self.count += rows
+        insort(self.first, BadRow(line, reason))
+        del self.first[SHOWN:]
 
     def settle(self, good: int) -> None:
         """Raise DataError when nothing is left, or when bad rows are more than 1% of all rows."""

@@ -91,8 +91,8 @@ class _ZstdFrames(io.RawIOBase):
         return size
 
 
-def lines(stream: io.BufferedReader, path: Path) -> Iterator[tuple[int, bytes]]:
-    """Line numbers from 1 and lines without their ends; blank lines are left out."""
+def raw_lines(stream: io.BufferedReader, path: Path) -> Iterator[bytes]:
+    """Lines with their ends, without a byte order mark; DataError for one beyond `MAX_LINE_BYTES`."""
     number = 0
     while line := stream.readline(MAX_LINE_BYTES):
         number += 1
@@ -101,8 +101,12 @@ def lines(stream: io.BufferedReader, path: Path) -> Iterator[tuple[int, bytes]]:
                 f"{path}:{number}: the line is longer than {MAX_LINE_BYTES >> 20} MiB",
                 hint="one request a line is expected",
             )
-        if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
+        yield line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+
+
+def lines(stream: io.BufferedReader, path: Path) -> Iterator[tuple[int, bytes]]:
+    """Line numbers from 1 and lines without their ends; blank lines are left out."""
+    for number, line in enumerate(raw_lines(stream, path), start=1):
         line = line.strip()
         if line:
             yield number, line
