@@ -5,7 +5,6 @@ Run after a change of config/schema.py or config/providers.py: `python scripts/m
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from baseload.config.providers import ENDPOINTS
@@ -27,9 +26,11 @@ def generated() -> dict[str, str]:
 def renewed(text: str) -> str:
     """The page with every generated part as the code has it now."""
     for marker, part in generated().items():
-        pattern = re.compile(f"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.DOTALL)
-        text, found = pattern.subn(lambda match, part=part: f"{match[1]}{part}\n{match[2]}", text)
-        assert found == 1, marker
+        begin, end = f"<!-- {marker} -->\n", f"<!-- /{marker} -->"
+        before, _, rest = text.partition(begin)
+        _, found, after = rest.partition(end)
+        assert found, f"docs/config.md has lost its marker {marker}"
+        text = f"{before}{begin}{part}\n{end}{after}"
     return text
 
 

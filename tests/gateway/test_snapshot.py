@@ -216,7 +216,8 @@ def test_the_version_is_the_same_in_every_process() -> None:
     code = (
         "from datetime import date; from baseload.gateway.snapshot import compile_snapshot; "
         "from baseload.catalog.rates import RateTable; from baseload.config import parse; "
-        "from pathlib import Path; import sys; c = parse(sys.stdin.read(), 'b.yaml', Path('.').absolute(), {'KEY': 'x'}); "
+        "from pathlib import Path; import sys; "
+        "c = parse(sys.stdin.read(), 'b.yaml', Path('.').absolute(), {'KEY': 'x'}); "
         "print(compile_snapshot(c, RateTable('2026-11-22', '', {})).version)"
     )
     regions = FILE.replace("[EU-West]", "[a, b, c, d, e, f, g]")
