@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from baseload.capacity.steptime import step_time
 from baseload.catalog.gpus import gpu
@@ -277,3 +283,58 @@ def test_loading_stays_light(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+PIECES = [
+    "targets",
+    "models",
+    "classes",
+    "tenants",
+    "default",
+    "owned",
+    "metered",
+    "url",
+    "key",
+    "price",
+    "x",
+    "listen",
+]
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 10**6)
+    | st.sampled_from(
+        ["any", "none", "1.5s", "400k", "2 x h100", "${KEY}", "${file:x}", "http://x/v1", "openai", "", "a b"]
+    )
+    | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(PIECES), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inner:
+        yield (*path, key)
+        yield from _places(item, (*path, key))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_any_file_is_refused_or_compiles(data: st.DataObject) -> None:
+    """With anything at all in any place, a file ends in InvalidConfig with places, or in a whole snapshot."""
+    document = yaml.safe_load(FILE.replace("${KEY}", "'${KEY}'"))
+    *path, last = data.draw(st.sampled_from(list(_places(document))))
+    around = document
+    for key in path:
+        around = around[key]
+    around[last] = data.draw(VALUES)
+    text = json.dumps(document, ensure_ascii=False)
+    try:
+        config = parse(text, "baseload.yaml", Path().absolute(), ENV)
+    except InvalidConfig as error:
+        assert all(problem.line == 1 for problem in error.problems)  # noqa: PT017  (either way is a pass)
+    else:
+        snapshot = compile_snapshot(config, RATES)
+        assert set(snapshot.targets) == set(document["targets"])
+        assert all(isinstance(line, str) for line in warnings_of(config, RATES))

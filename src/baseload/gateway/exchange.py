@@ -128,7 +128,7 @@ class Exchange:
         """The last event is out and settled (step 10): end the body."""
         if self.chunked:
             self.client.write(answers.LAST_CHUNK)
-        self.client.finished()
+        self.finish()
 
     def answered(self, attempt: Attempt, status: int, body: bytes) -> None:
         """Step 9, unstreamed: the whole answer is here. Step 10 comes before its first byte goes out."""
@@ -146,7 +146,7 @@ class Exchange:
                 headers=settle.answer_headers(self, attempt) + settle.cost_headers(attempt),
             )
         )
-        self.client.finished()
+        self.finish()
 
     def refuse(self, error: RequestError) -> None:
         """The request ends with an error: recorded if no attempt was, answered in the form still possible."""
@@ -162,6 +162,11 @@ class Exchange:
                     error, self.request_id, self.gateway.date, keep_alive=keep_alive, headers=headers
                 )
             )
+        self.finish()
+
+    def finish(self) -> None:
+        """The answer is out. Letting go of the attempt breaks a cycle: nothing waits for the collector."""
+        self.attempt = None
         self.client.finished()
 
     def client_gone(self) -> None:

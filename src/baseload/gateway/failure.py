@@ -172,11 +172,11 @@ def _pass_on(exchange: Exchange, attempt: Attempt, status: int, body: bytes) -> 
             content=b"content-type: %b\r\n" % content,
         )
     )
-    exchange.client.finished()
+    exchange.finish()
 
 
 def _break_off(exchange: Exchange, error: RequestError) -> None:
     """The client holds a part: say so in-band, without the `[DONE]` that would make it look whole."""
     settle.closed(exchange, error.fault.code)
     exchange.client.write(answers.error_event(error, exchange.request_id, chunked=exchange.chunked))
-    exchange.client.finished()
+    exchange.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import resource
 import signal
@@ -22,6 +23,9 @@ from baseload.gateway.server import Gateway, PortLimits
 from baseload.gateway.snapshot import load_snapshot
 from baseload.keys import KeyStore
 from baseload.ledger.journal import Journal
+
+GC_THRESHOLDS = (20_000, 20, 50)
+"""Requests leave no cycles behind, so the collector is there for accidents only."""
 
 Control = Callable[[Gateway, str, int], Awaitable[int]]
 """Opens the control port for a gateway and returns its number."""
@@ -64,6 +68,8 @@ async def run(path: Path, open_control: Control, announce: Callable[[Started], N
         journal.close()
         raise
     ingest.start()
+    gc.freeze()  # what is here now stays: the collector need not look at it again
+    gc.set_threshold(*GC_THRESHOLDS)
     reloader = Reloader(gateway, path, loaded)
     watcher = asyncio.get_running_loop().create_task(reloader.watch())
     stop = _signals(reloader)
