@@ -49,7 +49,7 @@ def test_no_window_admits_more_than_rate_and_burst(
         total = 0
         for now_s, n in taken[i:]:
             total += n
-            assert total <= per_minute / 60 * (now_s - first_s) + burst + 1e-4
+            assert total <= per_minute / 60 * (now_s - first_s) + burst + 1e-3
 
 
 @given(per_minute=st.integers(1, 100_000), burst=st.integers(1, 1000))
@@ -152,13 +152,14 @@ def test_retry_after_is_the_longest_of_all_limits() -> None:
     parties = [key(Limits(requests_per_minute=6)), Party("model", "chat", Limits(tokens_per_minute=600))]
     limiter.gate(parties, 0.0).admit(600, 0.0)
     error = refused(limiter, parties, 300, 0.0)
+    assert error.retry_after_s is not None
     assert error.retry_after_s == pytest.approx(30.0, abs=1e-3)
     assert "model 'chat': 600 tokens per minute" in error.message
-    limiter.gate(parties, 30.1).admit(300, 0.0 + error.retry_after_s)
+    limiter.gate(parties, 0.0).admit(300, error.retry_after_s)
 
 
 def test_a_request_larger_than_the_limit_is_told_so() -> None:
-    """Waiting cannot help a request larger than the whole limit: it is refused for good, without Retry-After."""
+    """Waiting cannot help a request larger than the whole limit: refused for good, without Retry-After."""
     error = refused(Limiter(), [key(Limits(tokens_per_minute=100))], 101, 0.0)
     assert error.fault is TOO_LARGE_FOR_LIMIT
     assert error.retry_after_s is None
@@ -182,7 +183,7 @@ def test_concurrency_counts_grants_until_they_are_released() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 500)), min_size=1, max_size=40))
 def test_settled_tokens_are_what_is_in_use(grants: list[tuple[int, int]]) -> None:
-    """After settlement the limit holds the actual tokens, however the estimates erred; settling twice is once."""
+    """After settlement the limit holds the actual tokens, however estimates erred; settling twice is once."""
     limiter = Limiter()
     gate = limiter.gate([key(Limits(tokens_per_minute=1_000_000))], 0.0)
     for estimate, actual in grants:

@@ -13,8 +13,8 @@ for x < 1, an owned replica undercuts every metered target as long as its SLO ho
 spill starts where waiting would break the SLO and not before. At equal price owned wins, then the least load.
 
 Why the fourth power: f must be convex with f(0) = 0, f(1) = 1 and steep beyond. At half of the SLO a replica
-then costs 6% of the reference, so that differences in quality decide; 20% over the SLO it costs twice the
-reference, so that even a target whose quota is nearly used up is preferred; and it takes two multiplications.
+then costs 6% of the reference, so that differences in quality decide; 19% over the SLO it costs twice the
+reference, as much as a metered target whose quota ends with this request; and it takes two multiplications.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ no metered target in the running it only scales all owned prices alike."""
 
 
 MOST_PRESSURE = 100.0
-"""x beyond this is booked as this, so that no price leaves 64 bits; comparisons see the true one."""
+"""x beyond this is priced as this, 10⁸ times the reference, so that prices stay within 64 bits."""
 
 
 def congestion_share(x: float) -> float:

@@ -21,7 +21,8 @@ from baseload.errors import CONCURRENCY_LIMITED, RATE_LIMITED, TOO_LARGE_FOR_LIM
 CONCURRENCY_RETRY_S = 1.0
 """Retry-After of a concurrency refusal: when an answer ends is not known, so a short fixed time."""
 
-_ROUND_UP_S = 1e-6
+SLACK_S = 1e-6
+"""What a burst is longer than written, so that rounding refuses nobody who comes exactly in time."""
 
 
 def request_burst(per_minute: float) -> float:
@@ -39,7 +40,7 @@ class Gcra:
     """One exact rate limit with a burst; all times are monotonic seconds passed in.
 
     In any window of w seconds it admits at most `per_minute`/60·w + `burst`, counting what is given back
-    within the window as never taken.
+    within the window as never taken, and up to what flows off in `SLACK_S`.
     """
 
     __slots__ = ("burst", "capacity_s", "interval_s", "per_minute", "tat_s")
@@ -52,7 +53,7 @@ class Gcra:
         self.per_minute = per_minute
         self.burst = burst
         self.interval_s = 60.0 / per_minute
-        self.capacity_s = burst * self.interval_s
+        self.capacity_s = burst * self.interval_s + SLACK_S
         self.tat_s = -math.inf
 
     def use(self, now_s: float, n: float = 0) -> float:
@@ -68,7 +69,7 @@ class Gcra:
         if need_s > self.capacity_s:
             return math.inf
         over_s = self.tat_s - now_s + need_s - self.capacity_s
-        return over_s + _ROUND_UP_S if over_s > 0.0 else 0.0
+        return over_s + SLACK_S / 2 if over_s > 0.0 else 0.0
 
     def take(self, now_s: float, n: float = 1) -> None:
         """Take n, admitted or not: ask `wait_s` first where it matters."""
@@ -84,7 +85,7 @@ class Gcra:
         backlog_s = self.tat_s - now_s
         if backlog_s <= 0.0:
             return int(self.burst)
-        return max(0, int((self.capacity_s - backlog_s) / self.interval_s + 1e-9))
+        return max(0, int((self.capacity_s - backlog_s) / self.interval_s))
 
     def reset_s(self, now_s: float) -> float:
         """Seconds until the whole burst is there again."""

@@ -1,0 +1,224 @@
+"""Ejection, half-open probes and dead credentials: the table and the thresholds around it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from baseload.policy.health import TRANSITIONS, Event, Health, State, diagram
+
+
+def state(health: Health) -> State:
+    """Its state, read anew (a type checker would remember the last one)."""
+    return health.state
+
+
+def ejected(now_s: float = 100.0, jitter: float = 0.0) -> Health:
+    """A target just ejected by five failures."""
+    health = Health()
+    for _ in range(5):
+        health.failure(now_s, jitter)
+    return health
+
+
+def test_five_failures_in_a_row_eject_for_thirty_seconds() -> None:
+    """The fifth failure in a row ejects, the fourth does not, and a success between starts the count anew."""
+    health = Health()
+    for _ in range(4):
+        health.failure(100.0, 0.0)
+    health.success(100.0)
+    for _ in range(4):
+        health.failure(100.0, 0.0)
+    assert state(health) is State.CLOSED
+    health.failure(100.0, 0.0)
+    assert state(health) is State.EJECTED
+    assert health.shut_until_s == 130.0
+
+
+@pytest.mark.parametrize(("failures", "expected"), [(4, State.CLOSED), (5, State.EJECTED)])
+def test_less_than_eighty_percent_of_twenty_requests_ejects(failures: int, expected: State) -> None:
+    """Of 20 requests within 30 s 16 successes are enough, 15 are not, though never five failed in a row."""
+    health = Health()
+    for _ in range(failures):
+        for _ in range(20 // failures - 1):
+            health.success(100.0)
+        health.failure(100.0, 0.0)
+    assert state(health) is expected
+
+
+def test_the_window_forgets_after_thirty_seconds() -> None:
+    """Failures of half a minute ago no longer count towards the share."""
+    health = Health()
+    for number in range(19):
+        (health.success if number % 2 else lambda now_s: health.failure(now_s, 0.0))(100.0)
+    for _ in range(30):
+        health.success(131.0)
+    health.failure(131.0, 0.0)
+    assert state(health) is State.CLOSED
+
+
+def test_ejections_grow_to_five_minutes_and_are_forgiven() -> None:
+    """The n-th ejection in a row lasts n · 30 s, at most 300 s; calm minutes take n back."""
+    health, now_s, lengths = Health(), 0.0, []
+    for _ in range(12):
+        for _ in range(5):
+            health.failure(now_s, 0.0)
+        lengths.append(health.shut_until_s - now_s)
+        now_s = health.shut_until_s
+        assert health.sent()
+        health.success(now_s, probe=True)
+    assert lengths == [30.0 * n for n in range(1, 11)] + [300.0, 300.0]
+    now_s += 3600.0
+    for _ in range(5):
+        health.failure(now_s, 0.0)
+    assert health.shut_until_s == now_s + 30.0
+
+
+def test_jitter_adds_up_to_a_tenth() -> None:
+    """Many gateways do not come back in the same instant: up to 10% longer, by the number passed in."""
+    assert ejected(100.0, 0.5).shut_until_s == pytest.approx(131.5)
+
+
+def test_one_probe_at_a_time() -> None:
+    """After the ejection one request probes; until its result is known nothing else is sent."""
+    health = ejected()
+    assert health.sent() is True
+    assert state(health) is State.HALF_OPEN
+    assert health.shut_until_s == math.inf
+    assert health.sent() is False
+    health.success(131.0, probe=True)
+    assert state(health) is State.CLOSED
+    assert health.shut_until_s < 131.0
+
+
+def test_a_failed_probe_ejects_for_longer() -> None:
+    """A probe that fails ejects again at once, for one step more."""
+    health = ejected()
+    health.sent()
+    health.failure(131.0, 0.0, probe=True)
+    assert state(health) is State.EJECTED
+    assert health.shut_until_s == 131.0 + 60.0
+
+
+def test_a_lost_probe_leaves_the_next_request_to_probe() -> None:
+    """A probe whose client went away says nothing: the target waits for the next one, not forever."""
+    health = ejected()
+    health.sent()
+    health.lost(131.0, probe=True)
+    assert state(health) is State.EJECTED
+    assert health.shut_until_s == 131.0
+    assert health.sent() is True
+
+
+def test_results_of_requests_sent_before_the_ejection_change_nothing() -> None:
+    """Late failures neither lengthen an ejection nor end a probe, and late successes do not end it."""
+    health = ejected()
+    health.failure(101.0, 0.0)
+    health.success(101.0)
+    assert (health.state, health.shut_until_s) == (State.EJECTED, 130.0)
+    health.sent()
+    health.failure(131.0, 0.0)
+    assert state(health) is State.HALF_OPEN
+
+
+def test_a_full_target_is_left_alone_but_never_ejected() -> None:
+    """429, 529 and full queues shut it as long as it asks, and never count as failures."""
+    health = Health()
+    for number in range(100):
+        health.full(100.0, 105.0 - number)
+    assert state(health) is State.CLOSED
+    assert health.shut_until_s == 105.0
+
+
+def test_a_full_probe_is_a_living_target() -> None:
+    """A probe that meets a full queue ends the ejection; the target's own time is honoured."""
+    health = ejected()
+    health.sent()
+    health.full(131.0, 140.0, probe=True)
+    assert state(health) is State.CLOSED
+    assert health.shut_until_s == 140.0
+
+
+def test_a_dead_credential_stays_out_until_revived() -> None:
+    """Neither time nor late answers bring a refused credential back; an operator does."""
+    health = Health()
+    health.refuse()
+    health.success(1e9)
+    assert state(health) is State.DEAD_CREDENTIAL
+    assert health.shut_until_s == math.inf
+    health.revive(1e9)
+    assert state(health) is State.CLOSED
+    assert health.shut_until_s < 0.0
+
+
+@given(st.lists(st.sampled_from(Event), max_size=20))
+def test_the_table_always_leads_back(events: list[Event]) -> None:
+    """From every state that events lead to, reviving or a good probe leads back to service: no dead end."""
+    state = State.CLOSED
+    for event in events:
+        state = TRANSITIONS.get((state, event), state)
+    back = {
+        State.EJECTED: (Event.PROBE_SENT, Event.PROBE_OK),
+        State.HALF_OPEN: (Event.PROBE_OK,),
+        State.DEAD_CREDENTIAL: (Event.REVIVED,),
+        State.CLOSED: (),
+    }
+    for event in back[state]:
+        state = TRANSITIONS[state, event]
+    assert state is State.CLOSED
+
+
+class Life(RuleBasedStateMachine):
+    """Any order of requests and results, as a gateway would make them."""
+
+    @initialize()
+    def start(self) -> None:
+        """A healthy target at time 0."""
+        self.health, self.now_s, self.out = Health(), 0.0, list[bool]()
+
+    @rule(gap_s=st.floats(0, 60))
+    def wait(self, gap_s: float) -> None:
+        """Time passes."""
+        self.now_s += gap_s
+
+    @precondition(lambda self: self.health.shut_until_s <= self.now_s)
+    @rule(count=st.integers(1, 6))
+    def send(self, count: int) -> None:
+        """Requests go out while it is open."""
+        for _ in range(count):
+            if self.health.shut_until_s <= self.now_s:
+                self.out.append(self.health.sent())
+
+    @precondition(lambda self: self.out)
+    @rule(result=st.sampled_from(["success", "failure", "full", "lost"]), data=st.data())
+    def finish(self, result: str, data: st.DataObject) -> None:
+        """One of them ends."""
+        probe = self.out.pop(data.draw(st.integers(0, len(self.out) - 1)))
+        if result == "success":
+            self.health.success(self.now_s, probe)
+        elif result == "failure":
+            self.health.failure(self.now_s, 0.99, probe)
+        elif result == "full":
+            self.health.full(self.now_s, self.now_s + 5.0, probe)
+        else:
+            self.health.lost(self.now_s, probe)
+
+    @invariant()
+    def at_most_one_probe_and_no_state_without_end(self) -> None:
+        """A probe is out exactly in HALF_OPEN, and every other state but that one ends by itself in 330 s."""
+        assert self.out.count(True) == (self.health.state is State.HALF_OPEN)
+        if self.health.state is not State.HALF_OPEN:
+            assert self.health.shut_until_s <= self.now_s + 330.0
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=60, stateful_step_count=40)
+
+
+def test_the_diagram_shows_every_transition() -> None:
+    """The docs' diagram is made from the table: one arrow each."""
+    assert diagram().count("-->") == len(TRANSITIONS) + 1
