@@ -139,8 +139,10 @@ def test_aliases_work_within_bounds() -> None:
         ("[" * 5000, "nested more than"),
         ("a: {b: 1\n", "not YAML"),
         ("a:\n\t- b\n", "not YAML"),
-        ("a: \x00\n", "not YAML"),
-        ("a: \ue0f0\n", "private characters"),
+        ("a: \x00\n", "U\\+0000"),
+        ("a: 1\nb: \x85\n", "baseload.yaml:2: holds the character U\\+0085"),
+        ("a: \ud800\n", "U\\+D800"),
+        ("a: \ue0f0\n", "U\\+E0F0"),
     ],
 )
 def test_what_is_no_plain_yaml_is_refused(text: str, reason: str) -> None:

@@ -176,7 +176,11 @@ CASES = [
     ("listen: 127.0.0.1:4000", "tls: {cert: a.pem, key: b.pem}", 1, "tls.cert", "cannot read", ""),
     ("listen: 127.0.0.1:4000", "journal: {strict: maybe}", 1, "journal.strict", "must be true or false", ""),
     ("listen: 127.0.0.1:4000", "http: {body: 1x}", 1, "http.body", "not a size", ""),
-    ("listen: 127.0.0.1:4000", "http:", 1, "http", "must be a mapping", ""),
+    ("listen: 127.0.0.1:4000", "http: 5", 1, "http", "must be a mapping", ""),
+    ("listen: 127.0.0.1:4000", "http:", 1, "http", "has no value", "remove the key"),
+    ("listen: 127.0.0.1:4000", "listen: 127.0.0.1:4001", 1, "control", "is the data port", ""),
+    ("http://10.0.0.5:8000/v1", "", 5, "targets.llama-a.url", "has no value", "write one"),
+    ("{provider: openai, key: ${OPENAI_API_KEY}}", "", 9, "targets.gpt-4o.metered", "has no value", ""),
 ]
 
 

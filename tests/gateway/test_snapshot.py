@@ -285,28 +285,10 @@ def test_loading_stays_light(tmp_path: Path) -> None:
     assert done.stdout == "[]\n"
 
 
-PIECES = [
-    "targets",
-    "models",
-    "classes",
-    "tenants",
-    "default",
-    "owned",
-    "metered",
-    "url",
-    "key",
-    "price",
-    "x",
-    "listen",
-]
+PIECES = ["targets", "default", "owned", "metered", "url", "key", "price", "class", "x"]
+WORDS = ["any", "none", "1.5s", "400k", "2 x h100", "${KEY}", "${file:x}", "http://x/v1", "openai", ""]
 VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-3, 10**6)
-    | st.sampled_from(
-        ["any", "none", "1.5s", "400k", "2 x h100", "${KEY}", "${file:x}", "http://x/v1", "openai", "", "a b"]
-    )
-    | st.text(max_size=6),
+    st.none() | st.booleans() | st.integers(-3, 10**6) | st.sampled_from(WORDS) | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(PIECES), inner, max_size=3),
     max_leaves=6,
 )
@@ -319,7 +301,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
         yield from _places(item, (*path, key))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(st.data())
 def test_any_file_is_refused_or_compiles(data: st.DataObject) -> None:
     """With anything at all in any place, a file ends in InvalidConfig with places, or in a whole snapshot."""
@@ -329,12 +311,12 @@ def test_any_file_is_refused_or_compiles(data: st.DataObject) -> None:
     for key in path:
         around = around[key]
     around[last] = data.draw(VALUES)
-    text = json.dumps(document, ensure_ascii=False)
     try:
-        config = parse(text, "baseload.yaml", Path().absolute(), ENV)
+        config = parse(json.dumps(document, ensure_ascii=False), "baseload.yaml", Path().absolute(), ENV)
     except InvalidConfig as error:
-        assert all(problem.line == 1 for problem in error.problems)  # noqa: PT017  (either way is a pass)
+        lines = {problem.line for problem in error.problems}
     else:
-        snapshot = compile_snapshot(config, RATES)
-        assert set(snapshot.targets) == set(document["targets"])
-        assert all(isinstance(line, str) for line in warnings_of(config, RATES))
+        lines = {1}
+        assert set(compile_snapshot(config, RATES).targets) == set(document["targets"])
+        assert [line for line in warnings_of(config, RATES) if not line.partition(": ")[2]] == []
+    assert lines == {1}

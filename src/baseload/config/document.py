@@ -37,6 +37,9 @@ _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "true": Tru
 # In a flow mapping YAML ends a plain scalar at a brace, so that `{key: ${NAME}}` would need quotes. While it
 # parses, the braces of a reference are two private characters of the same width: columns stay as they are.
 _OPEN, _CLOSE = "\ue0f0", "\ue0f1"
+_UNWANTED = re.compile(
+    f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff{_OPEN}{_CLOSE}]"
+)
 _HIDDEN = re.compile(f"\\${_OPEN}([^{_CLOSE}\n]*){_CLOSE}")
 
 
@@ -102,8 +105,9 @@ class _Node:
 
 
 def _compose(text: str, file: str) -> _Node:
-    if _OPEN in text or _CLOSE in text:
-        raise ConfigError(file, 0, "", f"holds the private characters {_OPEN!r} or {_CLOSE!r}")
+    if found := _UNWANTED.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise ConfigError(file, line, "", f"holds the character U+{ord(found[0]):04X}, which no editor shows")
     hidden = _REFERENCE.sub(rf"${_OPEN}\1{_CLOSE}", text)
     events = yaml.parse(hidden, Loader=_LOADER)
     try:

@@ -157,6 +157,7 @@ def _regions(value: object) -> frozenset[str] | None:
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$"
 _REGION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _UPSTREAM = r"^[!-~]{1,256}$"
+_WORDS = r"^[^\x00-\x1f\x7f-\x9f]{1,256}$"
 _DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 Name = Annotated[str, StringConstraints(pattern=_NAME)]
@@ -276,5 +277,7 @@ Regions = Annotated[
         }
     ),
 ]
-Words = Annotated[str, StringConstraints(max_length=256), _text("text", "contract of 2026-10")]
+Words = Annotated[
+    str, StringConstraints(pattern=_WORDS), _text("text", "contract of 2026-10", pattern=_WORDS)
+]
 Day = Annotated[str, StringConstraints(pattern=_DAY), _text("day", "2026-11-22", pattern=_DAY)]

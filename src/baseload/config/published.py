@@ -98,7 +98,7 @@ def _default(value: Any) -> str:
 
 
 def _found(node: dict[str, Any], keyword: str) -> Any:
-    """What a keyword says in this node or in one of its choices (an optional value is one beside null)."""
+    """What a keyword says in this node, in one of its choices, or of a list's items."""
     nodes = [node, *node.get("anyOf", [])]
     if isinstance(node.get("items"), dict):
         nodes.append(node["items"])
@@ -111,17 +111,19 @@ def _named(node: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _section(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    """The section a node means: behind a reference, or beside null."""
-    for choice in node.get("anyOf", [node]):
-        if "$ref" in choice:
-            found = root["$defs"][choice["$ref"].rpartition("/")[2]]
-            assert isinstance(found, dict)
-            return found
-    return node
+    """The section that a node refers to, or the node itself."""
+    if "$ref" not in node:
+        return node
+    found = root["$defs"][node["$ref"].rpartition("/")[2]]
+    assert isinstance(found, dict)
+    return found
 
 
 def _cleaned(node: Any) -> Any:
-    """Without pydantic's made-up titles and without defaults of whole sections, which hold inner units."""
+    """Without pydantic's made-up titles, defaults of whole sections (they hold inner units), and null.
+
+    A key without a value is refused wherever it stands, so that the schema should not offer it.
+    """
     if isinstance(node, list):
         return [_cleaned(item) for item in node]
     if not isinstance(node, dict):
@@ -130,7 +132,10 @@ def _cleaned(node: Any) -> Any:
     cleaned = {key: _cleaned(value) for key, value in node.items() if key not in dropped}
     if "patternProperties" in cleaned:
         cleaned["additionalProperties"] = False
-    return cleaned
+    choices = [choice for choice in cleaned.pop("anyOf", []) if choice != {"type": "null"}]
+    if len(choices) == 1:
+        return {**choices[0], **cleaned}
+    return {**cleaned, "anyOf": choices} if choices else cleaned
 
 
 def _is_made_up(node: dict[str, Any], key: str) -> bool:

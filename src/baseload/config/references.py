@@ -14,6 +14,7 @@ from baseload.catalog.providers import provider_names
 from baseload.config.document import Document, PathIn
 from baseload.config.fields import NO_KEY
 from baseload.config.providers import ENDPOINTS
+from baseload.config.schema import DEFAULT_CONTROL, DEFAULT_LISTEN
 from baseload.errors import ConfigError, nearest
 
 _DEFAULT_CLASS = "write `classes: {default: {regions: any}}`, or the regions where processing may occur"
@@ -22,6 +23,7 @@ _DEFAULT_CLASS = "write `classes: {default: {regions: any}}`, or the regions whe
 def check_references(document: Document) -> Iterator[ConfigError]:
     """Every problem between two places of the file."""
     data = document.data
+    yield from _empty(document, (), data)
     targets = _mapping(data, "targets")
     for name, target in targets.items():
         yield from _target(document, ("targets", name), target)
@@ -40,7 +42,21 @@ def check_references(document: Document) -> Iterator[ConfigError]:
             yield from _unknown(document, (*place, "class"), "class", tenant.get("class"), classes)
             for index, model in enumerate(_list(tenant, "models")):
                 yield from _unknown(document, (*place, "models", index), "model", model, models)
-    if isinstance(data, dict) and data.get("listen") and data.get("listen") == data.get("control"):
+    if isinstance(data, dict):
+        yield from _ports(document, data.get("listen", DEFAULT_LISTEN), data.get("control", DEFAULT_CONTROL))
+
+
+def _empty(document: Document, path: PathIn, value: Any) -> Iterator[ConfigError]:
+    """Keys without a value: whether they mean the default or a slip is a guess."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inner:
+        yield from _empty(document, (*path, key), item)
+    if value is None:
+        yield document.problem(path, "has no value", "write one, or remove the key")
+
+
+def _ports(document: Document, listen: Any, control: Any) -> Iterator[ConfigError]:
+    if listen == control and not str(listen).endswith(":0"):
         yield document.problem(("control",), "is the data port: the control port needs its own")
 
 

@@ -39,6 +39,7 @@ from baseload.config.fields import (
     Words,
 )
 
+DEFAULT_LISTEN, DEFAULT_CONTROL = "127.0.0.1:4000", "127.0.0.1:4001"
 DEFAULT_DATA = "./baseload-data"
 DEFAULT_TENANT = "default"
 """The tenant of requests without a key (`open: true`); it exists even where the file does not write it."""
@@ -268,9 +269,9 @@ class TenantSection(Section):
 class Config(Section):
     """The whole of baseload.yaml."""
 
-    listen: Address = Field(default="127.0.0.1:4000", validate_default=True)
+    listen: Address = Field(default=DEFAULT_LISTEN, validate_default=True)
     """The data port, where clients connect."""
-    control: Address = Field(default="127.0.0.1:4001", validate_default=True)
+    control: Address = Field(default=DEFAULT_CONTROL, validate_default=True)
     """The control port: metrics, health, admin. Keep it private."""
     data: FilePath = Field(default=DEFAULT_DATA, validate_default=True)
     """Folder of journal, ledger and keys; relative to this file."""
