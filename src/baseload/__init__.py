@@ -4,21 +4,13 @@ import baseload as bl
 plan = bl.plan(bl.read_traffic("trace.csv"), api=("gpt-4o",), model="llama-3.3-70b", gpu="h100", gpus=2)
 plan.report("plan.html")
 
-The names below are loaded when they are first used: importing baseload itself costs nothing.
+The names below are loaded when they are first used: importing baseload itself costs nothing
+(types of these names are in __init__.pyi).
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from baseload.plan.decide import plan as plan
-    from baseload.plan.model import Plan as Plan
-    from baseload.plan.question import Question as Question
-    from baseload.traffic.read import read_shape as read_shape
-    from baseload.traffic.read import read_traffic as read_traffic
-    from baseload.traffic.table import Traffic as Traffic
 
 __version__ = "0.1.0"
 
@@ -33,7 +25,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """A public name, from the module that holds it; `plan` is the room itself, which can be called."""
     if name == "plan":
         return import_module("baseload.plan")

@@ -127,14 +127,15 @@ def _short(option: Option) -> str:
 
 def _do(inputs: Inputs, option: Option) -> str:
     """The option as something to do."""
+    seller = words.api(option.metered)
     if option.kind is Kind.OWNED:
         what = words.replicas(option.replicas, option.spare_replicas)
         return f"own {what} of {inputs.replica} and buy nothing"
     if option.kind is Kind.HYBRID and option.replicas:
         what = words.replicas(option.replicas, option.spare_replicas)
         spill = words.percent(1.0 - option.owned_tokens_share)
-        return f"own {what} of {inputs.replica} and buy the other {spill} of the tokens from {words.api(option.metered)}"
-    return f"buy everything from {words.api(option.metered)}"
+        return f"own {what} of {inputs.replica} and buy the other {spill} of the tokens from {seller}"
+    return f"buy everything from {seller}"
 
 
 def _verdict(metered: Metered, options: tuple[Option, ...]) -> str:
@@ -144,14 +145,15 @@ def _verdict(metered: Metered, options: tuple[Option, ...]) -> str:
     both = next(o for o in options if o.kind is Kind.HYBRID and o.metered == metered.name)
     best_pure = min(bought, owned, key=lambda option: option.usd_per_month)
     best = min(best_pure, both, key=lambda option: option.usd_per_month)
+    against = f"Against {words.api(metered.name)} alone"
     if best is bought:
         return (
-            f"Against {words.api(metered.name)} alone: buying wins, {words.usd(bought.usd_per_month)} a month; "
+            f"{against}: buying wins, {words.usd(bought.usd_per_month)} a month; "
             f"owning everything costs {words.usd(owned.usd_per_month)}."
         )
     less = words.percent(1.0 - best.usd_per_month / bought.usd_per_month)
     text = (
-        f"Against {words.api(metered.name)} alone: {words.usd(best.usd_per_month)} a month instead of "
+        f"{against}: {words.usd(best.usd_per_month)} a month instead of "
         f"{words.usd(bought.usd_per_month)}, {less} less, "
     )
     owning = words.replicas(best.replicas, best.spare_replicas)

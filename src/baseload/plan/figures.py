@@ -15,6 +15,8 @@ TEXT_PX = 18.0
 """Distance of two lines of text."""
 CURVE_POINTS = 400
 HYBRID_POINTS = 80
+NAME_CHARACTERS = 32
+"""Longest name a figure shows whole."""
 STEPS_DRAWN = 400
 """Steps of the staircase drawn as such; a longer one is a line to the eye."""
 LAYERS_DRAWN = 60
@@ -116,7 +118,7 @@ def break_even(plan: Plan) -> str:
     low, high = _volumes(plan)
     lines = _cost_lines(plan, low, high)
     figure = Svg(WIDTH, 440, "Break-even", " ".join(found.words for found in plan.break_even))
-    right = max(text_width(name) for name, _, _ in lines) + 16
+    right = max(text_width(_cut(name)) for name, _, _ in lines) + 16
     x = Log(low, high, 70, WIDTH - right)
     costs = [usd for _, _, points in lines for _, usd in points]
     y = Log(min(costs) / 1.3, max(costs) * 1.3, 380, 92)
@@ -132,7 +134,7 @@ def break_even(plan: Plan) -> str:
         figure.path([(x(volume), y(usd)) for volume, usd in points], f"l-{kind}", width=2)
     ends = spread([y(points[-1][1]) for _, _, points in lines], TEXT_PX, y.end, y.start)
     for (name, kind, _), place in zip(lines, ends, strict=True):
-        figure.text((x.end + 8, place + 4), name, f"t-{kind}")
+        figure.text((x.end + 8, place + 4), _cut(name), f"t-{kind}")
     _crossing_marks(figure, plan, x, y)
     return figure.to_str()
 
@@ -209,6 +211,11 @@ def _crossing_marks(figure: Svg, plan: Plan, x: Log, y: Log) -> None:
             figure.line((x(volume), 66), (x(volume), y.start), "grid")
 
 
+def _cut(name: str) -> str:
+    """A name that fits a margin."""
+    return name if len(name) <= NAME_CHARACTERS else f"{name[: NAME_CHARACTERS - 1]}…"
+
+
 def _short_usd(amount: float) -> str:
     """A round amount on an axis: `$50`, `$2k`, `$1.5M`."""
     for unit, size in (("M", 1e6), ("k", 1e3)):
@@ -220,7 +227,7 @@ def _short_usd(amount: float) -> str:
 def monthly(plan: Plan) -> str:
     """Every option's month as a bar of replicas, people and bought tokens."""
     row_px = 34.0
-    names = [option.name for option in plan.options]
+    names = [_cut(option.name) for option in plan.options]
     left = max(text_width(name) for name in names) + 16
     height = 62 + row_px * len(names)
     parts = [_parts(plan, option) for option in plan.options]
@@ -230,11 +237,11 @@ def monthly(plan: Plan) -> str:
     x = Linear(0, top, left, WIDTH - 90)
     volume = words.tokens(plan.inputs.tokens_per_day)
     figure.text((0, 20), f"A month at {volume} tokens a day", "strong")
-    _legend(figure, {kind for each in parts for kind, usd in each if usd > 0}, x.start)
+    _legend(figure, {kind for each in parts for kind, usd in each if usd > 0})
     for row, (option, stacked) in enumerate(zip(plan.options, parts, strict=True)):
         y, at = 56 + row * row_px, 0.0
         chosen = "strong" if option is plan.cheapest else ""
-        figure.text((left - 12, y + 16), option.name, chosen, anchor="end")
+        figure.text((left - 12, y + 16), names[row], chosen, anchor="end")
         for kind, usd in stacked:
             figure.rect(x(at), y, x(at + usd) - x(at), row_px - 12, kind)
             at += usd
@@ -250,7 +257,8 @@ LEGEND = {
 }
 
 
-def _legend(figure: Svg, kinds: set[str], x: float) -> None:
+def _legend(figure: Svg, kinds: set[str]) -> None:
+    x = 0.0
     for kind, name in LEGEND.items():
         if kind in kinds:
             figure.rect(x, 34, 11, 11, kind)

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from baseload.errors import UsageError
-from baseload.plan.break_even import MOST_REPLICAS
-from baseload.plan.costs import SECONDS_PER_DAY, Fleet, Floats, Spare, metered_month_usd
+from baseload.plan.costs import SECONDS_PER_DAY, Fleet, Spare, metered_month_usd
 from baseload.plan.load import LoadCurve
+
+MOST_DOUBLINGS = 64
+"""Times one replica's volume is doubled in search of a crossing, before noise in a price is taken for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +35,9 @@ class Hybrid:
 
 
 def hybrid(curve: LoadCurve, tokens_per_day: float, fleet: Fleet, api_usd_per_million: float) -> Hybrid:
-    """The split with the lowest monthly cost; ties go to fewer replicas.
-
-    Raises UsageError where the peak takes more than 100,000 replicas.
-    """
-    served = _served(curve, tokens_per_day, fleet)
-    n = _replicas(served, tokens_per_day, fleet, api_usd_per_million)
-    saved = metered_month_usd(tokens_per_day * float(served[n]), api_usd_per_million)
-    if saved <= fleet.month_usd(n):
+    """The split with the lowest monthly cost; ties go to fewer replicas."""
+    n = _replicas(curve, tokens_per_day, fleet, api_usd_per_million)
+    if not _pays(curve, tokens_per_day, fleet, api_usd_per_million, n):
         n = 0
     return split(curve, tokens_per_day, fleet, api_usd_per_million, n)
 
@@ -53,8 +47,7 @@ def split(
 ) -> Hybrid:
     """What owning exactly n replicas and buying the rest costs and serves."""
     mean = tokens_per_day / SECONDS_PER_DAY
-    share = float(curve.served(np.array([fleet.room_tokens_per_s(n) / mean]))[0])
-    share = min(share, 1.0)
+    share = _served(curve, tokens_per_day, fleet, n)
     spill_usd = metered_month_usd(tokens_per_day * (1.0 - share), api_usd_per_million)
     owned_usd = fleet.month_usd(n)
     serving = n + fleet.spares if fleet.spare is Spare.SERVING and n else n
@@ -66,45 +59,48 @@ def hybrid_from(curve: LoadCurve, fleet: Fleet, api_usd_per_million: float) -> f
     """The volume in tokens/day from which a hybrid is cheaper than buying everything; None for never.
 
     Each replica count saves more the higher the volume, so the best one does, and there is one crossing. It
-    exists iff a replica that is always full is cheaper than its tokens bought. Bisected to the last bit.
+    exists iff a replica that is full whenever there is any load is cheaper than its tokens bought. Bisected
+    to the last bit.
     """
-    if fleet.floor_usd_per_million(fleet.usable) >= api_usd_per_million:
+    if fleet.floor_usd_per_million(fleet.usable * curve.busy) >= api_usd_per_million:
         return None
-    filled = fleet.usable_tokens_per_s * SECONDS_PER_DAY
-    high = filled
-    while not _pays(curve, high, fleet, api_usd_per_million):
-        high *= 2.0
-        if high * curve.peak > filled * MOST_REPLICAS:
-            return None
-    low = 0.0
+
+    def pays(volume: float) -> bool:
+        n = max(_replicas(curve, volume, fleet, api_usd_per_million), 1)
+        return _pays(curve, volume, fleet, api_usd_per_million, n)
+
+    low, high = 0.0, fleet.usable_tokens_per_s * SECONDS_PER_DAY
+    for _ in range(MOST_DOUBLINGS):
+        if pays(high):
+            break
+        low, high = high, high * 2.0
+    else:
+        return None
     while low < (middle := (low + high) / 2) < high:
-        if _pays(curve, middle, fleet, api_usd_per_million):
-            high = middle
-        else:
-            low = middle
+        low, high = (low, middle) if pays(middle) else (middle, high)
     return high
 
 
-def _pays(curve: LoadCurve, tokens_per_day: float, fleet: Fleet, api_usd_per_million: float) -> bool:
-    served = _served(curve, tokens_per_day, fleet)
-    n = max(_replicas(served, tokens_per_day, fleet, api_usd_per_million), 1)
-    return metered_month_usd(tokens_per_day * float(served[n]), api_usd_per_million) >= fleet.month_usd(n)
+def _pays(curve: LoadCurve, tokens_per_day: float, fleet: Fleet, api_usd_per_million: float, n: int) -> bool:
+    """Whether what n replicas serve costs more bought than they do with their overhead."""
+    served = _served(curve, tokens_per_day, fleet, n)
+    return metered_month_usd(tokens_per_day * served, api_usd_per_million) > fleet.month_usd(n)
 
 
-def _served(curve: LoadCurve, tokens_per_day: float, fleet: Fleet) -> Floats:
-    """Share of the tokens that 0, 1, … replicas serve, up to the count that serves them all."""
-    mean = tokens_per_day / SECONDS_PER_DAY
-    most = fleet.needed(curve.peak * mean)
-    if most > MOST_REPLICAS:
-        raise UsageError(
-            f"{most:,} replicas would be needed for the peak",
-            hint="check the tokens per day and the throughput of a replica",
-        )
-    return curve.served(fleet.rooms_tokens_per_s(most) / mean)
+def _served(curve: LoadCurve, tokens_per_day: float, fleet: Fleet, n: int) -> float:
+    """Share of the tokens that n replicas serve."""
+    return curve.served_share(fleet.room_tokens_per_s(n) * SECONDS_PER_DAY / tokens_per_day)
 
 
-def _replicas(served: Floats, tokens_per_day: float, fleet: Fleet, api_usd_per_million: float) -> int:
-    """The newsvendor's count: replicas before the first whose tokens cost no more bought than it does."""
-    worth = metered_month_usd(tokens_per_day, api_usd_per_million) * np.diff(served)
-    fails = np.flatnonzero(worth <= fleet.replica_month_usd)
-    return int(fails[0]) if len(fails) else len(worth)
+def _replicas(curve: LoadCurve, tokens_per_day: float, fleet: Fleet, api_usd_per_million: float) -> int:
+    """The newsvendor's count, without overhead: the last replica whose tokens cost more bought than it does.
+
+    What one more replica serves falls with their number, so the last one that pays is found by halving.
+    """
+    low, high = 0, fleet.needed(curve.peak * tokens_per_day / SECONDS_PER_DAY)
+    while low < high:
+        n = (low + high + 1) // 2
+        more = _served(curve, tokens_per_day, fleet, n) - _served(curve, tokens_per_day, fleet, n - 1)
+        pays = metered_month_usd(tokens_per_day * more, api_usd_per_million) > fleet.replica_month_usd
+        low, high = (n, high) if pays else (low, n - 1)
+    return low

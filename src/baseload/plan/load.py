@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -44,6 +46,11 @@ class LoadCurve:
         return float(self.relative[0])
 
     @property
+    def busy(self) -> float:
+        """Share of the time with any load at all."""
+        return float(np.count_nonzero(self.relative)) / len(self.relative)
+
+    @property
     def duration_s(self) -> float:
         """Time the curve was taken from."""
         return len(self.relative) * self.window_s
@@ -52,13 +59,19 @@ class LoadCurve:
         """Load over the mean that this share of the windows stays at or below."""
         return float(np.quantile(self.relative, share))
 
-    def served(self, rooms: Floats) -> Floats:
-        """Share of the tokens that fit under each room: mean(min(load, room)), rooms over the mean load.
+    @cached_property
+    def _ascending(self) -> list[float]:
+        return [float(load) for load in self.relative[::-1]]
 
-        One sorted search and prefix sums: O((windows + rooms) · log windows).
+    @cached_property
+    def _below(self) -> list[float]:
+        """Sum of the lowest 0, 1, … loads."""
+        return [0.0, *(float(total) for total in np.cumsum(self.relative[::-1]))]
+
+    def served_share(self, room: float) -> float:
+        """Share of the tokens that fit under a room, given over the mean load: mean(min(load, room)).
+
+        Prefix sums and one search: O(log windows) after the first call.
         """
-        ascending = self.relative[::-1]
-        below = np.concatenate(([0.0], np.cumsum(ascending)))
-        fully = np.searchsorted(ascending, rooms, side="right")
-        windows = len(ascending)
-        return np.asarray((below[fully] + (windows - fully) * rooms) / windows, dtype=np.float64)
+        fully, windows = bisect_right(self._ascending, room), len(self._ascending)
+        return min((self._below[fully] + (windows - fully) * room) / windows, 1.0)

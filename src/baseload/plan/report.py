@@ -168,8 +168,8 @@ def _load_caption(plan: Plan) -> str:
     option = figures.shown_hybrid(plan)
     if not option.replicas:
         return (
-            f"With {words.api(option.metered)} no number of replicas pays: bought, the tokens they would serve "
-            "cost less than they do."
+            f"With {words.api(option.metered)} no number of replicas pays: "
+            "the tokens they would serve cost less bought."
         )
     share = words.percent(1.0 - option.owned_tokens_share)
     held = words.replicas(option.replicas, option.spare_replicas)

@@ -1,0 +1,84 @@
+"""The three figures, read back as a reader sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+from xml.etree import ElementTree
+
+import pytest
+
+from baseload.plan import figures
+from baseload.plan.model import Kind, Plan
+
+SVG = "{http://www.w3.org/2000/svg}"
+CHARACTER_PX, ASCENT_PX, DESCENT_PX = 6.6, 10.0, 3.0
+"""Mean advance and extent of 13 px text in the widest of the usual system fonts."""
+
+FIGURES = [figures.load_duration, figures.break_even, figures.monthly]
+KINDS = ["hybrid", "buy", "flat", "own", "huge", "tiny", "serving", "many"]
+
+Box = tuple[float, float, float, float]
+
+
+def boxes(svg: str) -> list[tuple[str, Box]]:
+    """Every label with the rectangle it takes."""
+    found = []
+    for text in ElementTree.fromstring(svg).iter(f"{SVG}text"):
+        words = text.text or ""
+        width = len(words) * CHARACTER_PX
+        left = float(text.get("x", "0")) - {"middle": width / 2, "end": width}.get(
+            text.get("text-anchor", ""), 0
+        )
+        base = float(text.get("y", "0"))
+        found.append((words, (left, base - ASCENT_PX, left + width, base + DESCENT_PX)))
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("draw", FIGURES)
+def test_no_two_labels_overlap_and_none_is_cut_off(
+    draw: Callable[[Plan], str], kind: str, plans: dict[str, Plan]
+) -> None:
+    """Whatever the plan, every label can be read."""
+    svg = draw(plans[kind])
+    width, height = (float(part) for part in ElementTree.fromstring(svg).get("viewBox", "").split()[2:])
+    labels = boxes(svg)
+    for words, (left, top, right, bottom) in labels:
+        assert left >= 0, words
+        assert top >= 0, words
+        assert right <= width, words
+        assert bottom <= height, words
+    for (one, a), (other, b) in combinations(labels, 2):
+        apart = a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+        assert apart, (one, other)
+
+
+@pytest.mark.parametrize("draw", FIGURES)
+def test_equal_plans_draw_equal_bytes(draw: Callable[[Plan], str], plans: dict[str, Plan]) -> None:
+    """Figures hold no clock and no chance."""
+    assert draw(plans["hybrid"]) == draw(plans["hybrid"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_crossing_is_marked(kind: str, plans: dict[str, Plan]) -> None:
+    """A dot for each crossing within the picture, and one where the hybrid starts to pay."""
+    plan = plans[kind]
+    root = ElementTree.fromstring(figures.break_even(plan))
+    own = plan.inputs.tokens_per_day
+    expected = sum(
+        own / 4000 <= crossing.tokens_per_day <= own * 4000
+        for found in plan.break_even
+        for crossing in found.crossings
+    )
+    assert len(root.findall(f"{SVG}circle")) >= expected
+
+
+def test_the_signature_picture_shows_the_split_the_table_shows(plans: dict[str, Plan]) -> None:
+    """The share bought stands beside the spill."""
+    plan = plans["hybrid"]
+    option = figures.shown_hybrid(plan)
+    assert (option.kind, option.replicas > 0) == (Kind.HYBRID, True)
+    words = [label for label, _ in boxes(figures.load_duration(plan))]
+    assert f"bought {(1 - option.owned_tokens_share) * 100:.1f}%" in words
+    assert f"{option.replicas} replicas full" in words
