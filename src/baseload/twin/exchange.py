@@ -29,7 +29,8 @@ from baseload.twin.openai import (
 from baseload.twin.served import Outcome, Served
 
 if TYPE_CHECKING:
-    from baseload.twin.server import Connection, Twin
+    from baseload.twin.connection import Connection
+    from baseload.twin.server import Twin
 
 SIMULATED = {"x-baseload-twin": "simulated"}
 JSON_TYPE, SSE_TYPE = "application/json", "text/event-stream; charset=utf-8"

@@ -114,7 +114,7 @@ def parse_rule(text: str) -> Rule:
     first, *rest = [part.strip() for part in text.split(",")]
     name, _, value = first.partition("=")
     if name not in set(FaultKind):
-        raise UnknownName("fault", name, list(FaultKind))
+        raise UnknownName("fault", name, [kind.value for kind in FaultKind])
     kind = FaultKind(name)
     fields: dict[str, str] = {}
     if value:
