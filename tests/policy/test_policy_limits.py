@@ -230,15 +230,16 @@ def test_headers_are_openais_and_show_the_tightest_party() -> None:
     ]
     gate = limiter.gate(parties, 0.0)
     gate.admit(600, 0.0)
-    assert gate.headers(0.0) == [
-        (b"x-ratelimit-limit-requests", b"600"),
-        (b"x-ratelimit-remaining-requests", b"99"),
-        (b"x-ratelimit-reset-requests", b"100ms"),
-        (b"x-ratelimit-limit-tokens", b"6000"),
-        (b"x-ratelimit-remaining-tokens", b"5400"),
-        (b"x-ratelimit-reset-tokens", b"6s"),
+    assert gate.headers(0.0).split(b"\r\n") == [
+        b"x-ratelimit-limit-requests: 600",
+        b"x-ratelimit-remaining-requests: 99",
+        b"x-ratelimit-reset-requests: 100ms",
+        b"x-ratelimit-limit-tokens: 6000",
+        b"x-ratelimit-remaining-tokens: 5400",
+        b"x-ratelimit-reset-tokens: 6s",
+        b"",
     ]
-    assert limiter.gate([key(Limits(), "free")], 0.0).headers(0.0) == []
+    assert limiter.gate([key(Limits(), "free")], 0.0).headers(0.0) == b""
 
 
 @pytest.mark.parametrize(

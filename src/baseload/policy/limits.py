@@ -154,13 +154,15 @@ class Gate:
     """The limits of the parties to one kind of request, prepared: made by `Limiter.gate`, kept as long as the
     configuration it was made for."""
 
-    __slots__ = ("__weakref__", "_concurrent", "_requests", "_tokens", "meters")
+    __slots__ = ("__weakref__", "_concurrent", "_requests", "_shown", "_tokens", "meters")
 
     def __init__(self, meters: tuple[Meter, ...]) -> None:
         self.meters = meters
         self._requests = tuple(m.requests for m in meters if m.requests is not None)
         self._tokens = tuple(m.tokens for m in meters if m.tokens is not None)
         self._concurrent = tuple(m for m in meters if m.concurrent is not None)
+        kinds = ((b"requests", self._requests), (b"tokens", self._tokens))
+        self._shown = tuple((_header_lines(kind), rates) for kind, rates in kinds if rates)
 
     def admit(self, tokens: int, now_s: float) -> Grant:
         """Admit one request of so many expected tokens under every limit, or take nothing at all.
@@ -208,17 +210,20 @@ class Gate:
                 message = f"{meter.party}: {meter.concurrent} requests at a time are running"
         return RequestError(fault, message, retry_after_s=longest_s)
 
-    def headers(self, now_s: float) -> list[tuple[bytes, bytes]]:
-        """OpenAI's `x-ratelimit-*` headers, each kind for the party with the least left."""
-        found: list[tuple[bytes, bytes]] = []
-        for kind, rates in ((b"requests", self._requests), (b"tokens", self._tokens)):
-            if not rates:
-                continue
-            rate = rates[0] if len(rates) == 1 else min(rates, key=lambda gcra: gcra.remaining(now_s))
-            found.append((b"x-ratelimit-limit-" + kind, b"%d" % rate.per_minute))
-            found.append((b"x-ratelimit-remaining-" + kind, b"%d" % rate.remaining(now_s)))
-            found.append((b"x-ratelimit-reset-" + kind, duration(rate.reset_s(now_s)).encode()))
-        return found
+    def headers(self, now_s: float) -> bytes:
+        """OpenAI's `x-ratelimit-*` as header lines, each kind for the party with the least left."""
+        lines = b""
+        for template, rates in self._shown:
+            shown, least = rates[0], math.inf
+            for gcra in rates:
+                backlog_s = gcra.tat_s - now_s
+                left = gcra.burst if backlog_s <= 0.0 else (gcra.capacity_s - backlog_s) / gcra.interval_s
+                if left < least:
+                    shown, least = gcra, left
+            reset_s = shown.tat_s - now_s
+            reset = duration(reset_s).encode() if reset_s > 0.0 else b"0s"
+            lines += template % (shown.per_minute, shown.remaining(now_s), reset)
+        return lines
 
 
 class Grant:
@@ -279,6 +284,11 @@ class Limiter:
         for who in idle:
             del self._meters[who]
         return len(idle)
+
+
+def _header_lines(kind: bytes) -> bytes:
+    lines = ((b"limit", b"%d"), (b"remaining", b"%d"), (b"reset", b"%b"))
+    return b"".join(b"x-ratelimit-%b-%b: %b\r\n" % (what, kind, form) for what, form in lines)
 
 
 def duration(seconds: float) -> str:
