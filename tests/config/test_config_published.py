@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,14 @@ def test_every_endpoint_is_of_a_provider_the_catalog_knows() -> None:
     """A base URL without prices would be a target whose cost is unknown."""
     assert [name for name in ENDPOINTS if (known := provider(name)) is None or known.name != name] == []
     assert [url for url in ENDPOINTS.values() if not url.startswith("https://") or url.endswith("/")] == []
+
+
+def test_every_endpoint_is_where_the_price_package_expects_that_provider() -> None:
+    """A second, independent source of each host: a credential must not go to a stranger."""
+    from genai_prices.data import providers
+
+    patterns = {known.id: known.api_pattern for known in providers}
+    assert [name for name, url in ENDPOINTS.items() if not re.match(patterns[name], url)] == []
 
 
 def test_the_words_for_no_place_are_those_of_the_policy() -> None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from baseload.config.document import MOST_BYTES, Document, PathIn, read_document
+from baseload.config.fields import NO_KEY
 from baseload.config.published import known_keys, meaning
 from baseload.config.references import check_references
 from baseload.config.schema import Config, Outline, Section
@@ -119,7 +120,7 @@ def _literal_keys(document: Document, config: Config) -> Iterator[str]:
     for name, target in config.targets.items():
         side = "owned" if target.owned else "metered"
         place = document.places.get(("targets", name, side, "key"))
-        if place and place.text and place.text != "none" and "${" not in place.text:
+        if place and place.text and place.text != NO_KEY and "${" not in place.text:
             yield f"targets.{name}.{side}.key"
 
 
