@@ -194,7 +194,7 @@ def test_never_a_target_that_a_rule_forbids(
     states = dict(zip("abmn", health, strict=True))
     up = {name for name in lawful if states[name] == "ok"}
     alive = {name for name in lawful if states[name] != "dead"}
-    ask = Ask(input_tokens, 200, data_class, only)
+    ask = Ask(input_tokens, 200, data_class, only, context_tokens=input_tokens + 200)
     try:
         choice = scene.choose(ask, tried=tried)
     except RequestError:
@@ -395,12 +395,22 @@ def test_residency_refusals_name_the_rule_and_the_class() -> None:
     assert "a:" not in narrowed.message
 
 
+def test_an_estimate_chooses_among_windows_but_seldom_refuses() -> None:
+    """Estimated too long: the largest window is tried. Counted, or twice too long: refused."""
+    scene = Scene(metered("small", context_tokens=4096), metered("large", context_tokens=8192))
+    assert scene.choose(Ask(5000, 100, ANY)).target.name == "large"
+    assert scene.choose(Ask(12_000, 100, ANY)).target.name == "large"
+    assert scene.choose(Ask(12_000, 100, ANY, context_tokens=4000)).target.name == "small"
+    scene.refusal(CONTEXT_TOO_LONG, Ask(16_000, 500, ANY))
+    scene.refusal(CONTEXT_TOO_LONG, Ask(12_000, 100, ANY, context_tokens=8193))
+
+
 def test_other_refusals_by_rule() -> None:
     """Too long for every window, larger than every quota, names that serve nothing: each its own error."""
     scene = Scene(metered("m", context_tokens=4096, quota=Limits(tokens_per_minute=2000)))
     assert (
         "at most 4096 tokens here; this request needs 5000"
-        in scene.refusal(CONTEXT_TOO_LONG, Ask(4000, 1000, ANY)).message
+        in scene.refusal(CONTEXT_TOO_LONG, Ask(4000, 1000, ANY, context_tokens=5000)).message
     )
     assert scene.refusal(TOO_LARGE_FOR_LIMIT, Ask(2000, 1000, ANY)).retry_after_s is None
     assert "served by m" in scene.refusal(INVALID_FIELD, Ask(1, 1, ANY, frozenset({"x"}))).message

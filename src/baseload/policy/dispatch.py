@@ -40,6 +40,11 @@ MOST_PRESSURE = 100.0
 """x beyond this is priced as this, 10⁸ times the reference, so that prices stay within 64 bits."""
 
 
+ESTIMATE_DOUBT = 2.0
+"""An estimated length refuses nobody whose request would fit if it were this many times shorter: an estimate
+chooses among context windows, only a count or a gross excess shuts all of them."""
+
+
 def congestion_share(x: float) -> float:
     """f(x) = x⁴: congestion as a share of the reference, for a load of x times what the SLO allows."""
     square = x * x
@@ -49,9 +54,9 @@ def congestion_share(x: float) -> float:
 class Ask(Struct, frozen=True, gc=False):
     """What dispatch needs to know of a request.
 
-    `input_tokens` and `output_tokens` are expected counts. `context_tokens` is what surely must fit a context
-    window (0: input and output). `only` narrows to targets by name. `cached` is the part of the input whose
-    prefix each named target still holds.
+    `input_tokens` and `output_tokens` are expected counts. `context_tokens` is what must fit a context
+    window, where it was counted; 0 takes input and output as an estimate of it. `only` narrows to targets by
+    name. `cached` is the part of the input whose prefix each named target still holds.
     """
 
     input_tokens: int
@@ -154,7 +159,10 @@ class Route:
         tokens = ask.context_tokens or ask.input_tokens + ask.output_tokens
         fitting = _kept(lane, lambda option: tokens <= option.context_tokens)
         if not fitting.metered and not fitting.owned:
-            raise no_context(self.model, tokens, lane)
+            largest = max(option.context_tokens for option in lane.options)
+            if ask.context_tokens or tokens > ESTIMATE_DOUBT * largest:
+                raise no_context(self.model, tokens, largest)
+            fitting = _kept(lane, lambda option: option.context_tokens == largest)
         return _kept(fitting, lambda option: option.name not in tried) if tried else fitting
 
     def _last_resort(self, lane: Lane, ask: Ask, now_s: float, tried: Collection[str]) -> Choice:
@@ -244,8 +252,6 @@ def _least_pressed(
         if x < best_x or (x == best_x and present[0] + present[1] < least[0] + least[1]):
             best, best_x, least = owned, x, present
             best_ttft_s, best_tpot_s = ttft_s, tpot_s
-    if best_x == math.inf:
-        best = None
     return best, best_x, best_ttft_s, best_tpot_s
 
 

@@ -41,9 +41,8 @@ def no_residency(model: Model, data_class: DataClass, only: frozenset[str] | Non
     return RequestError(RESIDENCY, f"{message}; {'; '.join(rules)}" if rules else message)
 
 
-def no_context(model: Model, tokens: int, lane: Lane) -> RequestError:
+def no_context(model: Model, tokens: int, largest: int) -> RequestError:
     """CONTEXT_TOO_LONG: the request fits no admissible target's context window."""
-    largest = max(option.context_tokens for option in lane.options)
     message = f"model {model.name!r} takes at most {largest} tokens here; this request needs {tokens}"
     return RequestError(CONTEXT_TOO_LONG, message, param="messages")
 
