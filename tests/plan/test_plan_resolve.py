@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from baseload.catalog.models import open_model
 from baseload.core import Slo
 from baseload.errors import UnknownName, UsageError
 from baseload.money import NANO
-from baseload.plan.costs import Spare
-from baseload.plan.prices import named_price, sellers
+from baseload.plan.costs import Mix, Spare
+from baseload.plan.prices import Market, named_price, sellers
 from baseload.plan.question import Question
 from baseload.plan.resolve import resolve
 from baseload.traffic.shapes import azure_conversation_2023, servegen_m_large
@@ -85,14 +86,14 @@ def test_a_bare_model_name_is_priced_at_the_firm_that_makes_it() -> None:
 
 def test_the_open_model_is_priced_at_the_median_of_those_who_sell_it() -> None:
     """All sellers are shown, so that the choice can be judged."""
-    from baseload.catalog.models import open_model
-
-    sold = sellers(open_model("llama-3.3-70b"), ON)
-    assert len(sold) >= 5
-    assert sold["together"].input == round(0.88 * NANO)
+    sold = sellers(open_model("llama-3.3-70b"), Market(Mix(0.5), None, ON))
+    by_name = {seller: usd for usd, seller, _ in sold}
+    assert len(by_name) == len(sold) >= 5
+    assert by_name["together"] == pytest.approx(0.88)
     inputs = resolve(Question(tokens_per_day=1e8, on=ON))
-    usd = sorted((price.input + price.output) / 2 / NANO for price in sold.values())
-    assert inputs.metered[1].usd_per_million == pytest.approx(usd[(len(usd) - 1) // 2])
+    assert inputs.metered[1].usd_per_million == sorted(by_name.values())[(len(sold) - 1) // 2]
+    value = {fact.name: fact.value for fact in inputs.facts}["price of llama-3.3-70b API"]
+    assert all(seller in value for seller in by_name)
 
 
 def test_a_shape_brings_volume_mix_and_curve() -> None:

@@ -9,6 +9,7 @@ from datetime import date
 from baseload.catalog.gpus import Gpu
 from baseload.catalog.models import OpenModel
 from baseload.catalog.offers import GpuOffer, gpu_offers
+from baseload.catalog.prices import open_model_prices
 from baseload.catalog.providers import provider, provider_names, providers
 from baseload.catalog.rates import compile_rates, pair_key
 from baseload.core import TokenPrice
@@ -26,8 +27,8 @@ DEFAULT_API = "gpt-4o"
 FIRST_PARTY = ("openai", "anthropic", "google", "mistral", "deepseek", "x-ai", "cohere")
 """Whose price a bare model name means, before that of those who resell it."""
 
-SELLER_SUFFIXES = ("", "-Turbo", "-versatile")
-"""What sellers of open models append to their names: Together's and Groq's usual variants."""
+MARKETPLACE = "huggingface_"
+"""Prefix of sellers that genai-prices knows through Hugging Face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,12 @@ def open_api(
         return (Metered(label, Role.OPEN, usd),)
     if not question.open_api:
         return ()
-    sold = {} if model is None else sellers(model, market.on)
+    sold = [] if model is None else sellers(model, market)
     if not sold:
         facts.note(f"price of {label}", "nobody is known to sell it; give --open-api-price", "catalog")
         return ()
-    priced = sorted((market.usd_per_million(price), seller, price) for seller, price in sold.items())
-    usd, seller, price = priced[(len(priced) - 1) // 2]
-    every = ", ".join(f"{who} {words.usd_per_million(each)}" for each, who, _ in priced)
+    usd, seller, price = sold[(len(sold) - 1) // 2]
+    every = ", ".join(f"{who} {words.usd_per_million(each)}" for each, who, _ in sold)
     value = f"{_in_out(price)} at {seller}, {words.usd_per_million(usd)} at this mix: the median of {every}"
     facts.note(f"price of {label}", value, price.source, price.as_of)
     return (Metered(label, Role.OPEN, usd),)
@@ -105,16 +105,20 @@ def named_price(name: str, on: date) -> TokenPrice:
     return price
 
 
-def sellers(model: OpenModel, on: date) -> dict[str, TokenPrice]:
-    """Who sells this open model by the token, and at what price, by provider."""
-    names = [name + suffix for name in (model.name, *model.aliases) for suffix in SELLER_SUFFIXES]
-    table = compile_rates([(each.name, name) for each in providers() for name in names], on)
-    found: dict[str, TokenPrice] = {}
-    for each in providers():
-        prices = [price for name in names if (price := table.price(each.name, name)) is not None]
-        if prices:
-            found[each.name] = prices[0]
-    return found
+def sellers(model: OpenModel, market: Market) -> list[tuple[float, str, TokenPrice]]:
+    """Who sells this open model by the token: (dollars per million, seller, price), cheapest first.
+
+    Each seller's cheapest price for this traffic counts; what a marketplace resells counts as its maker's.
+    """
+    best: dict[str, tuple[float, TokenPrice]] = {}
+    for offer in open_model_prices(model.name, market.on):
+        name = offer.provider.removeprefix(MARKETPLACE)
+        known = provider(name)
+        seller = name if known is None else known.name
+        usd = market.usd_per_million(offer.price)
+        if seller not in best or usd < best[seller][0]:
+            best[seller] = usd, offer.price
+    return sorted(((usd, seller, price) for seller, (usd, price) in best.items()), key=lambda each: each[:2])
 
 
 def gpu_hour_usd(question: Question, gpu: Gpu | None, gpus: int, facts: Facts) -> float:
