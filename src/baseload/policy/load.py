@@ -95,6 +95,9 @@ class TargetLoad:
     The life of a request here: `begin`, `first_token` at its first token, `end`, each once and with the same
     token estimates. Between begin and first token it waits (queue and prefill), then it runs and holds its
     input and, on average, half of its output in the KV cache.
+
+    An unstreamed answer shows no first token: call `first_token` right after `begin` for it, since it decodes
+    for most of its life; left waiting, its prompt would count as not yet prefilled until the end.
     """
 
     __slots__ = (
