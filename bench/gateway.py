@@ -80,6 +80,10 @@ class Measure:
         result["tree_s"] = (after[1] - before[1]) * scale
         return result
 
+    def _own_s(self, gateway: Any, result: dict[str, Any]) -> float:
+        """CPU of the serving process: baseload's without its ingest; nginx's worker with its idle master."""
+        return float(result["alone_s" if gateway.spec["name"] == "baseload" else "tree_s"])
+
     def _drained(self, gateway: Any, before_s: float) -> float:
         """CPU of the tree until the ingest has caught up: its part of the window that came later."""
         quiet = 0
@@ -111,7 +115,7 @@ class Measure:
         r = self._load(gateway, ["--conns", 32], 2)
         _no_errors(r)
         start = self._cpu_s(gateway.pid)
-        figures["us_per_request"] = 1e6 * r["alone_s"] / r["requests"]
+        figures["us_per_request"] = 1e6 * self._own_s(gateway, r) / r["requests"]
         late_s = self._drained(gateway, start[1])
         # what the ingest still had to do after the load is charged to all requests, warm-up included
         total = r["requests"] * (self.seconds + 2) / self.seconds
@@ -122,12 +126,12 @@ class Measure:
     def _big(self, gateway: Any) -> dict[str, float]:
         r = self._load(gateway, ["--conns", 32, "--prompt-bytes", 32768], 1)
         _no_errors(r)
-        return {"us_per_big_request": 1e6 * r["alone_s"] / r["requests"]}
+        return {"us_per_big_request": 1e6 * self._own_s(gateway, r) / r["requests"]}
 
     def _chunks(self, gateway: Any) -> dict[str, float]:
         r = self._load(gateway, ["--stream", "--conns", 200, "--ramp", 2], 4)
         _no_errors(r)
-        return {"us_per_chunk": 1e6 * r["alone_s"] / r["chunks"], "chunks_per_s": r["chunks_per_s"]}
+        return {"us_per_chunk": 1e6 * self._own_s(gateway, r) / r["chunks"], "chunks_per_s": r["chunks_per_s"]}
 
     def _transit(self, gateway: Any) -> dict[str, float]:
         r = self._load(gateway, ["--stream", "--conns", 100, "--ramp", 2], 4)
@@ -198,16 +202,10 @@ def main() -> None:
     for number in range(options.rounds):
         for phase in options.phases.split(","):
             for name in figures:
-                busy_s = _others_busy_s()
                 for figure, value in measure.run(name, phase).items():
                     figures[name].setdefault(figure, []).append(value)
                     print(f"round {number + 1} {phase:8} {name:9} {figure:22} {value:12.1f}", flush=True)
-                del busy_s
     _show(figures)
-
-
-def _others_busy_s() -> float:
-    return os.getloadavg()[0]
 
 
 def _show(figures: dict[str, dict[str, list[float]]]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import click
@@ -63,11 +65,9 @@ class _ControlServer(uvicorn.Server):
         yield
 
 
-async def _open_control(gateway: Gateway, host: str, port: int) -> int:
-    """Start the control port; EnvironmentProblem where it cannot listen."""
-    import asyncio
-    import socket
-
+@contextlib.asynccontextmanager
+async def _open_control(gateway: Gateway, host: str, port: int) -> AsyncIterator[int]:
+    """The control port, open within the block; yields its number. EnvironmentProblem where it cannot listen."""
     try:
         listener = socket.create_server((host, port), backlog=64)
     except OSError as error:
@@ -75,6 +75,11 @@ async def _open_control(gateway: Gateway, host: str, port: int) -> int:
             f"cannot listen on {host}:{port}: {error.strerror}", hint="change `control` or free the port"
         ) from None
     number: int = listener.getsockname()[1]
-    server = _ControlServer(uvicorn.Config(control_app(gateway), log_level="warning", access_log=False))
-    gateway.control_task = asyncio.get_running_loop().create_task(server.serve([listener]))
-    return number
+    app = control_app(gateway)
+    server = _ControlServer(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    serving = asyncio.get_running_loop().create_task(server.serve([listener]))
+    try:
+        yield number
+    finally:
+        server.should_exit = True
+        await serving

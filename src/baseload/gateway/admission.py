@@ -44,16 +44,20 @@ def authenticate(gateway: Gateway, site: Site, head: RequestHead) -> Caller:
     credential = fields.get(b"authorization") or fields.get(b"x-api-key")
     if credential is None:
         if site.snapshot.open:
-            caller = site.caller(None, "default")
-            if caller is not None:
-                return caller
+            return site.anyone()
         raise RequestError(errors.MISSING_KEY, "no API key was sent")
+    known = site.verified(credential)
+    if known is not None:
+        return known
     key = gateway.keys.lookup(credential)
     if key is None:
+        if site.snapshot.open:  # SDKs always send a key; a gateway that asks for none takes any
+            return site.anyone()
         raise RequestError(errors.INVALID_KEY, "the API key is unknown or revoked")
     caller = site.caller(key, key.tenant)
     if caller is None:
         raise RequestError(errors.INVALID_KEY, f"the key's tenant {key.tenant!r} is not configured")
+    site.remember(credential, caller)
     return caller
 
 

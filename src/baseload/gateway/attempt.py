@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from baseload import errors
-from baseload.core import Outcome, Reason
+from baseload.core import Outcome
 from baseload.errors import Fault, RequestError
 from baseload.gateway import failure, settle
 from baseload.policy.dispatch import Choice
@@ -54,55 +54,31 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 class Attempt:
     """One try. What it leads to is told to its exchange and to `failure`."""
 
-    __slots__ = (
-        "_body",
-        "_body_left",
-        "_chunks",
-        "_connection",
-        "_deadline_s",
-        "_exchange",
-        "_reused",
-        "_total_deadline_s",
-        "begun_ns",
-        "choice",
-        "cost_nano",
-        "counterfactual_nano",
-        "first_ns",
-        "head",
-        "number",
-        "place",
-        "probe",
-        "reason",
-        "relay",
-        "sent",
-        "settled",
-        "state",
-    )
+    state = State.CONNECTING
+    first_ns = 0
+    sent = False
+    settled = False
+    probe = False
+    cost_nano: int | None = None
+    counterfactual_nano: int | None = None
+    head: ResponseHead | None = None
+    relay: EventRelay | None = None
+    _reused = False
+    _connection: UpstreamConnection | None = None
+    _body_left = 0
+    _chunks: ChunkedReader | None = None
 
-    def __init__(self, exchange: Exchange, place: Place, choice: Choice, reason: Reason, number: int) -> None:
+    def __init__(self, exchange: Exchange, place: Place, choice: Choice, reason: str, number: int) -> None:
         self._exchange = exchange
         self.place = place
         self.choice = choice
         self.reason = reason
         self.number = number
-        self.state = State.CONNECTING
         self.begun_ns = time.monotonic_ns()
-        self.first_ns = 0
-        self.sent = False
-        self.settled = False
-        self.probe = False
-        self.cost_nano: int | None = None
-        self.counterfactual_nano: int | None = None
-        self.head: ResponseHead | None = None
-        self.relay: EventRelay | None = None
         timeouts = place.target.timeouts
         self._deadline_s = self.begun_ns / 1e9 + timeouts.connect_s
         self._total_deadline_s = self.begun_ns / 1e9 + timeouts.total_s
-        self._reused = False
-        self._connection: UpstreamConnection | None = None
         self._body: list[bytes] = []
-        self._body_left = 0
-        self._chunks: ChunkedReader | None = None
 
     def start(self, *, fresh: bool = False) -> None:
         """Ask for a connection; the journal holds the attempt's begin already."""

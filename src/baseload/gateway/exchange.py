@@ -26,30 +26,18 @@ if TYPE_CHECKING:
 class Exchange:
     """One request and its attempts. `site`, the configuration it lives under, is fixed when it is made."""
 
-    __slots__ = (
-        "admitted",
-        "attempt",
-        "body",
-        "caller",
-        "chunked",
-        "client",
-        "closed",
-        "comment_due_s",
-        "endpoint",
-        "fields",
-        "gateway",
-        "head",
-        "head_sent",
-        "number",
-        "received_ns",
-        "request_id",
-        "retry_timer",
-        "site",
-        "stream",
-        "tried",
-        "used_tokens",
-        "waited_s",
-    )
+    caller = admission.NOBODY
+    fields = admission.NO_FIELDS
+    admitted: admission.Admitted | None = None
+    attempt: Attempt | None = None
+    tried: tuple[str, ...] = ()
+    number = 0
+    retry_timer: asyncio.TimerHandle | None = None
+    waited_s = 0.0
+    used_tokens = 0
+    closed = False
+    stream = False
+    head_sent = False
 
     def __init__(
         self, gateway: Gateway, client: ClientConnection, head: RequestHead, body: bytes, endpoint: Endpoint
@@ -59,19 +47,7 @@ class Exchange:
         self.request_id = gateway.new_request_id()
         self.received_ns = time.monotonic_ns()
         self.comment_due_s = self.received_ns / 1e9 + gateway.limits.comment_s
-        self.caller = admission.NOBODY
-        self.fields = admission.NO_FIELDS
-        self.admitted: admission.Admitted | None = None
-        self.attempt: Attempt | None = None
-        self.tried: tuple[str, ...] = ()
-        self.number = 0
-        self.retry_timer: asyncio.TimerHandle | None = None
-        self.waited_s = 0.0
-        self.used_tokens = 0
-        self.closed = False
-        self.stream = False
         self.chunked = head.minor == 1  # whether the client understands chunked coding
-        self.head_sent = False
 
     def run(self) -> None:
         """Steps 2 to 8. A refusal at any of them is recorded and answered."""
@@ -92,7 +68,7 @@ class Exchange:
         choice = admitted.place.route.choose(admitted.ask, time.monotonic(), self.tried)
         self.number += 1
         place = self.site.places[choice.target.name]
-        attempt = Attempt(self, place, choice, because or choice.reason, self.number)
+        attempt = Attempt(self, place, choice, (because or choice.reason).value, self.number)
         settle.begin(self, attempt)
         self.attempt = attempt
         attempt.start(fresh=fresh)

@@ -9,7 +9,8 @@ import logging
 import resource
 import signal
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,8 +28,8 @@ from baseload.ledger.journal import Journal
 GC_THRESHOLDS = (20_000, 20, 50)
 """Requests leave no cycles behind, so the collector is there for accidents only."""
 
-Control = Callable[[Gateway, str, int], Awaitable[int]]
-"""Opens the control port for a gateway and returns its number."""
+Control = Callable[[Gateway, str, int], AbstractAsyncContextManager[int]]
+"""The control port of a gateway at a host and port, open within the block; gives its number."""
 
 
 class Started(Struct, frozen=True):
@@ -58,38 +59,35 @@ async def run(path: Path, open_control: Control, announce: Callable[[Started], N
         segment_bytes=config.journal.segment,
         fsync_interval_s=config.journal.fsync,
     )
-    gateway = Gateway(journal, keys, _port_limits(config))
-    gateway.apply(loaded.snapshot, today.isoformat())
-    ingest = IngestProcess(config.data / "journal", config.data / "ledger.sqlite")
     try:
-        port = await _listen(gateway, config)
-        control_port = await open_control(gateway, config.control.host, config.control.port)
-    except BaseException:
+        gateway = Gateway(journal, keys, _port_limits(config), strict=config.journal.strict)
+        gateway.apply(loaded.snapshot, today.isoformat())
+        async with open_control(gateway, config.control.host, config.control.port) as control_port:
+            port = await _listen(gateway, config)
+            where = (config.listen.host, port, config.control.host, control_port)
+            announced = Started(*where, str(config.data), loaded.snapshot.version, loaded.warnings)
+            cut = await _serve(gateway, Reloader(gateway, path, loaded), lambda: announce(announced))
+    finally:
         journal.close()
-        raise
+    return cut
+
+
+async def _serve(gateway: Gateway, reloader: Reloader, announce: Callable[[], None]) -> int:
+    """From the open port to the end of the drain."""
+    data = reloader.data
+    ingest = IngestProcess(data / "journal", data / "ledger.sqlite")
     ingest.start()
-    gc.freeze()  # what is here now stays: the collector need not look at it again
-    gc.set_threshold(*GC_THRESHOLDS)
-    reloader = Reloader(gateway, path, loaded)
     watcher = asyncio.get_running_loop().create_task(reloader.watch())
     stop = _signals(reloader)
-    announce(
-        Started(
-            config.listen.host,
-            port,
-            config.control.host,
-            control_port,
-            str(config.data),
-            loaded.snapshot.version,
-            loaded.warnings,
-        )
-    )
+    gc.freeze()  # what is here now stays: the collector need not look at it again
+    gc.set_threshold(*GC_THRESHOLDS)
+    announce()
     await stop.wait()
     watcher.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await watcher
     cut = await gateway.drain()
-    journal.close()
+    gateway.journal.close()
     await ingest.stop()
     return cut
 

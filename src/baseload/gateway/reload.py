@@ -29,8 +29,14 @@ class Reloader:
         self._gateway = gateway
         self._path = path
         self._config: Config = loaded.config
+        self._data = loaded.config.data
         self._stamps = _stamps(loaded.config)
         self._asked = asyncio.Event()
+
+    @property
+    def data(self) -> Path:
+        """The data folder; a change of it takes effect at the next start."""
+        return self._data
 
     def now(self) -> None:
         """Reload even if no file seems to have changed: prices may have."""

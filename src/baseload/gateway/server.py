@@ -69,7 +69,8 @@ class Gateway:
         self._estimates: dict[str, TokenEstimate] = {}
         self._pools: dict[tuple[str, str, str | None], Pool] = {}
         self._server: asyncio.Server | None = None
-        self._id_prefix = secrets.token_hex(3)
+        self._boot = secrets.token_hex(3)
+        self._id_prefix = ""
         self._id_count = 0
         self._keys_due_s = 0.0
         self._fleet_due_s = 0.0
@@ -96,7 +97,7 @@ class Gateway:
             else:
                 load.apply(target, now_s)
             self.loads[target.name] = load
-            places[target.name] = Place(target, pool, load)
+            places[target.name] = Place(target, pool, load, self.metrics.target(target.name))
         for pool in self._pools.values():
             pool.close()
         self._pools = pools
@@ -150,7 +151,7 @@ class Gateway:
     def new_request_id(self) -> str:
         """Unique, and sorted by time."""
         self._id_count += 1
-        return f"{time.time_ns() // 1_000_000:011x}{self._id_prefix}{self._id_count & 0xFFFFFF:06x}"
+        return f"{self._id_prefix}{self._id_count:08x}"
 
     # -- time --------------------------------------------------------------------------------------------
 
@@ -159,6 +160,7 @@ class Gateway:
         self._loop.call_later(SWEEP_S, self._sweep)
         now_s = self.now_s()
         self.date = formatdate(usegmt=True).encode()
+        self._id_prefix = f"{time.time_ns() // 1_000_000:011x}{self._boot}"
         for client in tuple(self.connections):
             client.check(now_s)
         for pool in self._pools.values():

@@ -49,8 +49,8 @@ def begin(exchange: Exchange, attempt: Attempt) -> None:
             admitted.call,
             Chosen(
                 target.name,
-                target.side.value,
-                attempt.reason.value,
+                attempt.place.side,
+                attempt.reason,
                 choice.money or 0,
                 choice.congestion,
                 choice.quality,
@@ -70,9 +70,7 @@ def first_token(exchange: Exchange, attempt: Attempt) -> None:
     """The first content came: the request no longer waits at its target."""
     ask = exchange.admitted.ask  # type: ignore[union-attr]
     attempt.place.load.first_token(ask.input_tokens, ask.output_tokens)
-    exchange.gateway.metrics.target(attempt.place.target.name).ttft.add(
-        (attempt.first_ns - attempt.begun_ns) / 1e9
-    )
+    attempt.place.counts.ttft.add((attempt.first_ns - attempt.begun_ns) / 1e9)
 
 
 def end(
@@ -94,12 +92,13 @@ def end(
     bill = _bill(exchange, attempt, tokens)
     attempt.cost_nano, attempt.counterfactual_nano = bill.cost_nano, bill.counterfactual_nano
     now_ns = time.monotonic_ns()
+    ended = outcome.value
     exchange.gateway.journal.end(
         End(
             exchange.request_id,
             attempt.number,
             time.time_ns(),
-            outcome.value,
+            ended,
             status,
             now_ns - attempt.begun_ns,
             UsageRecord(
@@ -123,7 +122,7 @@ def end(
     if outcome is Outcome.COMPLETED:
         load.health.success(now_ns / 1e9, attempt.probe)
         _learn(exchange, tokens, estimated)
-    _count(exchange, attempt, outcome, tokens, estimated, bill)
+    _count(attempt, ended, tokens, estimated, bill)
 
 
 def _learn(exchange: Exchange, tokens: Tokens, estimated: bool) -> None:
@@ -141,9 +140,10 @@ def closed(exchange: Exchange, code: str) -> None:
         return
     exchange.closed = True
     admitted = exchange.admitted
-    model = exchange.fields.model if exchange.fields.model in exchange.site.models else ""
-    exchange.gateway.metrics.request(model, exchange.endpoint.name, code)
-    if admitted is not None:
+    if admitted is None:
+        exchange.gateway.metrics.request("", exchange.endpoint.name, code)
+    else:
+        exchange.gateway.metrics.request(admitted.call.model, exchange.endpoint.name, code)
         admitted.grant.settle(exchange.used_tokens)
         admitted.grant.release()
 
@@ -203,11 +203,9 @@ def _bill(exchange: Exchange, attempt: Attempt, tokens: Tokens) -> Bill:
     return Bill(cost, owned, other.name, 0)
 
 
-def _count(
-    exchange: Exchange, attempt: Attempt, outcome: Outcome, tokens: Tokens, estimated: bool, bill: Bill
-) -> None:
-    counts = exchange.gateway.metrics.target(attempt.place.target.name)
-    key = (attempt.reason.value, outcome.value)
+def _count(attempt: Attempt, outcome: str, tokens: Tokens, estimated: bool, bill: Bill) -> None:
+    counts = attempt.place.counts
+    key = (attempt.reason, outcome)
     counts.attempts[key] = counts.attempts.get(key, 0) + 1
     counts.input += tokens.input
     counts.cached += tokens.cached_input
@@ -229,8 +227,8 @@ def answer_headers(exchange: Exchange, attempt: Attempt) -> bytes:
         b"x-request-id: %b\r\nx-baseload-target: %b\r\nx-baseload-reason: %b\r\nx-baseload-attempts: %d\r\n%b"
         % (
             exchange.request_id.encode(),
-            attempt.place.target.name.encode(),
-            attempt.reason.value.encode(),
+            attempt.place.name,
+            attempt.reason.encode(),
             attempt.number,
             limit_headers(exchange),
         )
@@ -251,8 +249,7 @@ def limit_headers(exchange: Exchange) -> bytes:
     """OpenAI's `x-ratelimit-*`; empty without limits."""
     if exchange.admitted is None:
         return b""
-    lines = exchange.admitted.gate.headers(time.monotonic())
-    return b"".join(b"%b: %b\r\n" % line for line in lines) if lines else b""
+    return exchange.admitted.gate.headers(time.monotonic())
 
 
 def refusal_headers(exchange: Exchange) -> bytes:

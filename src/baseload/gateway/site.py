@@ -9,7 +9,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from baseload.config import DEFAULT_TENANT
 from baseload.core import DataClass, Model, Side, Snapshot, Target, Tenant
+from baseload.gateway.metrics import TargetCounts
 from baseload.keys import Key
 from baseload.ledger.record import Caller as CallerRecord
 from baseload.ledger.record import Fleet, Versions
@@ -43,10 +45,13 @@ ENDPOINTS: dict[bytes, Endpoint] = {
 class Place:
     """One target in use: its connections, its live load, and the request heads it is sent."""
 
-    __slots__ = ("_heads", "load", "pool", "target")
+    __slots__ = ("_heads", "counts", "load", "name", "pool", "side", "target")
 
-    def __init__(self, target: Target, pool: Pool, load: TargetLoad) -> None:
+    def __init__(self, target: Target, pool: Pool, load: TargetLoad, counts: TargetCounts) -> None:
         self.target = target
+        self.counts = counts
+        self.name = target.name.encode()
+        self.side = target.side.value
         self.pool = pool
         self.load = load
         credential = (
@@ -112,6 +117,7 @@ class Site:
         self.versions = Versions(snapshot.version, prices_version)
         self._limiter = limiter
         self._callers: dict[str, Caller] = {}
+        self._verified: dict[bytes, Caller] = {}
         self._gates: dict[tuple[str, str, str], Gate] = {}
 
     def caller(self, key: Key | None, tenant: str) -> Caller | None:
@@ -125,6 +131,26 @@ class Site:
             record = CallerRecord(found.name, name, found.data_class.name)
             caller = self._callers[name] = Caller(found, found.data_class, key, record)
         return caller
+
+    def anyone(self) -> Caller:
+        """The caller without a key, where the configuration says `open: true`."""
+        caller = self.caller(None, DEFAULT_TENANT)
+        assert caller is not None
+        return caller
+
+    def verified(self, credential: bytes) -> Caller | None:
+        """Whom this very credential was verified for before, since the keys last changed.
+
+        Nothing is learned from how long the look-up takes: bytes are compared only where a 64-bit hash under
+        a secret of this process (SipHash) is the same.
+        """
+        return self._verified.get(credential)
+
+    def remember(self, credential: bytes, caller: Caller) -> None:
+        """The key store verified this credential."""
+        if len(self._verified) >= MAX_GATES:
+            self._verified.clear()
+        self._verified[credential] = caller
 
     def gate(self, caller: Caller, model: Model) -> Gate:
         """The limits of key, tenant and model together."""
@@ -144,6 +170,7 @@ class Site:
     def forget_callers(self) -> None:
         """Keys changed: their rights and limits are looked up anew."""
         self._callers.clear()
+        self._verified.clear()
         self._gates.clear()
 
     def fleet(self, *, stopping: bool = False) -> Fleet:
