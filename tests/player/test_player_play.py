@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 import pytest
 
 from baseload.core import TokenPrice
-from baseload.errors import UsageError
+from baseload.errors import EnvironmentProblem, UsageError
 from baseload.player.client import Endpoint
-from baseload.player.play import Gate, PlaySettings, play
+from baseload.player.play import Gate, PlaySettings, Watch, play
 from baseload.player.result import Played, Reply, Snapshot
 from baseload.traffic.table import Traffic
 
@@ -84,7 +84,7 @@ class Server:
         played: Traffic,
         settings: PlaySettings = SETTINGS,
         *,
-        watch: Callable[[Snapshot], None] | None = None,
+        watch: Watch | None = None,
         gate: Gate | None = None,
     ) -> Played:
         """Play this traffic against the server."""
@@ -255,12 +255,27 @@ def test_a_gate_ends_the_play() -> None:
 def test_snapshots_tell_the_play_as_it_goes() -> None:
     """What is due, sent, open and answered at each moment; the last one knows nearly all of it."""
     seen: list[Snapshot] = []
-    played = Server(answer_well).play(traffic([0.0, 0.1, 0.2, 0.3]), watch=seen.append)
+
+    def watch(snapshot: Snapshot, replies: Sequence[Reply]) -> None:
+        assert snapshot.so_far.requests == len(replies)
+        seen.append(snapshot)
+
+    played = Server(answer_well).play(traffic([0.0, 0.1, 0.2, 0.3]), watch=watch)
     assert len(seen) >= 3
     assert [snapshot.sent for snapshot in seen] == sorted(snapshot.sent for snapshot in seen)
     assert all(snapshot.sent - snapshot.open == snapshot.so_far.requests for snapshot in seen)
     assert seen[-1].so_far.spilled >= 3
     assert not played.stopped
+
+
+def test_what_watch_raises_ends_the_play() -> None:
+    """A view that sees a dead process can end the play: its error comes out, not a group of errors."""
+
+    def watch(snapshot: Snapshot, replies: Sequence[Reply]) -> None:
+        raise EnvironmentProblem("the engine ended")
+
+    with pytest.raises(EnvironmentProblem, match="the engine ended"):
+        Server(answer_well).play(traffic([0.0, 60.0]), watch=watch)
 
 
 @pytest.mark.parametrize("url", ["ftp://x/v1", "localhost:8000", "http://", "http://x/v1?a=b"])

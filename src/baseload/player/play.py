@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -19,6 +19,9 @@ from baseload.player.client import Client, Endpoint, Heard, chat_body
 from baseload.player.prompts import PromptLengths, Prompts
 from baseload.player.result import Played, Reply, Snapshot, total
 from baseload.traffic.table import Traffic
+
+Watch = Callable[[Snapshot, Sequence[Reply]], None]
+"""Called with the play's state and all replies so far (read them, keep a copy)."""
 
 RECENT_S = 5.0
 """What a snapshot calls recent."""
@@ -59,12 +62,13 @@ async def play(
     endpoint: Endpoint,
     settings: PlaySettings,
     *,
-    watch: Callable[[Snapshot], None] | None = None,
+    watch: Watch | None = None,
     gate: Gate | None = None,
 ) -> Played:
     """Send every request of the traffic when it is due, and hear every answer out.
 
-    `watch` is called every `settings.snapshot_s`. Cancelling closes every open request.
+    `watch` is called every `settings.snapshot_s`; what it raises ends the play and is raised. Cancelling
+    closes every open request.
     """
     player = _Player(traffic, endpoint, settings, gate)
     return await player.run(watch)
@@ -86,15 +90,18 @@ class _Player:
         self._stopped = False
         self._begin_s = 0.0
 
-    async def run(self, watch: Callable[[Snapshot], None] | None) -> Played:
+    async def run(self, watch: Watch | None) -> Played:
         self._begin_s = time.monotonic()
-        watching = asyncio.create_task(self._watch(watch)) if watch else None
         try:
-            async with asyncio.TaskGroup() as requests:
-                await self._send_all(requests)
+            async with asyncio.TaskGroup() as around:
+                watching = around.create_task(self._watch(watch)) if watch else None
+                async with asyncio.TaskGroup() as requests:
+                    await self._send_all(requests)
+                if watching is not None:
+                    watching.cancel()
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
         finally:
-            if watching is not None:
-                watching.cancel()
             await self._client.close()
         replies = tuple(sorted(self._replies, key=lambda reply: reply.request))
         return Played(replies, self._now_s(), self._held, self._stopped)
@@ -158,10 +165,10 @@ class _Player:
             cost_nano=cost_nano,
         )
 
-    async def _watch(self, watch: Callable[[Snapshot], None]) -> None:
+    async def _watch(self, watch: Watch) -> None:
         while True:
             await asyncio.sleep(self._settings.snapshot_s)
-            watch(self._snapshot())
+            watch(self._snapshot(), self._replies)
 
     def _snapshot(self) -> Snapshot:
         now_s = self._now_s()
@@ -180,3 +187,11 @@ class _Player:
 
     def _now_s(self) -> float:
         return time.monotonic() - self._begin_s
+
+
+def _first(group: BaseExceptionGroup) -> BaseException:
+    """The first error in a group of errors and groups."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
