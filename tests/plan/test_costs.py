@@ -91,4 +91,5 @@ def test_needed_is_the_fewest_replicas_with_room(load: float, usable: float, spa
     fleet = Fleet(1000, 8.0, usable, spare)
     n = fleet.needed(load)
     assert fleet.room_tokens_per_s(n) >= load * (1 - 1e-9)
+    assert fleet.needed(fleet.room_tokens_per_s(n)) == n
     assert n == 1 or fleet.room_tokens_per_s(n - 1) <= load * (1 + 1e-9)

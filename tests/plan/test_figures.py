@@ -12,8 +12,8 @@ from baseload.plan import figures
 from baseload.plan.model import Kind, Plan
 
 SVG = "{http://www.w3.org/2000/svg}"
-CHARACTER_PX, ASCENT_PX, DESCENT_PX = 6.6, 10.0, 3.0
-"""Mean advance and extent of 13 px text in the widest of the usual system fonts."""
+CHARACTER_PX, BOLD_PX, ASCENT_PX, DESCENT_PX = 6.9, 7.6, 10.0, 3.0
+"""Mean advance and extent of 13 px text in the widest of the usual system fonts, DejaVu Sans."""
 
 FIGURES = [figures.load_duration, figures.break_even, figures.monthly]
 KINDS = ["hybrid", "buy", "flat", "own", "huge", "tiny", "serving", "many"]
@@ -26,7 +26,7 @@ def boxes(svg: str) -> list[tuple[str, Box]]:
     found = []
     for text in ElementTree.fromstring(svg).iter(f"{SVG}text"):
         words = text.text or ""
-        width = len(words) * CHARACTER_PX
+        width = len(words) * (BOLD_PX if text.get("class") == "strong" else CHARACTER_PX)
         left = float(text.get("x", "0")) - {"middle": width / 2, "end": width}.get(
             text.get("text-anchor", ""), 0
         )

@@ -65,6 +65,7 @@ def test_what_is_left_out_is_looked_up_with_source_and_date_or_called_an_assumpt
     assumed = {name for name, fact in facts.items() if fact.assumed}
     assert assumed == {
         "mix",
+        "length of a request",
         "load over time",
         "owned replica",
         "API compared with",

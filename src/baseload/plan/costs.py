@@ -142,11 +142,16 @@ class Fleet:
     def needed(self, tokens_per_s: float) -> int:
         """The fewest replicas, spare left out, whose room holds this load; at least one."""
         if self.spare is Spare.SERVING:
-            with_all = math.ceil(tokens_per_s / self.usable_tokens_per_s) - 1
-            with_one_lost = math.ceil(tokens_per_s / self.throughput_tokens_per_s)
+            with_all = _whole(tokens_per_s / self.usable_tokens_per_s) - 1
+            with_one_lost = _whole(tokens_per_s / self.throughput_tokens_per_s)
             return max(with_all, with_one_lost, 1)
-        return max(math.ceil(tokens_per_s / self.usable_tokens_per_s), 1)
+        return max(_whole(tokens_per_s / self.usable_tokens_per_s), 1)
 
     def floor_usd_per_million(self, use: float) -> float:
         """What a million tokens cost on a replica used to this share around the clock: no spare, no team."""
         return self.usd_per_hour / (self.throughput_tokens_per_s * use * 3600 / MILLION)
+
+
+def _whole(replicas: float) -> int:
+    """Rounded up; a load that fills its replicas exactly does not take one more for float noise."""
+    return math.ceil(replicas * (1 - 1e-12))

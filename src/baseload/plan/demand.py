@@ -93,6 +93,9 @@ def _described(question: Question, facts: Facts) -> tuple[float, Mix, LoadCurve]
         output_tokens=DESCRIBED_TOKENS_PER_REQUEST * share,
     )
     _note_mix(mix, ASSUMED if question.output_share is None else GIVEN, facts)
+    if question.throughput is None:
+        lengths = f"{mix.input_tokens:,.0f} tokens in, {mix.output_tokens:,.0f} out"
+        facts.note("length of a request", lengths, ASSUMED)
     facts.note("load over time", "the same at every moment: peak = mean", f"{ASSUMED}; --shape gives it one")
     return question.tokens_per_day, mix, LoadCurve.flat()
 

@@ -24,8 +24,8 @@ h1{margin:0 0 .2rem;font-size:.95rem;font-weight:600;color:var(--quiet);letter-s
 .answer{margin:0 0 1.2rem;font-size:1.6rem;line-height:1.3;font-weight:600;color:var(--ink);text-wrap:pretty}
 h2{margin:2.8rem 0 .6rem;font-size:1.15rem;color:var(--ink)}
 p{margin:.5rem 0;max-width:46rem}
-figure{margin:1.4rem 0}
-figure svg{display:block;width:100%;height:auto}
+figure{margin:1.4rem 0;overflow-x:auto}
+figure svg{display:block;width:100%;min-width:40rem;height:auto}
 figcaption{margin-top:.3rem;color:var(--quiet);font-size:.9rem;max-width:46rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}
@@ -33,7 +33,8 @@ th,td{padding:.45rem .9rem .45rem 0;text-align:left;vertical-align:top;border-bo
 th{font-weight:600;color:var(--quiet);font-size:.85rem}
 .n{text-align:right;white-space:nowrap}
 tr.best td{font-weight:600;color:var(--ink);background:var(--tint)}
-td:first-child{color:var(--ink)}
+td:first-child{color:var(--ink);min-width:9rem}
+td:last-child{white-space:nowrap}
 .assumed{color:var(--quiet);font-style:italic}
 code{font:.9em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 footer{margin-top:3rem;color:var(--quiet);font-size:.85rem}

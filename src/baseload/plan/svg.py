@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-FONT_PX = 13
-CHARACTER_PX = 7.0
-"""Width a character of a label is taken to need at FONT_PX: generous, since the font is the reader's own."""
+CHARACTER_PX = 7.8
+"""Width a character of a label is taken to need: generous, since the font is the reader's own."""
 
 STYLE = """
 .bl{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;background:#fff}

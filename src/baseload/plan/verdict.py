@@ -41,9 +41,7 @@ def _owned(inputs: Inputs, found: BreakEven) -> str:
         return (
             f"Against {name}, {what} breaks even at {volume} tokens/day: owning everything is cheaper above."
         )
-    return (
-        f"Against {name}, {what} breaks even first: owning everything is cheaper {_ranges(found.crossings)}."
-    )
+    return f"Against {name}, owning everything{_with(inputs.fleet)} is cheaper {_ranges(found.crossings)}."
 
 
 def _floor(inputs: Inputs, found: BreakEven) -> str:
