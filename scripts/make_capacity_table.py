@@ -103,7 +103,11 @@ def read_rows(file: Path) -> dict[Key, list[Row]]:
             )
             if row.ttft_s <= QUEUED_TTFT_S and row.tpot_s > 0:
                 points[key][row[:3]].append(row)
-    return {key: [Row(*np.mean(same, axis=0)) for same in at.values()] for key, at in sorted(points.items())}
+    return {
+        key: [Row(*np.mean(same, axis=0)) for same in at.values()]
+        for key, at in sorted(points.items())
+        if _fits(key)
+    }
 
 
 def _key(line: dict[str, str]) -> Key | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baseload.errors import UnknownName, UsageError
@@ -99,6 +99,7 @@ def test_faults_before_reading_count_connections_not_requests() -> None:
     assert [plan.connection() is not None for _ in range(4)] == [False, True, False, True]
 
 
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), share=st.floats(0.05, 0.95))
 def test_shares_are_seeded_and_about_right(seed: int, share: float) -> None:
     """The same seed hits the same requests; over 2,000 requests the share is met within 6 points."""

@@ -20,6 +20,7 @@ from baseload.twin.server import Running, TwinConfig, start
 
 STEP = StepTime(0.001, 0.0, 0.0, 0.0, kv_tokens=10_000, max_sequences=8)
 TOKENS = 5
+SILENCE_S = 0.2
 
 
 class Answer(NamedTuple):
@@ -43,7 +44,7 @@ def twin() -> Iterator[Running]:
 
 
 def ask(running: Running, *, stream: bool = True, headers: str = "", most: int = 1 << 20) -> Answer:
-    """One chat call with five tokens and its usage, read to the connection's end, or 0.3 s of silence."""
+    """One chat call with five tokens and its usage, read to the connection's end, or SILENCE_S of silence."""
     body = json.dumps(
         {
             "model": "m",
@@ -52,11 +53,12 @@ def ask(running: Running, *, stream: bool = True, headers: str = "", most: int =
             "stream_options": {"include_usage": True},
         }
     ).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: {len(body)}\r\n{headers}\r\n"
+    headers += f"connection: close\r\ncontent-length: {len(body)}\r\n"
+    head = f"POST /v1/chat/completions HTTP/1.1\r\n{headers}\r\n"
     read, end = b"", "closed"
     try:
         with socket.create_connection(("127.0.0.1", running.port), timeout=5) as connection:
-            connection.settimeout(0.3)
+            connection.settimeout(SILENCE_S)
             connection.sendall(head.encode() + body)
             while len(read) < most and (data := connection.recv(1 << 18)):
                 read += data
@@ -286,7 +288,7 @@ def test_slow(twin: Running, stream: bool) -> None:
     """Every token, or every tenth of a body, waits: 50 ms on the wall, five tokens or ten parts."""
     twin.faults("slow=0.5")
     began_s = time.monotonic()
-    answer = ask(twin, stream=stream, headers="connection: close\r\n")
+    answer = ask(twin, stream=stream)
     assert time.monotonic() - began_s > (0.05 * TOKENS if stream else 0.05 * 10)
     assert answer.end == "closed"
     assert last(twin).outcome is Outcome.FINISHED

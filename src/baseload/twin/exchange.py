@@ -66,8 +66,7 @@ class Exchange:
         try:
             self._read()
         except ApiError as refused:
-            self.send_whole(refused.status, refused.body)
-            self.end(Outcome.REFUSED)
+            self.send_whole(refused.status, refused.body, Outcome.REFUSED)
             return
         if self._behaviour.before(self) or not self._within_quota():
             return
@@ -147,10 +146,8 @@ class Exchange:
             f"Please try again in {wait_s:.3g}s."
         )
         body = error_body(429, message, twin.limits.dialect, code="rate_limit_exceeded")
-        self.send_whole(
-            429, body, {"retry-after": str(int(wait_s) + 1), "retry-after-ms": f"{wait_s * 1e3:.0f}"}
-        )
-        self.end(Outcome.REFUSED)
+        retry = {"retry-after": str(int(wait_s) + 1), "retry-after-ms": f"{wait_s * 1e3:.0f}"}
+        self.send_whole(429, body, Outcome.REFUSED, retry)
         return False
 
     def _send_stream_head(self) -> None:
@@ -161,7 +158,7 @@ class Exchange:
             headers["content-length"] = str(length)
         elif self._chunked:
             headers["transfer-encoding"] = "chunked"
-        self.send_head(200, headers)
+        self.write(self.head(200, headers))
 
     def _strike(self) -> bool:
         """Let the fault strike in the stream; True if the stream goes on after it."""
@@ -173,8 +170,7 @@ class Exchange:
             return  # the stream was shorter than the fault waited for: it strikes at the end
         if self._behaviour.at_stream_end(self):
             return
-        self.write_body(self.answer.closing(usage=self._behaviour.usage) + self._behaviour.done)
-        self.end_stream()
+        self.end_stream(self.answer.closing(usage=self._behaviour.usage) + self._behaviour.done)
 
     def _finish_whole(self) -> None:
         call = self.call
@@ -182,26 +178,30 @@ class Exchange:
             body = embeddings_body(call)
         else:
             body = self.answer.body(usage=self._behaviour.usage)
-        if self._behaviour.whole(self, body):
-            return
-        self.send_whole(200, body)
-        self.served.delivered = self.served.output
-        self.end()
+        if not self._behaviour.whole(self, body):
+            self.served.delivered = self.served.output
+            self.send_whole(200, body)
 
     # What behaviours do with an exchange
 
-    def send_head(self, status: int, headers: dict[str, str]) -> None:
-        """Write status and headers, with those every answer of a twin carries."""
+    def head(self, status: int, headers: dict[str, str]) -> bytes:
+        """Status and headers, with those every answer of a twin carries."""
         headers = {**headers, "x-request-id": self.served.id, **SIMULATED, **self.twin.quota.headers()}
         if not self.request.keep_alive:
             headers["connection"] = "close"
         self.served.status = status
-        self.write(head(status, headers))
+        return head(status, headers)
 
-    def send_whole(self, status: int, body: bytes, more: dict[str, str] | None = None) -> None:
-        """Write a whole JSON answer."""
-        self.send_head(status, {"content-type": JSON_TYPE, "content-length": str(len(body)), **(more or {})})
-        self.write(body)
+    def send_whole(
+        self,
+        status: int,
+        body: bytes,
+        outcome: Outcome | None = None,
+        more: dict[str, str] | None = None,
+    ) -> None:
+        """Answer with a whole JSON body and end the exchange (see `end` for `outcome`)."""
+        headers = {"content-type": JSON_TYPE, "content-length": str(len(body)), **(more or {})}
+        self.end(outcome, last=self.head(status, headers) + body)
 
     def write(self, data: bytes) -> None:
         """Write bytes as they are."""
@@ -212,11 +212,9 @@ class Exchange:
         """Write a part of a stream's body in its framing."""
         self.write(chunk(data) if self._chunked else data)
 
-    def end_stream(self, outcome: Outcome | None = None) -> None:
-        """End a stream's framing and the exchange."""
-        if self._chunked:
-            self.write(LAST_CHUNK)
-        self.end(outcome, keep_alive=self._chunked)
+    def end_stream(self, data: bytes) -> None:
+        """Write a stream's last data and the end of its framing, and end the exchange."""
+        self.end(last=chunk(data) + LAST_CHUNK if self._chunked else data, keep_alive=self._chunked)
 
     def break_off(self, *, reset: bool) -> None:
         """End the exchange with its connection, by RST or by closing it in order."""
@@ -245,12 +243,18 @@ class Exchange:
         if produced is not None and self.call.endpoint is not Endpoint.EMBEDDINGS:
             self.served.output = produced
 
-    def end(self, outcome: Outcome | None = None, *, keep_alive: bool = True) -> None:
-        """Count the exchange, once; without `outcome` it is finished, or faulted if its fault spoils it."""
+    def end(self, outcome: Outcome | None = None, *, last: bytes = b"", keep_alive: bool = True) -> None:
+        """Count the exchange, once, then write its `last` bytes: who has the answer finds it counted.
+
+        Without `outcome` it is finished, or faulted if its fault spoils the answer.
+        """
         if self.over:
             return
         self.over = True
+        self.served.sent = self.served.sent or bool(last)
         if outcome is None:
             outcome = Outcome.FAULTED if self._behaviour.spoils else Outcome.FINISHED
         self.twin.record.end(self.served, outcome, time.monotonic() - self._began_s)
+        if last:
+            self._connection.write(last)
         self._connection.exchange_over(keep_alive and self.request.keep_alive)

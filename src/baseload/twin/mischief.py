@@ -85,7 +85,7 @@ class _Break(Behaviour):
 
     def after_head(self, exchange: Exchange) -> bool:
         if self.rule.at is Stage.HEADERS and not exchange.call.stream:
-            exchange.send_head(200, {**JSON_HEADERS, "content-length": "1000"})
+            exchange.write(exchange.head(200, {**JSON_HEADERS, "content-length": "1000"}))
         return self._stop_at(Stage.HEADERS, exchange)
 
     def strikes_after(self) -> int | None:
@@ -97,7 +97,7 @@ class _Break(Behaviour):
 
     def whole(self, exchange: Exchange, body: bytes) -> bool:
         if self.rule.at is Stage.TOKENS:
-            exchange.send_head(200, {**JSON_HEADERS, "content-length": str(len(body))})
+            exchange.write(exchange.head(200, {**JSON_HEADERS, "content-length": str(len(body))}))
             exchange.write(body[: len(body) // 2])
         return self._stop_at(Stage.TOKENS, exchange)
 
@@ -156,8 +156,7 @@ class Status(Behaviour):
             rule.status, f"simulated fault: status {rule.status}", dialect, code=rule.code or None
         )
         retry = {} if rule.retry_after_s is None else {"retry-after": f"{rule.retry_after_s:g}"}
-        exchange.send_whole(rule.status, body, retry)
-        exchange.end()
+        exchange.send_whole(rule.status, body, more=retry)
         return True
 
 
@@ -167,7 +166,6 @@ class Error200(Behaviour):
     def before(self, exchange: Exchange) -> bool:
         message = "simulated fault: an error with status 200"
         exchange.send_whole(200, error_body(500, message, exchange.twin.limits.dialect))
-        exchange.end()
         return True
 
 
@@ -205,14 +203,15 @@ class Slow(Behaviour):
         if exchange.over:
             return
         if part == 0:
-            exchange.send_head(200, {**JSON_HEADERS, "content-length": str(len(body))})
+            exchange.write(exchange.head(200, {**JSON_HEADERS, "content-length": str(len(body))}))
         size = -(-len(body) // BODY_PARTS)
-        exchange.write(body[part * size : (part + 1) * size])
-        if (part + 1) * size < len(body):
+        piece, more = body[part * size : (part + 1) * size], (part + 1) * size < len(body)
+        if more:
+            exchange.write(piece)
             exchange.later(self._wait_s, lambda: self._drip(exchange, body, part + 1))
         else:
             exchange.served.delivered = exchange.served.output
-            exchange.end()
+            exchange.end(last=piece)
 
 
 class ErrorEvent(Behaviour):
@@ -223,13 +222,11 @@ class ErrorEvent(Behaviour):
 
     def strike(self, exchange: Exchange) -> bool:
         exchange.stop_producing()
-        exchange.write_body(b"data: %b\n\n" % self._body(exchange))
-        exchange.end_stream()
+        exchange.end_stream(b"data: %b\n\n" % self._body(exchange))
         return False
 
     def whole(self, exchange: Exchange, body: bytes) -> bool:
         exchange.send_whole(500, self._body(exchange))
-        exchange.end()
         return True
 
     def _body(self, exchange: Exchange) -> bytes:
@@ -255,9 +252,8 @@ class BadJson(Behaviour):
         return True
 
     def whole(self, exchange: Exchange, body: bytes) -> bool:
-        exchange.send_whole(200, body[: len(body) // 2])
         exchange.served.delivered = exchange.served.output
-        exchange.end()
+        exchange.send_whole(200, body[: len(body) // 2])
         return True
 
 
@@ -269,7 +265,7 @@ class EndlessBody(Behaviour):
         return True
 
     def whole(self, exchange: Exchange, body: bytes) -> bool:
-        exchange.send_head(200, {**JSON_HEADERS, "content-length": str(1 << 40)})
+        exchange.write(exchange.head(200, {**JSON_HEADERS, "content-length": str(1 << 40)}))
         exchange.write(body)
         exchange.pour(b" " * len(FILLER))
         return True
@@ -298,10 +294,10 @@ class WrongLength(Behaviour):
         return 1 << 40 if self.rule.by > 0 else 64
 
     def whole(self, exchange: Exchange, body: bytes) -> bool:
-        exchange.send_head(200, {**JSON_HEADERS, "content-length": str(max(len(body) + self.rule.by, 0))})
-        exchange.write(body)
+        length = max(len(body) + self.rule.by, 0)
+        head = exchange.head(200, {**JSON_HEADERS, "content-length": str(length)})
         exchange.served.delivered = exchange.served.output
-        exchange.end(keep_alive=self.rule.by <= 0)
+        exchange.end(last=head + body, keep_alive=self.rule.by <= 0)
         return True
 
 
