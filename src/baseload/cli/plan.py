@@ -57,11 +57,11 @@ def _price_pair(text: str) -> tuple[float, float]:
     help="Input and output tokens a day; scales TRAFFIC if both are given.",
 )
 @click.option(
-    "--output-share", type=float, help="Share of output tokens when there is no TRAFFIC.  [default: 0.5]"
+    "--output-share",
+    type=float,
+    help="Share of output tokens, unless TRAFFIC has requests that say it.  [default: 0.5]",
 )
-@click.option(
-    "--cached-share", type=float, help="Share of the input that is cached when there is no TRAFFIC."
-)
+@click.option("--cached-share", type=float, help="Share of the input that is cached, likewise.")
 @click.option(
     "--shape", type=click.Choice(SHAPES), help="Load over time of a published trace, for --tokens-per-day."
 )
@@ -111,7 +111,10 @@ def _price_pair(text: str) -> tuple[float, float]:
     "--columns", metavar="A=B,…", help="Columns of a plain TRAFFIC file: arrival=ts,input=prompt_tokens,…"
 )
 @click.option(
-    "--on", type=click.DateTime(["%Y-%m-%d"]), help="Day of the token prices.  [default: today, UTC]"
+    "--on",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Day of the token prices.  [default: today, UTC]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option(
