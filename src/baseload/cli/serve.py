@@ -67,7 +67,7 @@ class _ControlServer(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def _open_control(gateway: Gateway, host: str, port: int) -> AsyncIterator[int]:
-    """The control port, open within the block; yields its number. EnvironmentProblem where it cannot listen."""
+    """The control port, open within the block; yields its number. Raises EnvironmentProblem."""
     try:
         listener = socket.create_server((host, port), backlog=64)
     except OSError as error:

@@ -59,6 +59,7 @@ class Attempt:
     sent = False
     settled = False
     probe = False
+    decoding = False
     cost_nano: int | None = None
     counterfactual_nano: int | None = None
     head: ResponseHead | None = None
@@ -174,7 +175,8 @@ class Attempt:
                 self._deadline_s = 0.0  # progress; the next check sets it anew
         if relay.done and not was_done:
             settle.end(self._exchange, self, Outcome.COMPLETED)
-        if out and not was_done:
+            self._exchange.last_events = out
+        elif out and not was_done:
             self._exchange.client.write(out)
         if relay.ended:
             self._stream_ended(b"")
@@ -251,9 +253,16 @@ class Attempt:
     def check(self, now_s: float) -> None:
         """Called a few times a second: each timeout has its own code."""
         timeouts = self.place.target.timeouts
+        if not self.decoding and not self._exchange.stream:
+            predicted_s = self.choice.predicted_ttft_s
+            if predicted_s is not None and now_s - self.begun_ns / 1e9 > predicted_s:
+                settle.decoding(self._exchange, self)
         if self._deadline_s == 0.0:
             self._deadline_s = now_s + timeouts.idle_s
-        if now_s >= self._total_deadline_s:
+        if self.relay is not None and self.relay.done:
+            if now_s >= self._deadline_s:  # all is said, the target only does not end its body
+                self._stream_ended(b"")
+        elif now_s >= self._total_deadline_s:
             self._fail(errors.TIMEOUT_TOTAL, f"no whole answer within {timeouts.total_s:g} s")
         elif now_s >= self._deadline_s:
             if self.state is State.CONNECTING:

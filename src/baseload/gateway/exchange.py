@@ -38,6 +38,7 @@ class Exchange:
     closed = False
     stream = False
     head_sent = False
+    last_events = b""
 
     def __init__(
         self, gateway: Gateway, client: ClientConnection, head: RequestHead, body: bytes, endpoint: Endpoint
@@ -101,9 +102,13 @@ class Exchange:
         self.client.write(answers.stream_head(self.gateway.date, chunked=self.chunked, headers=headers))
 
     def stream_ended(self) -> None:
-        """The last event is out and settled (step 10): end the body."""
-        if self.chunked:
-            self.client.write(answers.LAST_CHUNK)
+        """The whole stream is here and settled (step 10): its last events go out, the body ends."""
+        last = self.last_events + answers.LAST_CHUNK if self.chunked else self.last_events
+        self.gateway.when_recorded(lambda: self.deliver(last))
+
+    def deliver(self, last: bytes) -> None:
+        """Step 11: the end of the answer goes out."""
+        self.client.write(last)
         self.finish()
 
     def answered(self, attempt: Attempt, status: int, body: bytes) -> None:
@@ -113,16 +118,14 @@ class Exchange:
             failure.answered_badly(self, attempt, status, answer, body)
             return
         settle.end(self, attempt, Outcome.COMPLETED, usage=answer.usage)
-        self.client.write(
-            answers.answer(
-                200,
-                rename_answer(body, attempt.place.target.model, self.fields.model),
-                self.gateway.date,
-                keep_alive=self.client.keep_alive,
-                headers=settle.answer_headers(self, attempt) + settle.cost_headers(attempt),
-            )
+        whole = answers.answer(
+            200,
+            rename_answer(body, attempt.place.target.model, self.fields.model),
+            self.gateway.date,
+            keep_alive=self.client.keep_alive,
+            headers=settle.answer_headers(self, attempt) + settle.cost_headers(attempt),
         )
-        self.finish()
+        self.gateway.when_recorded(lambda: self.deliver(whole))
 
     def refuse(self, error: RequestError) -> None:
         """The request ends with an error: recorded if no attempt was, answered in the form still possible."""

@@ -72,7 +72,7 @@ def answered_badly(
     else:
         verdict = classify(status)
     wait_s = retry_after_s(head.fields, time.time())
-    _tell_health(attempt, verdict, wait_s)
+    _tell_health(exchange, attempt, verdict, wait_s)
     name = attempt.place.target.name
     if verdict.alarm:
         _log.error("target %s: %s (answered %d)", name, verdict.kind, status)
@@ -98,12 +98,15 @@ def client_gone(exchange: Exchange) -> None:
     settle.closed(exchange, "client_gone")
 
 
-def _tell_health(attempt: Attempt, verdict: Verdict, wait_s: float | None) -> None:
+def _tell_health(exchange: Exchange, attempt: Attempt, verdict: Verdict, wait_s: float | None) -> None:
     health, now_s = attempt.place.load.health, time.monotonic()
     if verdict.kind is Kind.NO_ROOM:
         health.full(now_s, now_s + (wait_s if wait_s is not None else NO_ROOM_S), attempt.probe)
     elif verdict.kind is Kind.DEAD_CREDENTIAL:
-        health.refuse()
+        credential = attempt.place.target.credential
+        for place in exchange.site.places.values():  # it is as dead at every target that uses it
+            if place.target.credential == credential:
+                place.load.health.refuse()
     elif verdict.ejects:
         health.failure(now_s, random.random(), attempt.probe)
     else:

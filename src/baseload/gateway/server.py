@@ -7,6 +7,7 @@ import logging
 import secrets
 import ssl
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 
 from msgspec import Struct
@@ -51,8 +52,12 @@ class PortLimits(Struct, frozen=True):
 class Gateway:
     """One gateway process. Created on its event loop; `listen` opens the data port."""
 
-    def __init__(self, journal: Journal, keys: KeyStore, limits: PortLimits) -> None:
+    def __init__(self, journal: Journal, keys: KeyStore, limits: PortLimits, *, strict: bool = False) -> None:
+        """`strict`: the end of an answer goes out when its record is on the disk, not only in the journal."""
         self._loop = asyncio.get_running_loop()
+        self.strict = strict
+        self._unrecorded: list[Callable[[], None]] = []
+        self._recording = False
         self.journal = journal
         self.keys = keys
         self.limits = limits
@@ -152,6 +157,34 @@ class Gateway:
         """Unique, and sorted by time."""
         self._id_count += 1
         return f"{self._id_prefix}{self._id_count:08x}"
+
+    # -- the record --------------------------------------------------------------------------------------
+
+    def when_recorded(self, then: Callable[[], None]) -> None:
+        """Call `then` once what the journal holds now is as safe as the configuration asks."""
+        if not self.strict:
+            then()
+            return
+        self._unrecorded.append(then)
+        if not self._recording:
+            self._record()
+
+    def _record(self) -> None:
+        """One flush for all who wait; those who come meanwhile share the next one."""
+        batch, self._unrecorded = self._unrecorded, []
+        self._recording = bool(batch)
+        if batch:
+            flushed = self._loop.run_in_executor(None, self.journal.sync)
+            flushed.add_done_callback(lambda done: self._recorded(batch, done))
+
+    def _recorded(self, batch: list[Callable[[], None]], flushed: asyncio.Future[None]) -> None:
+        error = flushed.exception()
+        if error is not None:  # the clients' answers stay unsent: they run into the stall deadline
+            _log.error("strict journal: answers are held back: %s", error)
+        else:
+            for then in batch:
+                then()
+        self._record()
 
     # -- time --------------------------------------------------------------------------------------------
 

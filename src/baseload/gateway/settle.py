@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from baseload.gateway.attempt import Attempt
     from baseload.gateway.exchange import Exchange
 
+BRIEF_S = 0.25
+"""Unstreamed, nobody sees the first token: after its predicted time a request counts as decoding, at once
+where that is shorter than the deadlines' granularity."""
 HOUR_NS = 3_600_000_000_000
 
 
@@ -62,14 +65,23 @@ def begin(exchange: Exchange, attempt: Attempt) -> None:
         )
     )
     attempt.probe = attempt.place.load.begin(ask.input_tokens, ask.output_tokens, time.monotonic())
+    if not exchange.stream and (ttft_s is None or ttft_s < BRIEF_S):
+        decoding(exchange, attempt)
     if attempt.number == 1:
         exchange.gateway.metrics.overhead.add((time.monotonic_ns() - exchange.received_ns) / 1e9)
 
 
+def decoding(exchange: Exchange, attempt: Attempt) -> None:
+    """The request no longer waits at its target, it runs: seen by its first content, else by the prediction."""
+    if not attempt.decoding:
+        attempt.decoding = True
+        ask = exchange.admitted.ask  # type: ignore[union-attr]
+        attempt.place.load.first_token(ask.input_tokens, ask.output_tokens)
+
+
 def first_token(exchange: Exchange, attempt: Attempt) -> None:
-    """The first content came: the request no longer waits at its target."""
-    ask = exchange.admitted.ask  # type: ignore[union-attr]
-    attempt.place.load.first_token(ask.input_tokens, ask.output_tokens)
+    """The first content came."""
+    decoding(exchange, attempt)
     attempt.place.counts.ttft.add((attempt.first_ns - attempt.begun_ns) / 1e9)
 
 
@@ -116,7 +128,7 @@ def end(
         )
     )
     ask, load = admitted.ask, attempt.place.load
-    load.end(ask.input_tokens, ask.output_tokens, attempt.first_ns != 0 and attempt.relay is not None)
+    load.end(ask.input_tokens, ask.output_tokens, attempt.decoding)
     exchange.used_tokens += tokens.input + tokens.output
     load.settle(ask.input_tokens + ask.output_tokens, tokens.input + tokens.output)
     if outcome is Outcome.COMPLETED:
