@@ -28,7 +28,9 @@ def script() -> ModuleType:
 def test_a_fit_finds_the_coefficients_that_made_the_rows(script: ModuleType) -> None:
     """Rows computed from known coefficients give exactly these back, and no error on rows left out."""
     made = np.array([0.015, 4e-5, 6e-8, 7e-5])
-    shapes = [(c, i, o) for c in (1, 4, 16, 64) for i, o in ((1000, 1000), (1000, 8000), (8000, 1000), (4000, 500))]
+    shapes = [
+        (c, i, o) for c in (1, 4, 16, 64) for i, o in ((1000, 1000), (1000, 8000), (8000, 1000), (4000, 500))
+    ]
     bare = [script.Row(c, i, o, 0.1, 1.0) for c, i, o in shapes]
     rows = [row._replace(tpot_s=tpot) for row, tpot in zip(bare, script.terms(bare) @ made, strict=True)]
     assert script.fit(rows) == pytest.approx(made, rel=1e-6)

@@ -95,6 +95,7 @@ def test_wrong_calls_are_refused_as_the_real_servers_do(limits: Limits) -> None:
     status, problem = refused(limits=limits, messages=[{"role": "user", "content": "x" * 8000}])
     assert status == 400
     assert "maximum context length is 1000" in problem["message"]
+    assert refused(EMBEDDINGS, limits, input="x" * 4000)[0] == 400
     with pytest.raises(ApiError):
         read_call(CHAT, {}, b"{", limits)
 

@@ -124,7 +124,7 @@ def read_call(path: str, headers: dict[str, str], body: bytes, limits: Limits) -
     output_tokens, finish_reason = _output(asked, text, wanted, limits)
     if endpoint is Endpoint.EMBEDDINGS:
         output_tokens = 0
-    if input_tokens + output_tokens > limits.context_tokens:
+    if input_tokens + max(output_tokens, 1) > limits.context_tokens:
         message = (
             f"This model's maximum context length is {limits.context_tokens} tokens. However, your "
             f"request has {input_tokens} input tokens and asks for up to {output_tokens} output tokens."

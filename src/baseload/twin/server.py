@@ -31,6 +31,7 @@ from baseload.twin.pace import DrawnPace, Latency, Pace, Quota
 from baseload.twin.served import Count, Record
 
 T = TypeVar("T")
+REOPEN_AGAIN_S = 0.1
 CONTROL = ("/health", "/metrics", "/twin/served", "/twin/faults", "/v1/models")
 
 
@@ -85,6 +86,7 @@ class Twin:
         self.connections: set[Connection] = set()
         self._serials = 0
         self._server: asyncio.Server | None = None
+        self._reopening: asyncio.Task[None] | None = None
         self._timers: set[asyncio.TimerHandle] = set()
 
     async def listen(self) -> None:
@@ -105,7 +107,16 @@ class Twin:
             return
         self._server.close()
         self._server = None
-        self.later(seconds / self.config.speed, lambda: self.loop.create_task(self.listen()))
+        self.later(seconds / self.config.speed, self._reopen)
+
+    def _reopen(self) -> None:
+        async def listen() -> None:
+            try:
+                await self.listen()
+            except EnvironmentProblem:  # someone else has the port for the moment
+                self.later(REOPEN_AGAIN_S, self._reopen)
+
+        self._reopening = self.loop.create_task(listen())
 
     def later(self, delay_s: float, callback: Callable[[], object]) -> None:
         """Call back after `delay_s` on the wall's clock, unless the twin is closed by then."""
