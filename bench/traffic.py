@@ -2,8 +2,8 @@
 
     python bench/traffic.py [--rows 10000000] [--packed]
 
-Each reading runs in a fresh process, three times, and the middle one counts. The bar is 10 million rows in 10 s
-and 1 GB of peak memory; what travels between machines are the ratios to the plain readings of the same run.
+Each reading runs in a fresh process, three times, and the middle one counts. The bar is 10 million rows in
+10 s and 1 GB of peak memory; what travels between machines are the ratios to the plain readings of the run.
 """
 
 from __future__ import annotations

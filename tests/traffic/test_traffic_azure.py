@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baseload.errors import DataError
@@ -155,6 +155,7 @@ row_texts = st.one_of(
 ).filter(lambda text: "\n" not in text)
 
 
+@settings(deadline=None)
 @given(rows=st.lists(row_texts, max_size=40), block_bytes=st.integers(128, 400))
 def test_blocks_read_what_single_rows_read(rows: list[str], block_bytes: int) -> None:
     """For any text, cut into blocks anywhere: the arrays hold what reading each row gives."""

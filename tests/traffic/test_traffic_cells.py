@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baseload.traffic.cells import number, short, whole
@@ -26,6 +26,7 @@ def test_what_is_no_count_is_refused_by_name(value: object) -> None:
         whole("input", value)
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**29), 10**29))
 def test_every_finite_number_is_read_back_from_its_text(value: float) -> None:
     """What Python writes for a number is read as that number."""
@@ -33,6 +34,7 @@ def test_every_finite_number_is_read_back_from_its_text(value: float) -> None:
     assert number(value) == value
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_number_or_none(text: str) -> None:
     """No text raises: a cell is a finite number or it is not."""

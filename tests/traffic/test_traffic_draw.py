@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baseload.errors import UsageError
@@ -30,6 +30,7 @@ def test_the_same_seed_gives_the_same_traffic() -> None:
     assert one.arrival_s.tolist() != other.arrival_s.tolist()
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.0, 5.0), min_size=1, max_size=20), st.integers(0, 1000))
 def test_counts_follow_the_windows_to_within_a_request(rates: list[float], seed: int) -> None:
     """With `COUNTS` the running total never strays from what is expected by a whole request."""

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baseload.errors import DataError, EnvironmentProblem
@@ -93,6 +93,7 @@ def rows_of(traffic: Traffic) -> list[Record]:
 
 
 @pytest.mark.parametrize("writer", WRITERS)
+@settings(deadline=None, max_examples=40)
 @given(records=records)
 def test_what_is_written_is_read_back(
     writer: str, records: list[Record], tmp_path_factory: pytest.TempPathFactory
@@ -103,6 +104,7 @@ def test_what_is_written_is_read_back(
     assert rows_of(read_traffic(path, columns=COLUMNS)) == sorted(records, key=lambda record: record[0])
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     wrong=st.lists(st.sampled_from(["x,1,1", "1700000000000,1", "1700000000000,-1,1", ",,"]), max_size=8),
     good=st.integers(1, 600),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baseload.errors import UsageError
@@ -90,6 +90,7 @@ def test_windows_without_requests_have_mean_zero() -> None:
     assert shape([1.0, 0.0]).mean_output_tokens.tolist() == [10.0, 0.0]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000_000))
 def test_edges_hold_the_longest(longest: int) -> None:
     """Edges start at 0, rise, hold the longest length, and no bin is wider than a fifth of its start + 1."""
@@ -103,6 +104,7 @@ def test_edges_hold_the_longest(longest: int) -> None:
 lengths = st.lists(st.tuples(st.integers(0, 100_000), st.integers(0, 5_000)), min_size=1, max_size=50)
 
 
+@settings(deadline=None)
 @given(lengths)
 def test_a_histogram_counts_every_request_in_its_cell(pairs: list[tuple[int, int]]) -> None:
     """The weights are the counts, and every request lies in a cell with weight."""
@@ -115,6 +117,7 @@ def test_a_histogram_counts_every_request_in_its_cell(pairs: list[tuple[int, int
         assert histogram.weights[row, column] > 0
 
 
+@settings(deadline=None)
 @given(lengths, st.integers(0, 2**32))
 def test_drawn_lengths_lie_in_cells_with_weight(pairs: list[tuple[int, int]], seed: int) -> None:
     """Nothing is drawn that the histogram does not hold."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baseload.errors import DataError
@@ -38,6 +38,7 @@ def test_no_rows_at_all_is_an_error() -> None:
         BadRows("t.csv").settle(0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 100)), min_size=1, max_size=30))
 def test_rows_come_out_sorted_and_counted_from_the_first(rows: list[tuple[int, int]]) -> None:
     """The table is the rows in stable order of time, with names and wall clock."""

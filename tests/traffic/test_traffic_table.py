@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baseload.errors import UsageError
@@ -76,6 +76,7 @@ def test_columns_cannot_be_written_to() -> None:
     assert owned[0] == 0.5
 
 
+@settings(deadline=None)
 @given(arrivals, st.floats(0.1, 999))
 def test_parts_in_time_hold_every_request_once(arrivals_s: list[float], cut_s: float) -> None:
     """Cutting in two loses no request, doubles none, and moves each part's time to its own start."""
@@ -111,6 +112,7 @@ def test_only_picks_by_name() -> None:
         traffic.only(model="medium")
 
 
+@settings(deadline=None)
 @given(arrivals, arrivals)
 def test_concat_puts_parts_in_a_row(first_s: list[float], second_s: list[float]) -> None:
     """Durations and tokens add up, and the second part starts where the first ends."""
@@ -164,6 +166,7 @@ def test_nothing_cannot_be_joined() -> None:
             join([])
 
 
+@settings(deadline=None)
 @given(arrivals, st.floats(0.5, 2000))
 def test_a_load_keeps_every_total(arrivals_s: list[float], window_s: float) -> None:
     """Whatever the window, requests and tokens of the load are exactly those of the table."""
@@ -213,6 +216,7 @@ def test_capped_lengths_never_exceed_the_caps() -> None:
 ragged = st.lists(st.lists(st.integers(0, 3), max_size=5), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(ragged)
 def test_prefix_hits_equal_a_walk_through_a_tree(requests: list[list[int]]) -> None:
     """The hashed chains find exactly the blocks that a tree of all earlier prompts holds."""
@@ -231,6 +235,7 @@ def test_prefix_hits_are_at_most_the_input() -> None:
     assert blocks([1, 2], [1, 2]).hit_tokens(np.array([7, 7])).tolist() == [0, 7]
 
 
+@settings(deadline=None)
 @given(ragged)
 def test_taken_blocks_are_those_of_the_requests(requests: list[list[int]]) -> None:
     """`take` gives the blocks of the requests asked for, in that order, repeated where asked twice."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baseload.traffic.timestamps import Clock, Unit, guess_unit, is_wall_clock, iso_ns
@@ -14,6 +14,7 @@ moments = st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1))
 zones = st.integers(-14 * 60 + 1, 14 * 60 - 1).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
+@settings(deadline=None)
 @given(moments, zones, st.sampled_from([" ", "T"]))
 def test_iso_times_equal_pythons(moment: datetime, zone: timezone, separator: str) -> None:
     """Any moment in any zone, as Python writes it, is read to the microsecond."""

@@ -17,6 +17,8 @@ def number(value: object) -> int | float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
+        if value.isdecimal() and value.isascii() and len(value) <= _MAX_DIGITS:
+            return int(value)  # nearly every cell
         match = _NUMBER.fullmatch(value.strip())
         if match is None or len(match[1]) > _MAX_DIGITS:
             return None
@@ -31,10 +33,12 @@ def whole(name: str, value: object) -> int:
 
     Raises ValueError with the column's name.
     """
+    found = number(value)
+    if isinstance(found, int):
+        return found
     if value is None or value == "":
         raise ValueError(f"{name} is empty")
-    found = number(value)
-    if found is None or found != int(found):
+    if found is None or not found.is_integer():
         raise ValueError(f"{name} is {short(value)}, no whole number of tokens")
     return int(found)
 

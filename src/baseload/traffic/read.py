@@ -101,7 +101,7 @@ def _named(format: str) -> Format:
     try:
         return Format(format)
     except ValueError:
-        raise UnknownName("format", format, list(Format)) from None
+        raise UnknownName("format", format, [kind.value for kind in Format]) from None
 
 
 def detect(path: Path) -> Format:
