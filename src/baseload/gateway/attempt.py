@@ -17,8 +17,9 @@ from baseload import errors
 from baseload.core import Outcome
 from baseload.errors import Fault, RequestError
 from baseload.gateway import failure, settle
+from baseload.gateway.body import WholeBody
 from baseload.policy.dispatch import Choice
-from baseload.wire.http1 import CHUNKED, UNTIL_CLOSE, ChunkedReader, ChunkSyntax, ResponseHead, UpstreamSyntax
+from baseload.wire.http1 import CHUNKED, ResponseHead, UpstreamSyntax
 from baseload.wire.sse import EventRelay
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ class Attempt:
     relay: EventRelay | None = None
     _reused = False
     _connection: UpstreamConnection | None = None
-    _body_left = 0
-    _chunks: ChunkedReader | None = None
+    _body: WholeBody | None = None
 
     def __init__(self, exchange: Exchange, place: Place, choice: Choice, reason: str, number: int) -> None:
         self._exchange = exchange
@@ -79,7 +79,6 @@ class Attempt:
         timeouts = place.target.timeouts
         self._deadline_s = self.begun_ns / 1e9 + timeouts.connect_s
         self._total_deadline_s = self.begun_ns / 1e9 + timeouts.total_s
-        self._body: list[bytes] = []
 
     def start(self, *, fresh: bool = False) -> None:
         """Ask for a connection; the journal holds the attempt's begin already."""
@@ -115,32 +114,26 @@ class Attempt:
             )
             return
         self.state = State.BUFFERING
-        if head.length == CHUNKED:
-            self._chunks = ChunkedReader(MAX_ANSWER)
-        elif head.length > MAX_ANSWER:
-            self._fail(errors.UPSTREAM_BROKEN, "the answer is larger than 64 MiB")
-        else:
-            self._body_left = head.length if head.length >= 0 else MAX_ANSWER
-            if head.length == 0:
-                self._whole()
+        try:
+            self._body = WholeBody(head, MAX_ANSWER)
+        except UpstreamSyntax as error:
+            self._fail(errors.UPSTREAM_BROKEN, str(error))
+            return
+        if head.length == 0:
+            self._whole(b"")
 
     def response_body(self, data: bytes) -> None:
         if self.relay is not None:
             self._stream(self.relay, data)
-        elif self._chunks is not None:
-            try:
-                self._chunks.feed(data)
-            except (ChunkSyntax, OverflowError) as error:
-                self._fail(errors.UPSTREAM_BROKEN, str(error))
-                return
-            if self._chunks.done:
-                self._body = [bytes(self._chunks.body)]
-                self._whole()
-        else:
-            self._body.append(data)
-            self._body_left -= len(data)
-            if self._body_left <= 0:
-                self._whole()
+            return
+        assert self._body is not None
+        try:
+            whole = self._body.feed(data)
+        except UpstreamSyntax as error:
+            self._fail(errors.UPSTREAM_BROKEN, str(error))
+            return
+        if whole is not None:
+            self._whole(whole)
 
     def response_closed(self, error: Exception | None) -> None:
         self._connection = None
@@ -149,8 +142,8 @@ class Attempt:
             if self.relay.done or self.relay.ended:
                 self._stream_ended(last)
                 return
-        elif self.state is State.BUFFERING and self.head is not None and self.head.length == UNTIL_CLOSE:
-            self._whole()
+        elif self._body is not None and (whole := self._body.closed()) is not None:
+            self._whole(whole)
             return
         if self.state is not State.ENDED:
             said = f": {error}" if error else ""
@@ -206,14 +199,10 @@ class Attempt:
 
     # -- unstreamed -----------------------------------------------------------------------------------------
 
-    def _whole(self) -> None:
+    def _whole(self, body: bytes) -> None:
         """The whole answer is here."""
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         head = self.head
         assert head is not None
-        if head.length >= 0 and len(body) > head.length:
-            self._fail(errors.UPSTREAM_BROKEN, "more body than Content-Length says")
-            return
         self.first_ns = time.monotonic_ns()
         self._end(reusable=head.keep_alive)
         self._exchange.answered(self, head.status, body)

@@ -17,6 +17,7 @@ from baseload.errors import BaseloadError, RequestError
 from baseload.gateway import admission, routes
 from baseload.gateway.client import ClientConnection
 from baseload.gateway.metrics import Metrics
+from baseload.gateway.scrape import Scraper
 from baseload.gateway.site import ENDPOINTS, ModelPlace, Place, Site
 from baseload.gateway.upstream import Pool
 from baseload.keys import KeyStore
@@ -30,7 +31,6 @@ from baseload.wire.http1 import RequestHead
 SWEEP_S = 0.25
 """How often deadlines are looked at: what they are off by."""
 FLEET_EVERY_S = 3600.0
-KEYS_EVERY_S = 0.5
 ACCEPT_BACKLOG = 4096
 
 _log = logging.getLogger("baseload.gateway")
@@ -77,7 +77,8 @@ class Gateway:
         self._boot = secrets.token_hex(3)
         self._id_prefix = ""
         self._id_count = 0
-        self._keys_due_s = 0.0
+        self._second_due_s = self.now_s() + SWEEP_S
+        self._scraper = Scraper(self.now_s)
         self._fleet_due_s = 0.0
         self._sweep()
 
@@ -198,8 +199,9 @@ class Gateway:
             client.check(now_s)
         for pool in self._pools.values():
             pool.sweep(now_s)
-        if now_s >= self._keys_due_s:
-            self._keys_due_s = now_s + KEYS_EVERY_S
+        if now_s >= self._second_due_s:
+            self._second_due_s = now_s + 1.0 - SWEEP_S / 2
+            self._scraper.ask(self.site.places)
             self._reload_keys()
         if self._fleet_due_s and now_s >= self._fleet_due_s:
             self._fleet_due_s = now_s + FLEET_EVERY_S

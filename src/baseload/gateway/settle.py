@@ -72,7 +72,7 @@ def begin(exchange: Exchange, attempt: Attempt) -> None:
 
 
 def decoding(exchange: Exchange, attempt: Attempt) -> None:
-    """The request no longer waits at its target, it runs: seen by its first content, else by the prediction."""
+    """The request no longer waits at its target: seen by its first content, else by the prediction."""
     if not attempt.decoding:
         attempt.decoding = True
         ask = exchange.admitted.ask  # type: ignore[union-attr]
