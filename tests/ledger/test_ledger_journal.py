@@ -8,12 +8,15 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from baseload.errors import JOURNAL_FULL, EnvironmentProblem, RequestError
 from baseload.ledger import journal as journal_module
@@ -134,22 +137,56 @@ def test_a_full_disk_refuses_begins_and_keeps_room_for_ends(
     assert {f"r{n}" for n in range(begun)} == {r.request_id for r in found if isinstance(r, End)}
 
 
+@given(
+    sizes=st.lists(st.integers(0, 12_000), min_size=1, max_size=60),
+    full_after=st.integers(0, 40),
+    seed=st.integers(0, 10**6),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_was_begun_can_be_ended(
+    sizes: list[int], full_after: int, seed: int, begin: Begins, end: Ends
+) -> None:
+    """With records of any length and a disk that fills up at any moment, no end is ever refused."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        disk_is_full, dice = fail_allocation(patch), random.Random(seed)
+        journal = Journal.open(folder, segment_bytes=MIN_SEGMENT_BYTES, fsync_interval_s=10)
+        running: list[str] = []
+        for number, size in enumerate(sizes * 3):
+            if number == full_after:
+                disk_is_full()
+            if running and dice.random() < 0.3:
+                name = running.pop(dice.randrange(len(running)))
+                journal.end(end(name, upstream_request_id="x" * dice.randrange(2_000)))
+            try:
+                journal.begin(begin(f"r{number}", tags={"pad": "x" * size}))
+            except RequestError:
+                continue
+            running.append(f"r{number}")
+        for name in running:
+            journal.end(end(name, upstream_request_id="x" * dice.randrange(2_000)))
+        journal.close()
+
+
 def test_the_journal_recovers_when_there_is_room_again(
-    monkeypatch: pytest.MonkeyPatch, journal_folder: Path, begin: Begins
+    monkeypatch: pytest.MonkeyPatch, journal_folder: Path, begin: Begins, end: Ends
 ) -> None:
     """A disk that was full and no longer is makes begins possible again, without a restart."""
-    disk_is_full = fail_allocation(monkeypatch)
+    monkeypatch.setattr(journal_module, "_RETRY_PREPARE_S", 0.0)
     journal = Journal.open(journal_folder, segment_bytes=MIN_SEGMENT_BYTES, fsync_interval_s=0.001)
-    monkeypatch.setattr(journal_module, "_RETRY_PREPARE_S", 0.0)
-    disk_is_full()
-    begun = fill(journal, begin)
-    monkeypatch.undo()
-    monkeypatch.setattr(journal_module, "_RETRY_PREPARE_S", 0.0)
+    with monkeypatch.context() as full:
+        fail_allocation(full)()
+        taken = 0
+        with pytest.raises(RequestError, match="No space left"):  # noqa: PT012 - until it raises
+            while taken < 10_000:
+                journal.begin(begin(f"r{taken}"))
+                journal.end(end(f"r{taken}"))
+                taken += 1
+        assert not journal.available
     while not journal.available:  # the keeper tries again; the test's own timeout is the limit
         threading.Event().wait(0.001)
     journal.begin(begin("again"))
     journal.close()
-    assert len(records(journal_folder)) == begun + 1
+    assert len(records(journal_folder)) == 2 * taken + 1
 
 
 def test_no_room_for_a_start_is_an_environment_problem(

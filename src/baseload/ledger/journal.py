@@ -107,6 +107,7 @@ class Journal:
         """Use `Journal.open`."""
         self._directory = directory
         self._segment_bytes = segment_bytes
+        self._longest = min(MAX_PAYLOAD_BYTES, segment_bytes // 4)
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         self._header = Header(
             MAJOR, MINOR, worker, os.getpid(), time.time_ns(), 0, bytes.fromhex(boot.replace("-", ""))
@@ -136,10 +137,7 @@ class Journal:
 
     def begin(self, record: Begin) -> None:
         """Records that an attempt is about to be sent, and sets room aside for its end."""
-        payload = encode(record)
-        if self._at + len(payload) + self._end_room > self._budget:
-            self._need_room(len(payload))
-        self._append(payload)
+        self._admit(encode(record))
         self._end_room += END_BYTES
 
     def end(self, record: End) -> None:
@@ -152,20 +150,25 @@ class Journal:
 
     def refuse(self, record: Refusal) -> None:
         """Records a refused request; without room it is dropped and counted, since it is refused anyway."""
-        payload = encode(record)
-        if self._at + len(payload) + self._end_room > self._budget:
-            try:
-                self._need_room(len(payload))
-            except RequestError:
-                self._dropped += 1
-                return
-        self._append(payload)
+        try:
+            self._admit(encode(record))
+        except RequestError:
+            self._dropped += 1
 
     def fleet(self, record: Fleet) -> None:
         """Records which owned targets are paid for from now on."""
-        payload = encode(record)
-        if self._at + len(payload) + self._end_room > self._budget:
-            self._need_room(len(payload))
+        self._admit(encode(record))
+
+    def _admit(self, payload: bytes) -> None:
+        """Appends what has no room set aside, if after it every open attempt's end still fits.
+
+        It counts twice, since as much as its size may stay unused where two segments meet.
+        """
+        size = len(payload)
+        if size > self._longest:
+            raise ValueError(f"a journal record of {size} bytes is too long: bound tags and names")
+        if self._at + size + size + self._end_room > self._budget:
+            self._need_room(size + size)
         self._append(payload)
 
     def _append(self, payload: bytes) -> None:
@@ -184,9 +187,7 @@ class Journal:
         self._frames += 1
 
     def _need_room(self, size: int) -> None:
-        """Makes sure a frame of `size` fits besides all ends to come; raises if it does not."""
-        if size > min(MAX_PAYLOAD_BYTES, self._segment_bytes // 4):
-            raise ValueError(f"a journal frame of {size} bytes is too long: bound tags and names")
+        """Makes sure that `size` bytes fit besides all ends to come; raises if they do not."""
         if not self._error and not self._closing and self._spare is None and not self._prepare_failed:
             self._prepare()
         if self._at + size + self._end_room > self._budget:
@@ -218,19 +219,20 @@ class Journal:
     def _reckon(self) -> None:
         """Sets `_budget`: what this segment and the spare hold together, in offsets of this segment.
 
-        Less one frame head and one end: at the change of segments at most that is left unused.
+        Less two ends and the heads of frames: room for the end of what is admitted, and what may stay unused
+        where segments meet because an end did not fit.
         """
         room = self._room_end
         if self._spare is not None:
             room += self._spare.room_end - HEADER.size
-        self._budget = -1 if self._error or self._closing else room - END_BYTES - FRAME.size
+        self._budget = -1 if self._error or self._closing else room - 2 * END_BYTES - 4 * FRAME.size
 
     # ── state ──────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def available(self) -> bool:
         """Whether a begin of ordinary size would be taken now."""
-        return self._at + END_BYTES + self._end_room <= self._budget
+        return self._at + 2 * END_BYTES + self._end_room <= self._budget
 
     @property
     def stats(self) -> JournalStats:

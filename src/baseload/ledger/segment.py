@@ -93,26 +93,31 @@ def scan(data: bytes, at: int = 0) -> Scan:
     """Reads whole frames of `data` from `at` on; never returns a payload whose checksum does not hold."""
     payloads: list[bytes] = []
     ends: list[int] = []
-    size, unpack, crc32 = len(data), FRAME.unpack_from, zlib.crc32
-    while True:
-        if at + 4 > size:
-            return Scan(payloads, ends, Stop.SHORT)
-        length = LENGTH.unpack_from(data, at)[0]
-        if length == 0:
-            return Scan(payloads, ends, Stop.END)
-        if length == SEAL:
-            return Scan(payloads, ends, Stop.SEALED)
-        if length > MAX_PAYLOAD_BYTES:
-            return Scan(payloads, ends, Stop.BAD)
+    size, unpack, checksum_of = len(data), FRAME.unpack_from, zlib.crc32
+    while at + FRAME.size <= size:
+        length, checksum = unpack(data, at)
         behind = at + 8 + length
-        if behind > size:
-            return Scan(payloads, ends, Stop.SHORT)
+        if length == 0 or length > MAX_PAYLOAD_BYTES or behind > size:
+            break
         payload = data[at + 8 : behind]
-        if crc32(payload) != unpack(data, at)[1]:
+        if checksum_of(payload) != checksum:
             return Scan(payloads, ends, Stop.BAD)
         payloads.append(payload)
         ends.append(behind)
         at = behind
+    return Scan(payloads, ends, _why_stopped(data, at))
+
+
+def _why_stopped(data: bytes, at: int) -> Stop:
+    """What the length word at `at` says, given that no whole frame is there."""
+    if at + LENGTH.size > len(data):
+        return Stop.SHORT
+    (length,) = LENGTH.unpack_from(data, at)
+    if length == 0:
+        return Stop.END
+    if length == SEAL:
+        return Stop.SEALED
+    return Stop.BAD if length > MAX_PAYLOAD_BYTES else Stop.SHORT
 
 
 def frame_behind(data: bytes) -> int | None:
