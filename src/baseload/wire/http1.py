@@ -21,7 +21,10 @@ from baseload.errors import Fault, RequestError
 MAX_HEAD = 32 * 1024
 MAX_FIELDS = 100
 MAX_TARGET = 8 * 1024
+MAX_REQUEST_LINE = MAX_TARGET + 64
 MAX_CHUNK_LINE = 1024
+MAX_EXTENSIONS = 16 * 1024
+"""Bytes of chunk extensions in one body: they cost reading and are dropped."""
 CHUNKED = -1
 """`length` of a message whose body is chunked."""
 UNTIL_CLOSE = -2
@@ -30,14 +33,19 @@ UNTIL_CLOSE = -2
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _VALUE = rb"[\t\x20-\x7e\x80-\xff]*+"
 _FIELD_LINES = rb"((?:" + _TOKEN + rb":" + _VALUE + rb"\r\n)*+)\r\n"
-_REQUEST_HEAD = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])\r\n" + _FIELD_LINES)
+_REQUEST_LINE = rb" ([\x21-\x7e]++) HTTP/1\.([01])\r\n"
+_REQUEST_HEAD = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE)" + _REQUEST_LINE + _FIELD_LINES)
+_ANY_METHOD = re.compile(rb"(" + _TOKEN + rb")" + _REQUEST_LINE)
 _RESPONSE_HEAD = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: " + _VALUE + rb")?\r\n" + _FIELD_LINES)
 _FIELDS = re.compile(_FIELD_LINES)
+_BARE_LF = re.compile(rb"(?<!\r)\n")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"(?i)https?://([^/?#@]++)([/?][^#]*+)?")
 _ORIGIN = re.compile(rb"/[^#]*+")
-_DIGITS = re.compile(rb"[0-9]++")
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*+(?:;[\t\x20-\x7e\x80-\xff]*+)?")
+_QUOTED = rb'"(?:[\t\x20!\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
+_CHUNK_LINE = re.compile(
+    rb"([0-9A-Fa-f]{1,15})(?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?+)*+"
+)
 
 # A repetition of one of these would let two readers see two different requests.
 _SINGLE = frozenset(
@@ -105,16 +113,30 @@ def parse_request_head(head: bytes) -> RequestHead:
     elif _HOST.fullmatch(host) is None:
         raise _bad("Host is not a host and optional port", "RFC 9112 section 3.2")
     connection = fields.get(b"connection")
-    if connection is None:
-        keep_alive = minor == 1
-    else:
-        options = connection.lower()
-        keep_alive = b"close" not in options if minor == 1 else b"keep-alive" in options
+    # A proxy keeps no HTTP/1.0 connection (RFC 9112 appendix C.2.2).
+    keep_alive = minor == 1 and (connection is None or b"close" not in _options(connection))
     length = _request_length(fields, minor)
     expect = fields.get(b"expect")
     if expect is not None and expect.lower() != b"100-continue":
         raise _refused(errors.EXPECTATION_FAILED, "Expect is not understood")
     return RequestHead(method, path, minor, fields, length, keep_alive, expect is not None and minor == 1)
+
+
+def partial_head_fault(data: bytes, checked: int = 0) -> RequestError | None:
+    """What is wrong already with a request head whose end has not come; None while it may become a good one.
+
+    The first `checked` bytes have passed before. The answers are those the whole head would get, so that it
+    does not matter in which pieces a request arrives.
+    """
+    bare = _BARE_LF.search(data, max(checked, 0), MAX_HEAD)
+    line_is_long = len(data) > MAX_REQUEST_LINE and data.find(b"\r\n", 2, MAX_REQUEST_LINE + 2) < 0
+    if line_is_long and (bare is None or bare.start() > MAX_REQUEST_LINE):
+        return _refused(errors.TARGET_TOO_LONG, "the request line is longer than 8 KiB")
+    if bare is not None:
+        return _bad("a line ends with a bare LF", "RFC 9112 section 2.2")
+    if len(data) > MAX_HEAD:
+        return _refused(errors.HEADERS_TOO_LARGE, "the header fields exceed 32 KiB")
+    return None
 
 
 def parse_response_head(head: bytes, *, to_head_request: bool = False) -> ResponseHead:
@@ -129,28 +151,48 @@ def parse_response_head(head: bytes, *, to_head_request: bool = False) -> Respon
         raise UpstreamSyntax(error.message) from None
     status = int(status_digits)
     minor = 1 if minor_digit == b"1" else 0
-    connection = fields.get(b"connection", b"").lower()
-    keep_alive = b"close" not in connection and (minor == 1 or b"keep-alive" in connection)
+    connection = fields.get(b"connection")
+    if connection is None:
+        keep_alive = minor == 1
+    else:
+        options = _options(connection)
+        keep_alive = b"close" not in options and (minor == 1 or b"keep-alive" in options)
     length = 0 if to_head_request or status < 200 or status in (204, 304) else _response_length(fields)
     return ResponseHead(status, minor, fields, length, keep_alive and length != UNTIL_CLOSE)
 
 
 def _fields(block: bytes) -> dict[bytes, bytes]:
-    fields: dict[bytes, bytes] = {}
-    lines = block.split(b"\r\n")
-    lines.pop()  # what follows the last line's end
+    """The fields of a block that is in the grammar: names in lower case, values trimmed."""
+    if not block:
+        return {}
+    lines = block[:-2].split(b"\r\n")
     if len(lines) > MAX_FIELDS:
         raise _refused(errors.HEADERS_TOO_LARGE, "more than 100 header fields")
+    fields: dict[bytes, bytes] = {}
+    for line in lines:
+        name, _, value = line.partition(b":")
+        fields[name.lower()] = value.strip()
+    return fields if len(fields) == len(lines) else _joined(lines)
+
+
+def _joined(lines: list[bytes]) -> dict[bytes, bytes]:
+    """As `_fields`, where some are repeated: joined with commas (RFC 9110 section 5.3) or refused."""
+    fields: dict[bytes, bytes] = {}
     for line in lines:
         name, _, value = line.partition(b":")
         name = name.lower()
-        value = value.strip(b" \t")
+        value = value.strip()
         if name in fields:
             if name in _SINGLE:
                 raise _bad(f"{name.decode()} is sent twice", "RFC 9110 section 5.3")
             value = fields[name] + b", " + value
         fields[name] = value
     return fields
+
+
+def _options(connection: bytes) -> list[bytes]:
+    """The options of a Connection field (RFC 9110 section 7.6.1)."""
+    return [option.strip() for option in connection.lower().split(b",")]
 
 
 def _path(method: bytes, target: bytes) -> bytes:
@@ -175,7 +217,7 @@ def _request_length(fields: dict[bytes, bytes], minor: int) -> int:
     if coding is None:
         if length is None:
             return 0
-        if _DIGITS.fullmatch(length) is None:
+        if not length.isdigit():
             raise _bad("Content-Length is not one decimal number", "RFC 9112 section 6.3")
         if len(length) > 15:
             raise _refused(errors.BODY_TOO_LARGE, "Content-Length is absurd")
@@ -203,7 +245,7 @@ def _response_length(fields: dict[bytes, bytes]) -> int:
         return CHUNKED
     if length is None:
         return UNTIL_CLOSE
-    if _DIGITS.fullmatch(length) is None or len(length) > 15:
+    if not length.isdigit() or len(length) > 15:
         raise UpstreamSyntax("Content-Length is not one decimal number")
     return int(length)
 
@@ -211,6 +253,8 @@ def _response_length(fields: dict[bytes, bytes]) -> int:
 def _why_not_a_request(head: bytes) -> RequestError:
     """What is wrong with a head that is not in the grammar; only reached when it is refused anyway."""
     line = head.split(b"\r\n", 1)[0]
+    if len(line) > MAX_REQUEST_LINE and b"\n" not in line[:MAX_REQUEST_LINE]:
+        return _refused(errors.TARGET_TOO_LONG, "the request line is longer than 8 KiB")
     if b"\n" in line:
         return _bad("a line ends with a bare LF", "RFC 9112 section 2.2")
     parts = line.split(b" ")
@@ -219,8 +263,11 @@ def _why_not_a_request(head: bytes) -> RequestError:
     version = re.fullmatch(rb"HTTP/([0-9])\.([0-9])", parts[2])
     if version is not None and version.group(0) not in (b"HTTP/1.0", b"HTTP/1.1"):
         return _refused(errors.HTTP_VERSION, "only HTTP/1.1 and HTTP/1.0 are spoken here")
-    if version is None or re.fullmatch(_TOKEN + rb" [\x21-\x7e]+ HTTP/1\.[01]", line) is None:
+    request_line = _ANY_METHOD.fullmatch(line + b"\r\n")
+    if request_line is None:
         return _bad("the request line is not METHOD TARGET VERSION", "RFC 9112 section 3")
+    if _REQUEST_HEAD.match(line + b"\r\n\r\n") is None:
+        return _refused(errors.NOT_IMPLEMENTED, "the method is not known here (RFC 9110 section 9.1)")
     rest = head[len(line) + 2 :]
     if re.search(rb"\r\n[ \t]", b"\r\n" + rest):
         return _bad("a header field is folded", "RFC 9112 section 5.2")
@@ -248,7 +295,8 @@ class ChunkSyntax(Exception):
 def chunk_size(line: bytes) -> int:
     """The size that a chunk's first line states, its CRLF left off; extensions are read over.
 
-    Raises ChunkSyntax for anything but 1 to 15 hexadecimal digits and well-formed extensions.
+    Raises ChunkSyntax for anything but 1 to 15 hexadecimal digits and well-formed extensions, without the
+    white space that senders must not use (RFC 9112 section 7.1.1).
     """
     match = _CHUNK_LINE.fullmatch(line)
     if match is None:
@@ -260,10 +308,11 @@ class ChunkedReader:
     """Collects a chunked body fed in any pieces (RFC 9112 section 7.1).
 
     `feed` returns how many bytes belonged to this body; `done` says when the last one was among them.
-    Trailer fields must be well-formed and are dropped. Raises ChunkSyntax, or OverflowError past `limit`.
+    Trailer fields must be well-formed, must not be ones that frame or route a message, and are dropped.
+    Raises ChunkSyntax, or OverflowError past `limit`.
     """
 
-    __slots__ = ("_left", "_limit", "_line", "_trailers", "body", "done")
+    __slots__ = ("_extensions", "_left", "_limit", "_line", "_trailers", "body", "done")
 
     def __init__(self, limit: int) -> None:
         self.body = bytearray()
@@ -272,6 +321,7 @@ class ChunkedReader:
         self._left = -1  # of this chunk with its CRLF; -1: in a size line; -2: in the trailers
         self._line = b""
         self._trailers = 0
+        self._extensions = 0
 
     def feed(self, data: bytes) -> int:
         pos, size = 0, len(data)
@@ -292,12 +342,17 @@ class ChunkedReader:
             if line[-2:] != b"\r\n":
                 raise ChunkSyntax("a line ends with a bare LF")
             if self._left == -1:
-                self._start(chunk_size(line[:-2]))
+                self._start(line)
             else:
                 self._trailer(line)
         return pos
 
-    def _start(self, size: int) -> None:
+    def _start(self, line: bytes) -> None:
+        size = chunk_size(line[:-2])
+        if b";" in line:
+            self._extensions += len(line)
+            if self._extensions > MAX_EXTENSIONS:
+                raise ChunkSyntax("the chunk extensions exceed 16 KiB")
         if size == 0:
             self._left = -2
         elif len(self.body) + size > self._limit:
@@ -330,3 +385,5 @@ class ChunkedReader:
             raise ChunkSyntax("the trailers are too long")
         if _FIELDS.fullmatch(line + b"\r\n") is None:
             raise ChunkSyntax("a trailer field is not NAME: VALUE")
+        if line.partition(b":")[0].lower() in _SINGLE:
+            raise ChunkSyntax("a trailer field must not frame or route the message")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Raw, Struct
 
 from baseload import errors
 from baseload.core import Tokens
@@ -24,15 +24,27 @@ class StreamOptions(Struct):
     include_usage: bool | None = None
 
 
+_MAX_TOKENS = 2**31 - 1
+_MAX_CHOICES = 2**16 - 1
+MAX_MEMBERS = 1000
+"""Keys at the top level of a request body."""
+
+Bound = Annotated[int, Meta(ge=1, le=_MAX_TOKENS)]
+
+
 class RequestFields(Struct):
-    """What the gateway reads of a chat completions, completions or embeddings request."""
+    """What the gateway reads of a chat completions, completions or embeddings request.
+
+    `spans` says where the values that `patch_request` may replace stand in the body.
+    """
 
     model: str
     stream: bool | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    n: int | None = None
+    max_tokens: Bound | None = None
+    max_completion_tokens: Bound | None = None
+    n: Annotated[int, Meta(ge=1, le=_MAX_CHOICES)] | None = None
     stream_options: StreamOptions | None = None
+    spans: dict[str, tuple[int, int]] = {}
 
     @property
     def output_bound(self) -> int | None:
@@ -86,6 +98,10 @@ class ErrorDetail(Struct):
     param: str | None = None
 
 
+class _InBandError(Struct):
+    error: Raw = Raw(b"null")
+
+
 class Answer(Struct):
     """What the gateway reads of an unstreamed answer or of one stream event."""
 
@@ -95,53 +111,54 @@ class Answer(Struct):
 
 _decode_request = msgspec.json.Decoder(RequestFields).decode
 _decode_answer = msgspec.json.Decoder(Answer).decode
-_decode_raw = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_error = msgspec.json.Decoder(_InBandError).decode
+_decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 
-_KEYS = ("model", "stream", "max_tokens", "max_completion_tokens", "n", "stream_options")
-_MODEL = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*("(?:[^"\\]|\\.)*")')
-_ESCAPED_KEY = re.compile(rb"\\u00[2-7]")
+_READ = {name: b'"%b":' % name.encode() for name in RequestFields.__struct_fields__ if name != "spans"}
+_KEY = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+')
+_NEXT = re.compile(rb"[ \t\r\n]*+[,}]")
+_WITH_USAGE = b'{"include_usage":true}'
 
 
 def read_request(body: bytes) -> RequestFields:
     """The fields of a request body.
 
-    Raises RequestError: invalid_json, invalid_field (with `param`), duplicate_key: a key that routing
-    depends on and that is sent twice could be read differently by us and by the target.
+    Raises RequestError: invalid_json, invalid_field (with `param`), duplicate_key: a key that is sent twice
+    could be read differently by us and by the target.
     """
     try:
-        fields = _decode_request(body)
+        if not body.isascii():
+            body.decode()
+        members = _decode_members(body)
+        known = [_READ[name] + members[name] for name in members if name in _READ]
+        fields = _decode_request(b"{%b}" % b",".join(known))
     except msgspec.ValidationError as error:
         raise _invalid_field(str(error)) from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(errors.INVALID_JSON, f"the body is not JSON: {error}") from None
-    if body.count(b'"model"') > 1 or _may_repeat(body, fields):
-        _refuse_repeated(body)
-    for name in ("max_tokens", "max_completion_tokens", "n"):
-        value = getattr(fields, name)
-        if value is not None and value < 1:
-            raise RequestError(errors.INVALID_FIELD, f"{name} must be at least 1", param=name)
+    if len(members) > MAX_MEMBERS:
+        raise RequestError(errors.INVALID_JSON, f"the body has more than {MAX_MEMBERS} keys")
+    fields.spans = _compact_spans(body, members) or _spans(body, members)
     return fields
 
 
 def patch_request(body: bytes, fields: RequestFields, *, model: str | None, add_usage: bool) -> bytes:
     """The body for a target that knows the model as `model` (None: as the client wrote it).
 
-    `add_usage` asks a stream to end with usage. Every other byte stays as the client sent it.
+    `add_usage` asks a stream to end with usage. `fields` are those read of this body. Every other byte stays
+    as the client sent it.
     """
-    rename = model is not None and model != fields.model
-    if not rename and not add_usage:
-        return body
-    if (add_usage and fields.stream_options is not None) or (rename and body.count(b'"model"') != 1):
-        return _patch_members(body, model if rename else None, add_usage)
-    if rename:
-        match = _MODEL.search(body)
-        if match is None:  # the key is spelled with escapes
-            return _patch_members(body, model, add_usage)
-        start, end = match.span(1)
-        body = body[:start] + json.dumps(model).encode() + body[end:]
-    if add_usage:
-        start = body.index(b"{") + 1
-        body = body[:start] + b'"stream_options":{"include_usage":true},' + body[start:]
+    start, end = fields.spans["model"]
+    name = body[start:end] if model is None or model == fields.model else msgspec.json.encode(model)
+    if not add_usage:
+        return body[:start] + name + body[end:]
+    options = fields.spans.get("stream_options")
+    if options is None:
+        return b'%b%b,"stream_options":%b%b' % (body[:start], name, _WITH_USAGE, body[end:])
+    asked = _with_usage(body[slice(*options)])
+    edits = sorted(((start, end, name), (*options, asked)), reverse=True)
+    for first, last, value in edits:
+        body = body[:first] + value + body[last:]
     return body
 
 
@@ -149,22 +166,30 @@ def read_answer(body: bytes) -> Answer | None:
     """Usage and error of an unstreamed answer or an event's data; None when it is not such a JSON object."""
     try:
         return _decode_answer(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def is_error(data: bytes) -> bool:
+    """Whether an event's data reports an error, of whatever shape."""
+    try:
+        return bytes(_decode_error(data).error) != b"null"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def rename_answer(body: bytes, served: str | None, asked: str) -> bytes:
     """The answer with the model's name as the client asked for it, where that is one splice."""
     if served is None or served == asked:
         return body
-    old = b'"model":' + json.dumps(served).encode()
+    old = b'"model":' + msgspec.json.encode(served)
     at = body.find(old)
     if at < 0:
-        old = b'"model": ' + json.dumps(served).encode()
+        old = b'"model": ' + msgspec.json.encode(served)
         at = body.find(old)
         if at < 0:
             return body
-    return body[:at] + b'"model":' + json.dumps(asked).encode() + body[at + len(old) :]
+    return body[:at] + b'"model":' + msgspec.json.encode(asked) + body[at + len(old) :]
 
 
 def error_body(error: RequestError, request_id: str) -> bytes:
@@ -182,49 +207,55 @@ def error_body(error: RequestError, request_id: str) -> bytes:
     return msgspec.json.encode({"error": detail})
 
 
-def _may_repeat(body: bytes, fields: RequestFields) -> bool:
-    """Whether a look at the bytes leaves it open that one of the keys we read stands twice."""
-    if fields.stream is not None and body.count(b'"stream"') > 1:
-        return True
-    if fields.max_tokens is not None and body.count(b'"max_tokens"') > 1:
-        return True
-    if fields.max_completion_tokens is not None and body.count(b'"max_completion_tokens"') > 1:
-        return True
-    if fields.stream_options is not None and body.count(b'"stream_options"') > 1:
-        return True
-    if fields.n is not None and body.count(b'"n"') > 1:
-        return True
-    return b"\\u00" in body and _ESCAPED_KEY.search(body) is not None
+def _compact_spans(body: bytes, members: dict[str, Raw]) -> dict[str, tuple[int, int]] | None:
+    """Where values stand in a body without white space between its top-level tokens, as most clients send it.
+
+    None where that is not so, where a key is spelled with escapes and where a key is sent twice: then the
+    lengths of what was decoded do not add up to the body's.
+    """
+    spans = {}
+    at = 1
+    for name, value in members.items():
+        start = at + len(name) + 3
+        at = start + len(value) + 1
+        if name in _READ:
+            spans[name] = (start, at - 1)
+    return spans if at == len(body) else None
 
 
-def _refuse_repeated(body: bytes) -> None:
-    """Look for repeated keys at the top level exactly; slow, and rarely needed."""
-    outermost: list[tuple[str, Any]] = []
+def _spans(body: bytes, members: dict[str, Raw]) -> dict[str, tuple[int, int]]:
+    """As `_compact_spans`, however the body is written. Raises RequestError (duplicate_key)."""
+    spans = {}
+    at = body.index(b"{") + 1
+    for name, value in members.items():
+        key = _KEY.match(body, at)
+        found = None if key is None else json.loads(key.group(1))
+        # Keys come in the body's order, each with its last value: a difference is a key that comes again.
+        if key is None or found != name or not body.startswith(value, key.end()):
+            raise _repeated(name if found == name else found)
+        at = key.end() + len(value)
+        if name in _READ:
+            spans[name] = (key.end(), at)
+        after = _NEXT.match(body, at)
+        if after is None:
+            raise _repeated(name)
+        at = after.end()
+    again = _KEY.match(body, at)
+    if again is not None:
+        raise _repeated(json.loads(again.group(1)))
+    return spans
 
-    def keep(pairs: list[tuple[str, Any]]) -> None:
-        outermost[:] = pairs  # the outermost object is closed last
 
-    try:
-        json.loads(body, object_pairs_hook=keep)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(errors.INVALID_JSON, f"the body is not JSON: {error}") from None
-    names = [name for name, _ in outermost]
-    for key in _KEYS:
-        if names.count(key) > 1:
-            raise RequestError(errors.DUPLICATE_KEY, f"the key {key!r} is sent twice", param=key)
+def _repeated(name: str | None) -> RequestError:
+    return RequestError(errors.DUPLICATE_KEY, f"the key {name!r} is sent twice", param=name)
 
 
-def _patch_members(body: bytes, model: str | None, add_usage: bool) -> bytes:
-    """As `patch_request`, member by member; each value keeps its own bytes."""
-    members = _decode_raw(body)
-    if model is not None:
-        members["model"] = msgspec.Raw(json.dumps(model).encode())
-    if add_usage:
-        options = members.get("stream_options")
-        known: dict[str, Any] = {}
-        if options is not None and bytes(options) != b"null":
-            known = msgspec.json.decode(options)
-        members["stream_options"] = msgspec.Raw(msgspec.json.encode({**known, "include_usage": True}))
+def _with_usage(options: bytes) -> bytes:
+    """`stream_options` as the client sent them, with usage asked for."""
+    if options == b"null":
+        return _WITH_USAGE
+    members = _decode_members(options)
+    members["include_usage"] = Raw(b"true")
     return msgspec.json.encode(members)
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 
-from baseload.wire.http1 import MAX_CHUNK_LINE, ChunkSyntax, UpstreamSyntax, chunk_size
+from baseload.wire.http1 import MAX_CHUNK_LINE, MAX_HEAD, ChunkSyntax, UpstreamSyntax, chunk_size
+from baseload.wire.openai import is_error
 
 MAX_EVENT = 1024 * 1024
 """Bytes of one event; a longer one is a broken upstream."""
@@ -20,22 +21,25 @@ MAX_HELD = 256 * 1024
 """Bytes held before the commit point; more commits by itself."""
 
 _PLAIN_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
-_BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r")
-_DATA = re.compile(rb"^data:[ ]?(.*?)\r?$", re.MULTILINE)
+_BOUNDARY = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_DATA = re.compile(rb"^data(?::[ ]?(.*))?$", re.MULTILINE)
 
 _COMMITS = re.compile(
     rb'"(?:content|reasoning_content|reasoning|text|refusal|arguments|name|data)"[ \t]*:[ \t]*"[^"]'
-    rb'|"(?:tool_calls|function_call)"[ \t]*:[ \t]*[\[{]'
+    rb'|"tool_calls"[ \t]*:[ \t]*\[[ \t]*\{|"function_call"[ \t]*:[ \t]*\{'
     rb'|"finish_reason"[ \t]*:[ \t]*"'
 )
 _EMPTY_CHOICES = re.compile(rb'"choices"[ \t]*:[ \t]*\[[ \t]*\]')
 _USAGE = b'completion_tokens"'
 _ERROR = b'"error"'
 _DONE = b"[DONE]"
+_DATA_LINE = b"\ndata:"
 
 
 def event_data(event: bytes) -> bytes:
     """The payload of one event: its data lines joined (WHATWG HTML section 9.2.6)."""
+    if b"\r" in event:
+        event = event.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return b"\n".join(_DATA.findall(event))
 
 
@@ -49,8 +53,9 @@ class EventRelay:
 
     `drop_usage`: the usage event was our wish, not the client's, and is taken out again.
     After each feed: `committed` (the client may hold a part), `done` (the `[DONE]` event was seen),
-    `ended` (the upstream's body is complete), `usage_event` (data of the last event with usage),
-    `error_event` (data of an error the upstream sent in-band), `events` (passed-on content events).
+    `ended` (the upstream's body is complete), `excess` (bytes follow that belong to no answer: the connection
+    is out of step), `usage_event` (the last event with usage), `error_event` (data of an error the upstream
+    sent in-band), `events` (passed-on events with data). Nothing after `[DONE]` or an error is passed on.
     Raises UpstreamSyntax for framing that is not HTTP and for events longer than MAX_EVENT.
     """
 
@@ -66,6 +71,7 @@ class EventRelay:
         "ended",
         "error_event",
         "events",
+        "excess",
         "usage_event",
     )
 
@@ -79,6 +85,7 @@ class EventRelay:
         self.committed = False
         self.done = False
         self.ended = False
+        self.excess = False
         self.usage_event = b""
         self.error_event = b""
         self.events = 0
@@ -90,16 +97,11 @@ class EventRelay:
         if self._raw:
             data = self._raw + data
             self._raw = b""
-        if self.committed and self._chunked_out and not self._partial and self._all_whole(data):
-            if _USAGE not in data and _ERROR not in data:
-                if _DONE in data:
-                    self.done = True
-                else:
-                    self.events += data.count(b"data:")
-                return data
-            if not self._drop_usage and _ERROR not in data:
-                self._look(data)
-                return data
+        if self.committed and self._chunked_out and not self._partial and self._all_plain(data):
+            self.events += data.count(_DATA_LINE)
+            if _USAGE in data:
+                self._note_usage(data)
+            return data
         return self._events(self._unframe(data))
 
     def end_of_input(self) -> bytes:
@@ -108,18 +110,17 @@ class EventRelay:
             self.ended = True
         return b""
 
-    def _all_whole(self, data: bytes) -> bool:
-        """Whether `data` is nothing but whole chunks with plain size lines that end at event boundaries."""
+    def _all_plain(self, data: bytes) -> bool:
+        """Whether `data` is whole chunks of whole events and nothing else, with none that must be judged."""
+        if _DONE in data or _ERROR in data or self.done or (self._drop_usage and _USAGE in data):
+            return False
         pos, size, match_chunk = 0, len(data), _PLAIN_CHUNK.match
         while pos < size:
             match = match_chunk(data, pos)
             if match is None:
                 return False
-            length = int(match.group(1), 16)
-            if length == 0:
-                return False
-            pos = match.end() + length + 2
-            if pos > size or data[pos - 4 : pos] != b"\n\n\r\n":
+            pos = match.end() + int(match[1], 16) + 2
+            if not data.startswith(b"\n\n\r\n", pos - 4):
                 return False
         return True
 
@@ -146,6 +147,8 @@ class EventRelay:
                 elif (last := data.find(b"\r\n\r\n", eol)) >= 0:
                     self.ended = True
                     pos = last + 4
+                elif size - eol > MAX_HEAD:
+                    raise UpstreamSyntax("the trailers are too long")
                 break
             end = eol + 2 + length
             if end + 2 > size:
@@ -154,27 +157,34 @@ class EventRelay:
                 raise UpstreamSyntax("a chunk is not followed by CRLF")
             payload.append(data[eol + 2 : end])
             pos = end + 2
-        if not self.ended:
+        if self.ended:
+            self.excess = pos < size
+        else:
             self._raw = data[pos:]
-            if len(self._raw) > MAX_EVENT + MAX_CHUNK_LINE:
-                raise UpstreamSyntax("the trailers are too long")
         return payload[0] if len(payload) == 1 else b"".join(payload)
 
     def _events(self, payload: bytes) -> bytes:
         """Split off whole events, judge each, and return what may be sent, framed for the client."""
+        if self.done or self.error_event:
+            return b""
+        seen = 0
         if self._partial:
+            seen = max(len(self._partial) - 3, 0)  # an event's end may have begun there
             payload = self._partial + payload
             self._partial = b""
         out: list[bytes] = []
         pos = 0
-        for boundary in _BOUNDARY.finditer(payload):
+        for boundary in _BOUNDARY.finditer(payload, seen):
             event = payload[pos : boundary.end()]
             pos = boundary.end()
             if self._judge(event):
                 out.append(event)
-        self._partial = payload[pos:]
-        if len(self._partial) > MAX_EVENT:
-            raise UpstreamSyntax("an event is longer than 1 MiB")
+            if self.done or self.error_event:
+                break
+        else:
+            self._partial = payload[pos:]
+            if len(self._partial) > MAX_EVENT:
+                raise UpstreamSyntax("an event is longer than 1 MiB")
         passed = b"".join(out)
         if not self.committed:
             self._held += passed
@@ -193,25 +203,23 @@ class EventRelay:
             self.done = True
             self.committed = True
             return True
-        if _ERROR in event and event_data(event).lstrip().startswith((b'{"error"', b'{ "error"')):
-            self.error_event = event_data(event)
-            return False
+        if _ERROR in event:
+            data = event_data(event)
+            if is_error(data):
+                self.error_event = data
+                return False
         if _USAGE in event:
             self.usage_event = event
             if _EMPTY_CHOICES.search(event) is not None:
                 return not self._drop_usage
         if not self.committed and _COMMITS.search(event) is not None:
             self.committed = True
-        if self.committed:
+        if self.committed and b"data:" in event:
             self.events += 1
         return True
 
-    def _look(self, data: bytes) -> None:
-        """Note usage in whole chunks that pass on as they are."""
+    def _note_usage(self, data: bytes) -> None:
+        """Keep the last event with usage of whole chunks that pass on as they are."""
         at = data.rfind(_USAGE)
-        start = data.rfind(b"data:", 0, at)
-        end = data.find(b"\n\n", at)
-        self.usage_event = data[start:end] + b"\n\n"
-        self.events += data.count(b"data:")
-        if _DONE in data:
-            self.done = True
+        start = data.rfind(_DATA_LINE, 0, at) + 1
+        self.usage_event = data[start : data.find(b"\n\n", at) + 2]
