@@ -20,6 +20,7 @@ from baseload.gateway import failure, settle
 from baseload.gateway.body import WholeBody
 from baseload.policy.dispatch import Choice
 from baseload.wire.http1 import CHUNKED, ResponseHead, UpstreamSyntax
+from baseload.wire.openai import patch_request
 from baseload.wire.sse import EventRelay
 
 if TYPE_CHECKING:
@@ -84,6 +85,16 @@ class Attempt:
         """Ask for a connection; the journal holds the attempt's begin already."""
         self.place.pool.take(self, fresh=fresh)
 
+    def _request(self) -> tuple[bytes, bytes]:
+        """What goes out: a head of ours, the client's body with the least patch."""
+        exchange = self._exchange
+        add_usage = exchange.stream and not exchange.fields.wants_usage
+        body = patch_request(
+            exchange.body, exchange.fields, model=self.place.target.model, add_usage=add_usage
+        )
+        attempt_id = f"{exchange.request_id}.{self.number}"
+        return self.place.request_head(exchange.endpoint, attempt_id, len(body)), body
+
     # -- what the connection tells --------------------------------------------------------------------------
 
     def connected(self, connection: UpstreamConnection) -> None:
@@ -95,8 +106,7 @@ class Attempt:
         self._connection = connection
         self._reused = connection.used > 0
         self._deadline_s = time.monotonic() + self.place.target.timeouts.ttft_s
-        head, body = self._exchange.upstream_request(self)
-        connection.send(self, head, body)
+        connection.send(self, *self._request())
 
     def connect_failed(self, error: Exception) -> None:
         if self.state is State.CONNECTING:

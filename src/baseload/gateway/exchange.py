@@ -15,7 +15,7 @@ from baseload.errors import RequestError
 from baseload.gateway import admission, answers, failure, settle
 from baseload.gateway.attempt import Attempt
 from baseload.wire.http1 import RequestHead
-from baseload.wire.openai import patch_request, read_answer, read_request, rename_answer
+from baseload.wire.openai import read_answer, read_request, rename_answer
 
 if TYPE_CHECKING:
     from baseload.gateway.client import ClientConnection
@@ -73,19 +73,6 @@ class Exchange:
         settle.begin(self, attempt)
         self.attempt = attempt
         attempt.start(fresh=fresh)
-
-    def upstream_request(self, attempt: Attempt) -> tuple[bytes, bytes]:
-        """What goes out to the attempt's target: a head of ours, the client's body with the least patch."""
-        model = attempt.place.target.model
-        body = patch_request(self.body, self.fields, model=model, add_usage=self.adds_usage)
-        return attempt.place.request_head(
-            self.endpoint, f"{self.request_id}.{attempt.number}", len(body)
-        ), body
-
-    @property
-    def adds_usage(self) -> bool:
-        """Whether the usage event of a stream is our wish and not the client's."""
-        return self.stream and not self.fields.wants_usage
 
     def stream_started(self, attempt: Attempt) -> None:
         """Step 9, the commit point: from here on this target's answer is the answer."""
