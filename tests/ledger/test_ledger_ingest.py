@@ -25,7 +25,7 @@ from baseload.ledger.ingest import ingest_once, sole_ingest
 from baseload.ledger.journal import MIN_SEGMENT_BYTES, Journal
 from baseload.ledger.launch import start_ingest, store_path
 from baseload.ledger.record import Begin, Chosen, End, Fleet, Refusal
-from baseload.ledger.segment import FRAME, HEADER, scan
+from baseload.ledger.segment import HEADER, scan
 
 Begins: TypeAlias = Callable[..., Begin]
 Ends: TypeAlias = Callable[..., End]
@@ -221,7 +221,6 @@ def test_lost_pages_are_told_from_a_frame_cut_short(
     [
         (lambda path, ends: os.truncate(path, ends[4] + 3), "the file is cut short"),
         (lambda path, ends: overwrite(path, 0, b"X"), "the header is damaged"),
-        (lambda path, ends: overwrite(path, ends[4], FRAME.pack(1, 0x2D02EF8D)[:8] + b"\x00"), "checksum"),
         (lambda path, ends: overwrite(path, ends[4], b"\xff\xff\xff\x7f"), "checksum"),
     ],
 )
@@ -241,6 +240,23 @@ def test_every_damage_is_named(
     ((said,),) = query(store, "SELECT what FROM damage")
     assert what in str(said)
     assert (journal_folder / "damaged" / path.name).exists()
+
+
+def test_a_frame_without_a_record_costs_nothing_else(
+    journal: Journal, journal_folder: Path, store: Path, begin: Begins, end: Ends, start_ns: int
+) -> None:
+    """A sound frame that holds no record is reported; what follows it is booked, its writer alive or not."""
+    journal.begin(begin("r1", at_ns="yesterday"))
+    journal.begin(begin("r2"))
+    for _ in range(2):
+        assert run_pass(journal_folder, store, start_ns)
+        journal.end(end("r2"))
+    run_pass(journal_folder, store, start_ns)
+    assert query(store, "SELECT request_id, outcome FROM attempts") == [("r2", "completed")]
+    assert query(store, "SELECT at, what LIKE 'a frame holds no record%' FROM damage") == [(HEADER.size, 1)]
+    journal.close()
+    run_pass(journal_folder, store, start_ns)
+    assert len(list((journal_folder / "damaged").iterdir())) == 1
 
 
 def test_a_missing_segment_is_reported(

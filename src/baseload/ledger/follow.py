@@ -135,11 +135,9 @@ class Follower:
                 data = os.pread(file.fileno(), CHUNK_BYTES, base)
                 payloads, ends, stop = scan(data)
                 batch = Batch()
-                problem = joiner.take(payloads, [base + behind for behind in ends], batch)
+                joiner.take(payloads, [base + behind for behind in ends], batch)
                 if payloads:
-                    self._book(writer, batch)
-                if problem:
-                    return self._damaged(joiner, path, f"a frame holds no record: {problem}")
+                    self._book(writer, batch, path.name)
                 if stop is not Stop.SHORT or len(data) < CHUNK_BYTES:
                     break
         if stop is Stop.SEALED:
@@ -168,7 +166,7 @@ class Follower:
 
     # ── booking ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _book(self, writer: _Writer, batch: Batch) -> None:
+    def _book(self, writer: _Writer, batch: Batch, segment: str = "") -> None:
         joiner, books = writer.joiner, self._books
         running = joiner.pop_running(self._now_ns() - OPEN_AFTER_NS)
         with _transaction(self._db):
@@ -178,6 +176,8 @@ class Follower:
                 books.end(end)
             books.refusals(batch.refusals)
             books.fleets(batch.fleets)
+            for at, size, why in batch.unreadable:
+                books.damage(segment, at, size, why, self._now_ns())
             books.position(joiner.writer, *joiner.booked)
         writer.saved = joiner.booked
         if batch.fleets:

@@ -30,6 +30,7 @@ class Batch:
         self.late_ends: list[End] = []
         self.refusals: list[Refusal] = []
         self.fleets: list[Fleet] = []
+        self.unreadable: list[tuple[int, int, str]] = []  # offset, bytes, why
 
 
 class _Waiting(NamedTuple):
@@ -65,17 +66,16 @@ class Joiner:
         """Goes on at the beginning of another segment."""
         self.sequence, self.at = sequence, HEADER.size
 
-    def take(self, payloads: list[bytes], ends: list[int], batch: Batch) -> str:
-        """Sorts the records of consecutive frames into `batch`; `ends` are the offsets behind each.
-
-        Stops before a frame that holds no record and says why; empty if there was none such.
-        """
+    def take(self, payloads: list[bytes], ends: list[int], batch: Batch) -> None:
+        """Sorts the records of consecutive frames into `batch`; `ends` are the offsets behind each."""
         waiting = self._waiting
         for payload, behind in zip(payloads, ends, strict=True):
             try:
                 record = decode(payload)
-            except msgspec.DecodeError as error:
-                return str(error)
+            except msgspec.DecodeError as error:  # a sound frame, so what follows it is sound too
+                batch.unreadable.append((self.at, behind - self.at, f"a frame holds no record: {error}"))
+                self.at = behind
+                continue
             if type(record) is End:
                 begun = waiting.pop((record.request_id, record.attempt), None)
                 if begun is None:
@@ -90,7 +90,6 @@ class Joiner:
             elif type(record) is Fleet:
                 batch.fleets.append(record)
             self.at = behind
-        return ""
 
     def pop_running(self, before_ns: int) -> list[Row]:
         """Takes out of memory the begins written before then, and of the others the oldest that are too many.

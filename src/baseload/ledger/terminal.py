@@ -82,7 +82,7 @@ def facts(title: str, row: Row) -> str:
     """Every column of a row that says something, one a line; money in dollars."""
     lines = [title]
     for name, value in row.items():
-        if value is None and not name.endswith("_nano"):
+        if value is None and name not in ("cost_nano", "counterfactual_nano", "reserved_nano"):
             continue
         if name.endswith("_nano"):
             name, value = name.removesuffix("_nano"), dollars(value if isinstance(value, int) else None)
