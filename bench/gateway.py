@@ -2,9 +2,9 @@
 
     .venv/bin/python bench/gateway.py [--rounds 3] [--seconds 4] [--phases cpu,big,chunks,transit,memory,rate]
 
-Uses the harness beside the repository (../shared/bench/gateway): a cheap upstream and a load generator in C on
-one core, the measured program alone on the other. nginx and baseload are measured in turns; a ratio is the
-median over the rounds. baseload runs with everything on (bench/harness.yaml): key check, limits of key,
+Uses the harness beside the repository (../shared/bench/gateway): a cheap upstream and a load generator in C
+on one core, the measured program alone on the other. nginx and baseload are measured in turns; a ratio is
+the median over the rounds. baseload runs with everything on (bench/harness.yaml): key check, limits of key,
 tenant and model, dispatch over four targets, journal, ledger, metrics.
 """
 
@@ -39,7 +39,9 @@ BARS: dict[str, tuple[str, float | None]] = {
 
 def _harness() -> ModuleType:
     if not HARNESS.is_file():
-        sys.exit(f"needs the measuring harness {HARNESS.name} in ../shared/bench/gateway beside the repository")
+        sys.exit(
+            f"needs the measuring harness {HARNESS.name} in ../shared/bench/gateway beside the repository"
+        )
     spec = importlib.util.spec_from_file_location("gwbench", HARNESS)
     assert spec is not None
     assert spec.loader is not None
@@ -84,6 +86,12 @@ class Measure:
         """CPU of the serving process: baseload's without its ingest; nginx's worker with its idle master."""
         return float(result["alone_s" if gateway.spec["name"] == "baseload" else "tree_s"])
 
+    def _memory_mib(self, gateway: Any) -> float:
+        """Resident memory of the serving process; of nginx the worker's."""
+        if gateway.spec["name"] == "baseload":
+            return _rss_mib(gateway.pid)
+        return max(_rss_mib(pid) for pid in self.harness.children(gateway.pid))
+
     def _drained(self, gateway: Any, before_s: float) -> float:
         """CPU of the tree until the ingest has caught up: its part of the window that came later."""
         quiet = 0
@@ -111,7 +119,7 @@ class Measure:
             return found
 
     def _cpu(self, gateway: Any) -> dict[str, float]:
-        figures = {"idle_rss_mib": _rss_mib(gateway.pid)}
+        figures = {"idle_rss_mib": self._memory_mib(gateway)}
         r = self._load(gateway, ["--conns", 32], 2)
         _no_errors(r)
         start = self._cpu_s(gateway.pid)
@@ -131,7 +139,10 @@ class Measure:
     def _chunks(self, gateway: Any) -> dict[str, float]:
         r = self._load(gateway, ["--stream", "--conns", 200, "--ramp", 2], 4)
         _no_errors(r)
-        return {"us_per_chunk": 1e6 * self._own_s(gateway, r) / r["chunks"], "chunks_per_s": r["chunks_per_s"]}
+        return {
+            "us_per_chunk": 1e6 * self._own_s(gateway, r) / r["chunks"],
+            "chunks_per_s": r["chunks_per_s"],
+        }
 
     def _transit(self, gateway: Any) -> dict[str, float]:
         r = self._load(gateway, ["--stream", "--conns", 100, "--ramp", 2], 4)
@@ -139,13 +150,17 @@ class Measure:
         transit = r["chunk_transit_us"]
         return {"transit_p50_us": transit["p50"], "transit_p99_us": transit["p99"]}
 
+    def _direct(self, arguments: list[str]) -> list[str]:
+        """The load generator against the upstream itself."""
+        h = self.harness
+        return [h.LOAD, "--port", str(h.MOCK_PORT), "--key", h.UPSTREAM_KEY, *arguments]
+
     def _rate(self, gateway: Any) -> dict[str, float]:
         r = self._load(gateway, ["--rate", 1000], 1)
         _no_errors(r)
         direct = json.loads(
             subprocess.run(
-                [self.harness.LOAD, "--port", str(self.harness.MOCK_PORT), "--key", self.harness.UPSTREAM_KEY]
-                + ["--rate", "1000", "--warmup", "1", "--duration", str(self.seconds)],
+                self._direct(["--rate", "1000", "--warmup", "1", "--duration", str(self.seconds)]),
                 capture_output=True,
                 text=True,
                 check=True,
@@ -157,7 +172,7 @@ class Measure:
     def _memory(self, gateway: Any) -> dict[str, float]:
         self._load(gateway, ["--conns", 32], 1)
         time.sleep(1)
-        base = _rss_mib(gateway.pid)
+        base = self._memory_mib(gateway)
         streams = 2000
         command = [self.harness.LOAD, "--port", str(gateway.port), "--path", gateway.path, "--stream"]
         command += ["--model", gateway.model, "--key", gateway.key, "--conns", str(streams)]
@@ -166,13 +181,14 @@ class Measure:
             command, preexec_fn=self.harness.pinned(LOAD_CORE), stdout=subprocess.PIPE, text=True
         )
         time.sleep(10.5)
-        full = _rss_mib(gateway.pid)
+        full = self._memory_mib(gateway)
         result = json.loads(process.communicate()[0])
         _no_errors(result)
         return {"kib_per_stream": (full - base) * 1024 / streams, "streams_seen": result["chunks_per_s"]}
 
 
 def _rss_mib(pid: int) -> float:
+    """Resident memory of one process."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
@@ -187,7 +203,9 @@ def _no_errors(result: dict[str, Any]) -> None:
 
 def main() -> None:
     """Measure, in turns, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--phases", default=",".join(PHASES))
@@ -195,7 +213,7 @@ def main() -> None:
     harness = _harness()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    harness.NICE, harness.SLICE_US = (-15, 1000) if os.geteuid() == 0 else (0, 0)
+    vars(harness).update({"NICE": -15, "SLICE_US": 1000} if os.geteuid() == 0 else {})
     harness.build()
     measure = Measure(harness, options.seconds)
     figures: dict[str, dict[str, list[float]]] = {"nginx": {}, "baseload": {}}

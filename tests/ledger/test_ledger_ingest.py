@@ -23,7 +23,7 @@ from baseload.ledger.follow import OPEN_AFTER_NS, Follower
 from baseload.ledger.hours import HOUR_NS
 from baseload.ledger.ingest import ingest_once, sole_ingest
 from baseload.ledger.journal import MIN_SEGMENT_BYTES, Journal
-from baseload.ledger.launch import start_ingest, store_path
+from baseload.ledger.launch import ingest_command, store_path
 from baseload.ledger.record import Begin, Chosen, End, Fleet, Refusal
 from baseload.ledger.segment import HEADER, scan
 
@@ -374,10 +374,11 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from conftest import make_begin
 from baseload.ledger.journal import Journal
-from baseload.ledger.launch import journal_directory, start_ingest
+import subprocess
+from baseload.ledger.launch import ingest_command, journal_directory
 data = Path({str(tmp_path)!r})
 journal = Journal.open(journal_directory(data))
-ingest = start_ingest(data)
+ingest = subprocess.Popen(ingest_command(data), stdin=subprocess.PIPE)
 journal.begin(make_begin("r1"))
 print(ingest.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -393,7 +394,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_closed_pipe_ends_ingest_after_its_last_pass(tmp_path: Path, begin: Begins, end: Ends) -> None:
     """At a clean stop everything is booked when the process has ended, with exit code 0."""
     journal = Journal.open(tmp_path / "journal")
-    ingest = start_ingest(tmp_path)
+    ingest = subprocess.Popen(ingest_command(tmp_path), stdin=subprocess.PIPE)
     journal.begin(begin("r1"))
     journal.end(end("r1"))
     journal.close()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sys
 from pathlib import Path
+
+from baseload.ledger.launch import ingest_command
 
 RESTART_S = 1.0
 LONGEST_RESTART_S = 30.0
@@ -18,9 +19,8 @@ _log = logging.getLogger("baseload.gateway")
 class IngestProcess:
     """Keeps `python -m baseload.ledger.ingest` running. A dead ingest delays reports, never a request."""
 
-    def __init__(self, journal: Path, store: Path) -> None:
-        module = "baseload.ledger.ingest"
-        self._command = (sys.executable, "-m", module, str(journal), str(store), "--parent")
+    def __init__(self, data: Path) -> None:
+        self._command = ingest_command(data)
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
         self._supervisor: asyncio.Task[None] | None = None

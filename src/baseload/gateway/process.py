@@ -24,6 +24,7 @@ from baseload.gateway.server import Gateway, PortLimits
 from baseload.gateway.snapshot import load_snapshot
 from baseload.keys import KeyStore
 from baseload.ledger.journal import Journal
+from baseload.ledger.launch import journal_directory
 
 GC_THRESHOLDS = (20_000, 20, 50)
 """Requests leave no cycles behind, so the collector is there for accidents only."""
@@ -55,7 +56,7 @@ async def run(path: Path, open_control: Control, announce: Callable[[Started], N
     config = loaded.config
     keys = KeyStore(config.data)
     journal = Journal.open(
-        config.data / "journal",
+        journal_directory(config.data),
         segment_bytes=config.journal.segment,
         fsync_interval_s=config.journal.fsync,
     )
@@ -74,8 +75,7 @@ async def run(path: Path, open_control: Control, announce: Callable[[Started], N
 
 async def _serve(gateway: Gateway, reloader: Reloader, announce: Callable[[], None]) -> int:
     """From the open port to the end of the drain."""
-    data = reloader.data
-    ingest = IngestProcess(data / "journal", data / "ledger.sqlite")
+    ingest = IngestProcess(reloader.data)
     ingest.start()
     watcher = asyncio.get_running_loop().create_task(reloader.watch())
     stop = _signals(reloader)

@@ -1,8 +1,7 @@
-"""Starts the ingest process, without importing a database into the process that starts it."""
+"""Where a data folder keeps its ledger, and the command that books it; imports no database."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,20 +19,11 @@ def store_path(data: Path) -> Path:
     return data / STORE
 
 
-def start_ingest(data: Path) -> subprocess.Popen[bytes]:
-    """Starts the process that books `data`'s journal; it lives no longer than the caller.
+def ingest_command(data: Path) -> list[str]:
+    """The process that books `data`'s journal, for whoever starts it with a pipe as its standard input.
 
-    Close the journal, then the process's `stdin`, then wait for it: it books what is left and ends. It is
-    safe to start another when it died.
+    It lives no longer than its parent. Close the journal, then its `stdin`, then wait for it: it books what
+    is left and ends. It is safe to start another when it died.
     """
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "baseload.ledger.ingest",
-            str(journal_directory(data)),
-            str(store_path(data)),
-            "--parent",
-        ],
-        stdin=subprocess.PIPE,
-    )
+    module = "baseload.ledger.ingest"
+    return [sys.executable, "-m", module, str(journal_directory(data)), str(store_path(data)), "--parent"]
