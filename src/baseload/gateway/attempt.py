@@ -67,6 +67,7 @@ class Attempt:
     head: ResponseHead | None = None
     relay: EventRelay | None = None
     _reused = False
+    _paused = False
     _connection: UpstreamConnection | None = None
     _body: WholeBody | None = None
 
@@ -198,7 +199,8 @@ class Attempt:
             return
         if last:
             self._exchange.client.write(last)
-        self._end(reusable=relay.ended and self.head is not None and self.head.keep_alive)
+        whole = relay.ended and not relay.excess
+        self._end(reusable=whole and self.head is not None and self.head.keep_alive)
         self._exchange.stream_ended()
 
     def _in_band_error(self, relay: EventRelay, out: bytes) -> None:
@@ -227,7 +229,7 @@ class Attempt:
     @property
     def committed(self) -> bool:
         """Whether the client may hold a part of this attempt's answer."""
-        return self.relay is not None and self.relay.committed
+        return self.relay is not None and self.first_ns != 0
 
     @property
     def upstream_request_id(self) -> str | None:
@@ -244,10 +246,8 @@ class Attempt:
     def pause(self, paused: bool) -> None:
         """Back-pressure: stop or go on reading from the target while the client is slow."""
         if self._connection is not None:
-            if paused:
-                self._connection.transport.pause_reading()
-            else:
-                self._connection.transport.resume_reading()
+            self._connection.pause(paused)
+            self._paused = paused
 
     def check(self, now_s: float) -> None:
         """Called a few times a second: each timeout has its own code."""
@@ -256,7 +256,7 @@ class Attempt:
             predicted_s = self.choice.predicted_ttft_s
             if predicted_s is not None and now_s - self.begun_ns / 1e9 > predicted_s:
                 settle.decoding(self._exchange, self)
-        if self._deadline_s == 0.0:
+        if self._deadline_s == 0.0 or self._paused:  # what we do not read cannot be late
             self._deadline_s = now_s + timeouts.idle_s
         if self.relay is not None and self.relay.done:
             if now_s >= self._deadline_s:  # all is said, the target only does not end its body

@@ -1,8 +1,9 @@
 """The client's side of the data port: one `ClientConnection` a TCP connection.
 
 It reads whole requests under strict limits and deadlines, hands each to the gateway, and writes what it is
-given. Pipelined requests wait in a bounded buffer until the one before them is answered (RFC 9112 section
-9.3.2). Life of a connection:
+given. Pipelined requests wait in a bounded buffer until the one before them is answered and that answer is
+under way (RFC 9112 section 9.3.2). A client that closes its side is gone: the end of its stream is the only
+sign of that, and nobody should pay for an answer without a reader. Life of a connection:
 
     HEAD ──► BODY ──► BUSY ──► HEAD …      a refused request: LINGER ──► closed
 """
@@ -19,11 +20,11 @@ from baseload.gateway.answers import error_answer
 from baseload.wire.http1 import (
     CHUNKED,
     MAX_HEAD,
-    MAX_TARGET,
     ChunkedReader,
     ChunkSyntax,
     RequestHead,
     parse_request_head,
+    partial_head_fault,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 MAX_PIPELINED = 64 * 1024
 """Bytes kept of requests that follow one that is not answered yet; then the socket is left unread."""
+SMALL_BODY = 64 * 1024
+"""Bytes of a body that are kept without asking whose it is."""
 WRITE_HIGH_WATER = 64 * 1024
 """Bytes waiting for a slow client before its upstream is paused."""
 LINGER_S = 2.0
@@ -63,10 +66,10 @@ class ClientConnection(asyncio.Protocol):
         "_begun_s",
         "_body",
         "_buffer",
+        "_checked",
         "_chunks",
         "_gateway",
         "_keep_alive",
-        "_parts",
         "_reading",
         "_received",
         "_stalled",
@@ -86,10 +89,11 @@ class ClientConnection(asyncio.Protocol):
         self.head: RequestHead | None = None
         self.deadline_s = NEVER
         self._buffer = b""  # received, not yet parsed
-        self._parts: list[bytes] | None = None  # of a body with a length
+        self._checked = 0  # bytes of the buffer known to be the beginning of a good head
+        self._body = bytearray()  # with a length, as far as it came
         self._chunks: ChunkedReader | None = None  # of a chunked body
         self._received = 0
-        self._begun_s = 0.0
+        self._begun_s = 0.0  # when the head, then the body, began; 0 between requests
         self._keep_alive = True
         self._reading = True
         self._stalled: tuple[float, int] | None = None  # since when, with how many bytes waiting
@@ -105,23 +109,22 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.state = State.CLOSED
-        self._buffer = b""
-        self._parts = self._chunks = None
+        self._forget()
         self._gateway.disconnected(self)
         conversation, self.conversation = self.conversation, None
         if conversation is not None:
             conversation.client_gone()
 
     def eof_received(self) -> bool:
-        return False  # a half-closed client is gone: nobody waits for the answer
+        return False  # close, after what is written is out
 
     def data_received(self, data: bytes) -> None:
         state = self.state
-        if state is State.HEAD:
+        if state is State.HEAD and self._stalled is None:
             self._parse(self._buffer + data if self._buffer else data)
         elif state is State.BODY:
             self._collect(data)
-        elif state is State.BUSY:
+        elif state is State.BUSY or state is State.HEAD:
             self._buffer += data
             if len(self._buffer) > MAX_PIPELINED and self._reading:
                 self._reading = False
@@ -133,23 +136,28 @@ class ClientConnection(asyncio.Protocol):
             self.conversation.client_slow(True)
 
     def resume_writing(self) -> None:
+        if self.state is State.LINGER:
+            return  # until all is out
         self._stalled = None
         if self.conversation is not None:
             self.conversation.client_slow(False)
+        elif self.state is State.HEAD:
+            self._next_request()
 
     # -- reading -----------------------------------------------------------------------------------------
 
     def _parse(self, data: bytes) -> None:
         """Take one request from the front of `data`; what follows it stays in the buffer."""
-        if data.startswith(b"\r\n"):  # RFC 9112 section 2.2: an empty line before a request is ignored
-            data = data[2:]
-        end = data.find(b"\r\n\r\n")
-        if end < 0 or end > MAX_HEAD:
+        # RFC 9112 section 2.2: an empty line before a request is ignored
+        start = 2 if data.startswith(b"\r\n") else 0
+        end = data.find(b"\r\n\r\n", max(start, self._checked - 3))
+        if end < 0 or end > MAX_HEAD - 4:
             self._head_so_far(data)
             return
         end += 4
+        self._checked = 0
         try:
-            head = parse_request_head(data[:end])
+            head = parse_request_head(data[start:end])
             self._limit_body(head)
         except RequestError as error:
             self._refuse(error)
@@ -166,21 +174,18 @@ class ClientConnection(asyncio.Protocol):
 
     def _head_so_far(self, data: bytes) -> None:
         """A head that is not whole yet: hold it to its limits and its deadline."""
-        if not self._buffer and data:
-            self.deadline_s = self._gateway.now_s() + self._gateway.limits.head_s
+        fault = partial_head_fault(data, self._checked)
+        if fault is not None:
+            self._refuse(fault)
+            return
+        if not self._begun_s and data not in (b"\r", b"\r\n"):
+            self._begun_s = self._gateway.now_s()
+            self.deadline_s = self._begun_s + self._gateway.limits.head_s
         self._buffer = data
-        if b"\r\n" not in data[: MAX_TARGET + 64] and len(data) > MAX_TARGET + 64:
-            self._refuse(RequestError(errors.TARGET_TOO_LONG, "the request line is too long"))
-        elif len(data) > MAX_HEAD:
-            self._refuse(RequestError(errors.HEADERS_TOO_LARGE, "the header fields exceed 32 KiB"))
-        elif b"\n\n" in data or b"\n\r\n" in data.replace(b"\r\n\r\n", b"").replace(b"\r\n", b""):
-            self._refuse(
-                RequestError(errors.BAD_REQUEST_SYNTAX, "a line ends with a bare LF (RFC 9112 section 2.2)")
-            )
+        self._checked = len(data)
 
     def _limit_body(self, head: RequestHead) -> None:
-        if head.length > self._gateway.limits.body_bytes:
-            limit = self._gateway.limits.body_bytes
+        if head.length > SMALL_BODY and head.length > (limit := self._gateway.body_limit(head)):
             raise RequestError(errors.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
         coding = head.fields.get(b"content-encoding")
         if coding is not None and coding.lower() != b"identity":
@@ -198,9 +203,7 @@ class ClientConnection(asyncio.Protocol):
         self._begun_s = self._gateway.now_s()
         self.deadline_s = self._begun_s + self._gateway.limits.body_s
         if head.length == CHUNKED:
-            self._chunks = ChunkedReader(self._gateway.limits.body_bytes)
-        else:
-            self._parts = []
+            self._chunks = ChunkedReader(self._gateway.body_limit(head))
         if head.expects_continue and not data:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if data:
@@ -227,17 +230,17 @@ class ClientConnection(asyncio.Protocol):
                 self._buffer = data[used:]
                 self._dispatch(head, body)
             return
-        assert self._parts is not None
-        self._parts.append(data)
-        if self._received >= head.length:
-            whole = b"".join(self._parts)
-            self._parts = None
-            self._buffer = whole[head.length :]
-            self._dispatch(head, whole[: head.length])
+        missing = head.length - len(self._body)
+        self._body += data if len(data) <= missing else data[:missing]
+        if len(data) >= missing:
+            body, self._body = bytes(self._body), bytearray()
+            self._buffer = data[missing:]
+            self._dispatch(head, body)
 
     def _dispatch(self, head: RequestHead, body: bytes) -> None:
         self.state = State.BUSY
         self.deadline_s = NEVER
+        self._begun_s = 0.0
         self._keep_alive = head.keep_alive and not self._gateway.draining
         self._gateway.request(self, head, body)
 
@@ -267,6 +270,16 @@ class ClientConnection(asyncio.Protocol):
             self._linger()
             return
         self.state = State.HEAD
+        if self._stalled is None:
+            self._next_request()
+
+    def abort(self) -> None:
+        """Break the connection off: the only honest end of an answer that cannot be completed."""
+        if self.state is not State.CLOSED:
+            self.transport.abort()
+
+    def _next_request(self) -> None:
+        """Go on with what was pipelined, or wait for the next request."""
         self.deadline_s = self._gateway.now_s() + self._gateway.limits.idle_s
         if not self._reading:
             self._reading = True
@@ -274,13 +287,8 @@ class ClientConnection(asyncio.Protocol):
         if self._buffer:
             asyncio.get_running_loop().call_soon(self._pipelined)
 
-    def abort(self) -> None:
-        """Break the connection off: the only honest end of an answer that cannot be completed."""
-        if self.state is not State.CLOSED:
-            self.transport.abort()
-
     def _pipelined(self) -> None:
-        if self.state is State.HEAD and self._buffer:
+        if self.state is State.HEAD and self._buffer and self._stalled is None:
             data, self._buffer = self._buffer, b""
             self._parse(data)
 
@@ -295,9 +303,13 @@ class ClientConnection(asyncio.Protocol):
     def _linger(self) -> None:
         """Close so that the answer arrives: end our side, read on for a moment, then cut."""
         self.state = State.LINGER
-        self._buffer = b""
-        self._parts = self._chunks = None
-        self.deadline_s = self._gateway.now_s() + LINGER_S
+        self._forget()
+        waiting = self.transport.get_write_buffer_size()
+        if waiting:
+            self.deadline_s = NEVER
+            self._stalled = (self._gateway.now_s(), waiting)
+        else:
+            self.deadline_s = self._gateway.now_s() + LINGER_S
         if not self._reading:
             self._reading = True
             self.transport.resume_reading()
@@ -306,28 +318,44 @@ class ClientConnection(asyncio.Protocol):
         else:
             self.transport.close()
 
+    def _forget(self) -> None:
+        """Let go of what was received."""
+        self._buffer = b""
+        self._checked = 0
+        self._body = bytearray()
+        self._chunks = None
+
     # -- time --------------------------------------------------------------------------------------------
 
     def check(self, now_s: float) -> None:
         """Called a few times a second: enforce the deadlines."""
         if self.conversation is not None:
             self.conversation.check(now_s)
-        if self._stalled is not None:
-            since_s, waiting = self._stalled
-            size = self.transport.get_write_buffer_size()
-            if size != waiting:
-                self._stalled = (now_s, size)
-            elif now_s - since_s > self._gateway.limits.stall_s:
-                self._gateway.metrics.slow_readers += 1
-                self.transport.abort()
-                return
+        if self._stalled is not None and self._gave_up_reading(self._stalled, now_s):
+            self._gateway.metrics.slow_readers += 1
+            self.transport.abort()
+            return
         if now_s < self.deadline_s:
             return
         self.deadline_s = NEVER
-        if self.state is State.LINGER or (self.state is State.HEAD and not self._buffer):
-            self.transport.abort() if self.state is State.LINGER else self.transport.close()
+        if self.state is State.LINGER:
+            self.transport.abort()
+        elif self.state is State.HEAD and not self._begun_s:
+            self.transport.close()
         else:
             self._refuse(RequestError(errors.REQUEST_TIMEOUT, "the request did not arrive in time"))
+
+    def _gave_up_reading(self, stalled: tuple[float, int], now_s: float) -> bool:
+        """Whether a client has taken nothing of what waits for it for too long."""
+        since_s, waiting = stalled
+        size = self.transport.get_write_buffer_size()
+        if size == waiting and size:
+            return now_s - since_s > self._gateway.limits.stall_s
+        self._stalled = (now_s, size)
+        if not size and self.state is State.LINGER:
+            self._stalled = None
+            self.deadline_s = now_s + LINGER_S
+        return False
 
     def stop_idle(self) -> None:
         """Draining: close unless an answer is under way."""

@@ -27,25 +27,29 @@ def serve(gateway: Gateway, client: ClientConnection, head: RequestHead, body: b
     endpoint = ENDPOINTS.get(head.path)
     if endpoint is not None and head.method == b"POST":
         if gateway.draining:
-            _refuse(
-                gateway, client, RequestError(errors.DRAINING, "this gateway is stopping", retry_after_s=1.0)
-            )
+            error = RequestError(errors.DRAINING, "this gateway is stopping", retry_after_s=1.0)
+            _refuse(gateway, client, head, error)
             return
         Exchange(gateway, client, head, body, endpoint).run()
         return
-    path = head.path.partition(b"?")[0]
     try:
-        answer = _look_up(gateway, head, path)
+        answer = _look_up(gateway, head)
     except RequestError as error:
-        _refuse(gateway, client, error)
+        _refuse(gateway, client, head, error)
         return
     request_id = b"x-request-id: %b\r\n" % gateway.new_request_id().encode()
     whole = answers.answer(200, answer, gateway.date, keep_alive=client.keep_alive, headers=request_id)
+    _send(client, head, whole)
+
+
+def _send(client: ClientConnection, head: RequestHead, whole: bytes) -> None:
+    """An answer; to HEAD without its body (RFC 9110 section 9.3.2)."""
     client.write(whole.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if head.method == b"HEAD" else whole)
     client.finished()
 
 
-def _look_up(gateway: Gateway, head: RequestHead, path: bytes) -> bytes:
+def _look_up(gateway: Gateway, head: RequestHead) -> bytes:
+    path = head.path
     handler = _GET.get(path)
     if handler is None and path.startswith(b"/v1/models/"):
         handler = _model
@@ -63,18 +67,16 @@ def _wrong_method(allowed: str) -> RequestError:
     return RequestError(errors.METHOD_NOT_ALLOWED, f"this path takes {allowed}", param=allowed)
 
 
-def _refuse(gateway: Gateway, client: ClientConnection, error: RequestError) -> None:
+def _refuse(gateway: Gateway, client: ClientConnection, head: RequestHead, error: RequestError) -> None:
     headers = b""
     if error.fault is errors.METHOD_NOT_ALLOWED and error.param:
         headers = b"allow: %b\r\n" % error.param.encode()
         error.param = None
     gateway.metrics.request("", "", error.fault.code)
-    client.write(
-        answers.error_answer(
-            error, gateway.new_request_id(), gateway.date, keep_alive=client.keep_alive, headers=headers
-        )
+    whole = answers.error_answer(
+        error, gateway.new_request_id(), gateway.date, keep_alive=client.keep_alive, headers=headers
     )
-    client.finished()
+    _send(client, head, whole)
 
 
 def _health(_gateway: Gateway, _head: RequestHead) -> bytes:
@@ -100,7 +102,7 @@ def _models(gateway: Gateway, head: RequestHead) -> bytes:
 
 def _model(gateway: Gateway, head: RequestHead) -> bytes:
     caller: Caller = admission.authenticate(gateway, gateway.site, head)
-    name = head.path.partition(b"?")[0].removeprefix(b"/v1/models/").decode("latin-1")
+    name = head.path.removeprefix(b"/v1/models/").decode("latin-1")
     if name not in gateway.site.models or not admission.may_ask(caller, name):
         raise RequestError(errors.MODEL_NOT_FOUND, f"there is no model {name!r}", param="model")
     return msgspec.json.encode(_card(gateway, name))

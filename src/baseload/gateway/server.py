@@ -15,7 +15,7 @@ from msgspec import Struct
 from baseload.core import Snapshot
 from baseload.errors import BaseloadError, RequestError
 from baseload.gateway import admission, routes
-from baseload.gateway.client import ClientConnection
+from baseload.gateway.client import SMALL_BODY, ClientConnection
 from baseload.gateway.metrics import Metrics
 from baseload.gateway.scrape import Scraper
 from baseload.gateway.site import ENDPOINTS, ModelPlace, Place, Site
@@ -127,7 +127,13 @@ class Gateway:
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Open the data port; returns its number (of use with port 0)."""
         self._server = await self._loop.create_server(
-            lambda: ClientConnection(self), host, port, ssl=tls, backlog=ACCEPT_BACKLOG, reuse_address=True
+            lambda: ClientConnection(self),
+            host,
+            port,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else self.limits.head_s,
+            backlog=ACCEPT_BACKLOG,
+            reuse_address=True,
         )
         number: int = self._server.sockets[0].getsockname()[1]
         return number
@@ -139,6 +145,10 @@ class Gateway:
 
     def disconnected(self, client: ClientConnection) -> None:
         self.connections.discard(client)
+
+    def body_limit(self, head: RequestHead) -> int:
+        """Bytes the request's body may have: only a model call needs many."""
+        return self.limits.body_bytes if head.path in ENDPOINTS else min(self.limits.body_bytes, SMALL_BODY)
 
     def may_send_body(self, head: RequestHead) -> None:
         """Whether a body that is still on its way is worth keeping: its sender must be known."""

@@ -37,7 +37,17 @@ class Receiver(Protocol):
 class UpstreamConnection(asyncio.Protocol):
     """One connection to a target. `used` counts the attempts it has carried."""
 
-    __slots__ = ("_buffer", "_in_body", "_interim", "_pool", "idle_since_s", "receiver", "transport", "used")
+    __slots__ = (
+        "_buffer",
+        "_in_body",
+        "_interim",
+        "_paused",
+        "_pool",
+        "idle_since_s",
+        "receiver",
+        "transport",
+        "used",
+    )
 
     transport: asyncio.Transport
 
@@ -46,6 +56,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._buffer = b""
         self._in_body = False
         self._interim = 0
+        self._paused = False
         self.receiver: Receiver | None = None
         self.used = 0
         self.idle_since_s = 0.0
@@ -96,8 +107,11 @@ class UpstreamConnection(asyncio.Protocol):
             return
         self._in_body = True
         receiver.response_head(head)
-        if len(data) > end and self.receiver is receiver:
-            receiver.response_body(data[end:])
+        if len(data) > end:
+            if self.receiver is receiver:
+                receiver.response_body(data[end:])
+            else:  # more than the answer: the connection is out of step
+                self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.lost(self)
@@ -105,9 +119,19 @@ class UpstreamConnection(asyncio.Protocol):
         if receiver is not None:
             receiver.response_closed(exc)
 
+    def pause(self, paused: bool) -> None:
+        """Back-pressure: stop or go on reading."""
+        self._paused = paused
+        if paused:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
     def release(self, *, reusable: bool) -> None:
         """The attempt is over. A connection whose response is not complete is closed, which cancels it."""
         self.receiver = None
+        if self._paused:
+            self.pause(False)
         if reusable and not self.transport.is_closing():
             self._pool.put(self)
         else:

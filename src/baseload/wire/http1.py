@@ -64,8 +64,8 @@ _SINGLE = frozenset(
 class RequestHead(Struct):
     """A request line and its fields. Field names are lower-case; repeated fields are joined with commas.
 
-    `path` is the target's path and query without scheme and authority. `length` is the body's length in
-    bytes, or CHUNKED.
+    `path` is the target's path without scheme, authority and query: nothing here depends on a query.
+    `length` is the body's length in bytes, or CHUNKED.
     """
 
     method: bytes
@@ -105,7 +105,9 @@ def parse_request_head(head: bytes) -> RequestHead:
         raise _refused(errors.TARGET_TOO_LONG, "the request target is longer than 8 KiB")
     fields = _fields(block)
     minor = 1 if minor_digit == b"1" else 0
-    path = target if target[0] == 0x2F and 0x23 not in target else _path(method, target)
+    path = target if target[0] == 0x2F and b"#" not in target else _path(method, target)
+    if b"?" in path:
+        path = path.partition(b"?")[0]
     host = fields.get(b"host")
     if host is None:
         if minor == 1:
