@@ -105,7 +105,7 @@ def _tell_health(exchange: Exchange, attempt: Attempt, verdict: Verdict, wait_s:
     elif verdict.kind is Kind.DEAD_CREDENTIAL:
         credential = attempt.place.target.credential
         for place in exchange.site.places.values():  # it is as dead at every target that uses it
-            if place.target.credential == credential:
+            if place is attempt.place or (credential and place.target.credential == credential):
                 place.load.health.refuse()
     elif verdict.ejects:
         health.failure(now_s, random.random(), attempt.probe)
