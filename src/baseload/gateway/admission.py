@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from baseload import errors
 from baseload.core import DataClass, Tenant
@@ -28,7 +30,7 @@ MAX_TAGS = 16
 _TAGS_BYTES = 512
 
 
-class Admitted(NamedTuple):
+class Admitted(Struct, frozen=True, gc=False):
     """What admission found: the model's place, what dispatch needs to know, the limits taken."""
 
     place: ModelPlace
