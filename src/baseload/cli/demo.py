@@ -24,7 +24,7 @@ from baseload.errors import UsageError
 )
 @click.option("--max-usd", type=click.FloatRange(0, min_open=True), help="Most that --real may spend.")
 @click.option(
-    "--minutes", type=click.FloatRange(0.25, 60), default=1.1, show_default=True, help="How long to play."
+    "--minutes", type=click.FloatRange(0.1, 60), default=1.1, show_default=True, help="How long to play."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed draws another hour.")
 @click.option("--plain", is_flag=True, help="Lines instead of a live view.")

@@ -18,11 +18,11 @@ from baseload.traffic.table import Traffic
 MEAN_TOKENS = 170
 """Mean input and output tokens of a request after scaling: what a 135M model on two cores serves often
 enough a second for a minute to show something."""
-MOST_INPUT_TOKENS, MOST_OUTPUT_TOKENS = 448, 96
+MOST_INPUT_TOKENS, MOST_OUTPUT_TOKENS = 256, 64
 LEAST_INPUT_TOKENS, LEAST_OUTPUT_TOKENS = 40, 4
 """A chat template alone is about 32 tokens."""
 
-MEAN_SATURATION = 0.85
+MEAN_SATURATION = 1.1
 """Mean load over what a full engine serves; the Azure hour's busiest minutes are 1.45 times its mean."""
 
 _SAMPLE = 2000

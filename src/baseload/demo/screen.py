@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 from msgspec import Struct
 from rich.console import Console, Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -50,7 +52,7 @@ class Screen:
     """Where everything is printed; `plain` or a stream that is no terminal gives lines only."""
 
     def __init__(self, *, plain: bool) -> None:
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = Console(highlight=False)
         self._live = self.console.is_terminal and not plain
         encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower()
         self.ramp = BARS if encoding.startswith("utf") else DIGITS
@@ -61,7 +63,22 @@ class Screen:
 
     def say(self, line: str = "") -> None:
         """One line, indented under its step."""
-        self.console.print(Text(f"  {line}" if line else ""))
+        if self.console.is_terminal:
+            self.console.print(Padding(Text(line), (0, 0, 0, 2)))
+        else:  # a log or a pipe: one line stays one line
+            self.console.print(Text(f"  {line}".rstrip()), soft_wrap=True)
+
+    def heading(self, title: str) -> None:
+        """Begin a part of a step."""
+        self.console.print(Text(f"\n  {title}", style="bold"))
+
+    def table(self, rows_: Sequence[tuple[str, ...]]) -> None:
+        """Rows in columns, the first to the left, the others to the right; the first row is the heading."""
+        widths = [max(map(len, column)) for column in zip(*rows_, strict=True)]
+        for row in rows_:
+            cells = [row[0].ljust(widths[0])]
+            cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+            self.say("  ".join(cells))
 
     @contextmanager
     def play(self) -> Iterator[View]:
@@ -146,4 +163,6 @@ def summary(replies: tuple[Reply, ...]) -> str:
     other = len(good) - owned - spilled
     words = [f"{len(replies)} requests", f"{owned} owned", f"{spilled} spilled"]
     words += [f"{other} otherwise"] if other else []
-    return ", ".join([*words, f"{len(replies) - len(good)} failed"])
+    codes = Counter(reply.error or str(reply.status) for reply in replies if not reply.ok)
+    why = f" ({', '.join(codes)})" if codes else ""
+    return ", ".join([*words, f"{len(replies) - len(good)} failed{why}"])

@@ -46,10 +46,12 @@ from baseload.ledger.store import Store
 from baseload.money import nano, show
 from baseload.plan.decide import plan
 from baseload.plan.model import Plan
+from baseload.plan.question import Question
 from baseload.player.client import Endpoint
 from baseload.player.play import PlaySettings, play
 from baseload.player.result import Played, Reply, Snapshot
 from baseload.traffic.ledger import read_ledger
+from baseload.traffic.load import LoadShape
 from baseload.traffic.shapes import servegen_m_large
 from baseload.traffic.table import Traffic
 
@@ -108,8 +110,7 @@ def tell(options: DemoOptions, screen: Screen) -> None:
         running = start_gateway(children, places, options, screen)
         screen.step(3, "Real traffic through it")
         traffic = traffic_to_play(options, places.measured, screen)
-        played = asyncio.run(play_traffic(traffic, places, running, options, screen))
-        show_play(played, traffic, screen)
+        asyncio.run(play_traffic(traffic, places, running, options, screen))
         running.child.stop()  # its ledger is complete when it has ended
     screen.step(4, "What the gateway's own ledger says")
     own = read_ledger_back(running, screen)
@@ -170,9 +171,10 @@ def start_gateway(children: Children, places: Places, options: DemoOptions, scre
             places.engine_url, ENGINE_MODEL, ENGINE_CONTEXT_TOKENS, places.measured.step, places.metered
         )
     )
+    data = options.out / "baseload-data"
+    key, _ = KeyStore(data).create(TENANT, name="demo")
     child = children.start("gateway", "serve", "--config", str(path), "--json")
     started = child.event(60)
-    key, _ = KeyStore(options.out / "baseload-data").create(TENANT, name="demo")
     configured = load_snapshot(path, datetime.now(UTC).date()).snapshot
     price = configured.targets[places.metered.name].price
     if price is None:
@@ -184,7 +186,7 @@ def start_gateway(children: Children, places: Places, options: DemoOptions, scre
         f"a million tokens in, {show(price.output)} out ({price.source}, {price.as_of})"
     )
     screen.say(f"requests go to the engine while it promises a first token within {SLO_TTFT_S:g} s")
-    return Running(child, Endpoint.parse(url, key), path, options.out / "baseload-data", price)
+    return Running(child, Endpoint.parse(url, key), path, data, price)
 
 
 def traffic_to_play(options: DemoOptions, measured: Measured, screen: Screen) -> Traffic:
@@ -209,8 +211,8 @@ def traffic_to_play(options: DemoOptions, measured: Measured, screen: Screen) ->
 
 async def play_traffic(
     traffic: Traffic, places: Places, running: Running, options: DemoOptions, screen: Screen
-) -> Played:
-    """Play it, showing each moment."""
+) -> None:
+    """Play it, showing each moment, then what came of it."""
     real = places.metered is not TWIN and options.real is not None
     spending = (
         Spending(nano(options.max_usd), running.price) if real and options.max_usd is not None else None
@@ -232,7 +234,8 @@ async def play_traffic(
                 running.child.check()
                 view.show(Moment(snapshot, gauge.load(), tuple(replies), traffic.duration_s))
 
-            return await play(traffic, running.endpoint, settings, watch=watch, gate=spending)
+            played = await play(traffic, running.endpoint, settings, watch=watch, gate=spending)
+        show_play(played, traffic, gauge.most_waiting, screen)
     finally:
         watching.cancel()
         with suppress(asyncio.CancelledError):
@@ -246,6 +249,7 @@ class EngineGauge:
         self._metrics_url = engine_url.removesuffix("/v1") + "/metrics"
         self._running = 0
         self._waiting = 0
+        self.most_waiting = 0
 
     def load(self) -> EngineLoad:
         """The numbers last read."""
@@ -259,6 +263,7 @@ class EngineGauge:
                     text = (await http.get(self._metrics_url)).text
                     self._running = _gauge(text, "vllm:num_requests_running")
                     self._waiting = _gauge(text, "vllm:num_requests_waiting")
+                    self.most_waiting = max(self.most_waiting, self._waiting)
                 await asyncio.sleep(0.5)
 
 
@@ -269,7 +274,7 @@ def _gauge(text: str, name: str) -> int:
     return 0
 
 
-def show_play(played: Played, traffic: Traffic, screen: Screen) -> None:
+def show_play(played: Played, traffic: Traffic, most_waiting: int, screen: Screen) -> None:
     """The timeline, and the story it tells."""
     for row in rows(played.replies, traffic.duration_s, ramp=screen.ramp):
         screen.say(row)
@@ -281,6 +286,7 @@ def show_play(played: Played, traffic: Traffic, screen: Screen) -> None:
     if main is None:
         screen.say("the engine was never saturated: nothing spilled")
     else:
+        screen.say(f"saturated: at its fullest the engine ran {ENGINE_SEQUENCES} with {most_waiting} waiting")
         screen.say(
             f"spill began at {clock(main.begin_s)}, ended at {clock(main.end_s)}: "
             f"{main.spilled} of the {main.sent} requests sent meanwhile"
@@ -314,25 +320,36 @@ def read_ledger_back(running: Running, screen: Screen) -> Traffic:
 
 
 def plan_both(own: Traffic, out: Path, screen: Screen) -> None:
-    """The ledger's traffic as it would be all day, and two weeks of ServeGen's m-large, with reports."""
-    question = {"api": (API_MODEL,), "model": "llama-3.3-70b", "gpu": "h100", "gpus": 2, "precision": "fp8"}
-    for title, source, report in (
-        ("this minute, all day long", own, out / "plan-of-this-traffic.html"),
-        ("ServeGen m-large, two weeks of a real service", servegen_m_large(), out / "plan.html"),
-    ):
-        found = plan(source, **question)
-        found.report(report)
-        screen.say(
-            f"{title}: Llama 3.3 70B on 2×H100 (FP8), against {API_MODEL} and the same model as an API"
-        )
+    """The ledger's traffic as if it came all day, and two weeks of ServeGen's m-large, with reports."""
+    question = Question(api=(API_MODEL,), model="llama-3.3-70b", gpu="h100", gpus=2, precision="fp8")
+    screen.say(f"Llama 3.3 70B on 2×H100 (FP8), against {API_MODEL} and against the same model as an API")
+    sources: tuple[tuple[str, Traffic | LoadShape, str], ...] = (
+        ("This traffic, as if it came all day", own, "plan-of-this-traffic.html"),
+        ("Two weeks of a large service (ServeGen m-large)", servegen_m_large(), "plan.html"),
+    )
+    for title, source, report in sources:
+        found = plan(source, question)
+        found.report(out / report)
+        screen.heading(title)
         show_plan(found, screen)
 
 
 def show_plan(found: Plan, screen: Screen) -> None:
-    """A plan's answer, each verdict, and where owning breaks even."""
-    for line in (found.answer, *found.verdicts, *(against.words for against in found.break_even)):
-        screen.say(f"  {line}")
-    screen.say()
+    """A plan's answer, its options, and where owning breaks even."""
+    screen.say(found.answer)
+    options = [
+        (
+            option.name,
+            f"${option.usd_per_month:,.0f}",
+            str(option.replicas),
+            f"{option.owned_tokens_share:.0%}",
+            "cheapest" if option is found.cheapest else "",
+        )
+        for option in found.options
+    ]
+    screen.table([("option", "$/month", "replicas", "owned tokens", ""), *options])
+    for against in found.break_even:
+        screen.say(against.words)
 
 
 def say_where_to_look(options: DemoOptions, running: Running, screen: Screen) -> None:
