@@ -68,6 +68,7 @@ class Attempt:
     relay: EventRelay | None = None
     _reused = False
     _paused = False
+    _flows = False  # a part of a whole answer is here
     _connection: UpstreamConnection | None = None
     _body: WholeBody | None = None
 
@@ -145,6 +146,9 @@ class Attempt:
             return
         if whole is not None:
             self._whole(whole)
+        else:
+            self._flows = True
+            self._deadline_s = 0.0
 
     def response_closed(self, error: Exception | None) -> None:
         self._connection = None
@@ -158,7 +162,9 @@ class Attempt:
             return
         if self.state is not State.ENDED:
             said = f": {error}" if error else ""
-            self._fail(errors.UPSTREAM_BROKEN, f"{self.place.target.name} closed the connection early{said}")
+            message = f"{self.place.target.name} closed the connection early{said}"
+            stale = self.state is State.SENT and self._reused and not isinstance(error, UpstreamSyntax)
+            self._fail(errors.UPSTREAM_BROKEN, message, stale=stale)
 
     # -- streamed -------------------------------------------------------------------------------------------
 
@@ -182,7 +188,7 @@ class Attempt:
             self._exchange.last_events = out
         elif out and not was_done:
             self._exchange.client.write(out)
-        if relay.ended:
+        if relay.ended or (relay.done and self.head is not None and self.head.length != CHUNKED):
             self._stream_ended(b"")
 
     def _commit(self) -> None:
@@ -266,8 +272,8 @@ class Attempt:
         elif now_s >= self._deadline_s:
             if self.state is State.CONNECTING:
                 self._fail(errors.TIMEOUT_CONNECT, f"no connection within {timeouts.connect_s:g} s")
-            elif self.state is State.COMMITTED:
-                self._fail(errors.TIMEOUT_IDLE, f"no event for {timeouts.idle_s:g} s")
+            elif self.state is State.COMMITTED or self._flows:
+                self._fail(errors.TIMEOUT_IDLE, f"nothing more for {timeouts.idle_s:g} s")
             elif self._exchange.stream:
                 self._fail(errors.TIMEOUT_FIRST_TOKEN, f"no first token within {timeouts.ttft_s:g} s")
 
@@ -277,8 +283,7 @@ class Attempt:
         if connection is not None:
             connection.release(reusable=reusable)
 
-    def _fail(self, fault: Fault, message: str) -> None:
+    def _fail(self, fault: Fault, message: str, *, stale: bool = False) -> None:
         """The target is in trouble. Whether another one may answer instead is the exchange's to say."""
-        stale = self.state is State.SENT and self._reused
         self._end(reusable=False)
         failure.attempt_failed(self._exchange, self, RequestError(fault, message), stale=stale)

@@ -120,7 +120,7 @@ def _move_on(exchange: Exchange, attempt: Attempt, error: RequestError, *, same_
         return
     admitted = exchange.admitted
     assert admitted is not None
-    if not admitted.place.retry_budget.take(time.monotonic()):
+    if not same_target and not admitted.place.retry_budget.take(time.monotonic()):
         exchange.gateway.metrics.retries_refused += 1
         exchange.refuse(error)
         return

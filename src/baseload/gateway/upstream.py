@@ -191,7 +191,10 @@ class Pool:
             receiver.connect_failed(error)
             return
         self.open += 1
-        receiver.connected(connection)
+        if connection.transport.is_closing():
+            receiver.connect_failed(OSError("the connection was closed at once"))
+        else:
+            receiver.connected(connection)
 
     def put(self, connection: UpstreamConnection) -> None:
         """Take a connection back for the next attempt."""
