@@ -25,10 +25,15 @@ def is_running(child: Child) -> bool:
 def test_children_are_stopped_whatever_happens(tmp_path: Path) -> None:
     """An exception in the block ends every child and comes through."""
     started: list[Child] = []
-    with pytest.raises(ZeroDivisionError), Children(tmp_path) as children:
-        started += [children.start("one", *TWIN), children.start("two", *TWIN)]
-        assert [child.event(20)["simulated"] for child in started] == [True, True]
-        raise ZeroDivisionError
+
+    def start_two_and_fail() -> None:
+        with Children(tmp_path) as children:
+            started.extend([children.start("one", *TWIN), children.start("two", *TWIN)])
+            assert [child.event(20)["simulated"] for child in started] == [True, True]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        start_two_and_fail()
     assert not any(is_running(child) for child in started)
 
 

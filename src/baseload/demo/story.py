@@ -213,15 +213,12 @@ async def play_traffic(
     traffic: Traffic, places: Places, running: Running, options: DemoOptions, screen: Screen
 ) -> None:
     """Play it, showing each moment, then what came of it."""
-    real = places.metered is not TWIN and options.real is not None
-    spending = (
-        Spending(nano(options.max_usd), running.price) if real and options.max_usd is not None else None
-    )
+    spending = Spending(nano(options.max_usd), running.price) if options.max_usd is not None else None
     settings = PlaySettings(
         model=MODEL,
         seed=options.seed,
         lengths=places.measured.lengths,
-        ignore_eos=not real,
+        ignore_eos=options.real is None,  # for answers of the traffic's length; providers refuse it
         prices={places.metered.name: running.price},
     )
     gauge = EngineGauge(places.engine_url)
