@@ -50,18 +50,23 @@ class Tokens(Struct, frozen=True, gc=False):
 
 
 class LongContext(Struct, frozen=True, gc=False):
-    """Prices that hold for the whole request once its input exceeds `above` tokens."""
+    """Prices that hold for the whole request once its input exceeds `above` tokens.
+
+    None where the provider names no such price: cached tokens are then charged as this input, written ones
+    as this input or as the short request's `cache_write`, whichever is dearer.
+    """
 
     above: int
     input: int
     output: int
     cached_input: int | None = None
+    cache_write: int | None = None
 
 
 class TokenPrice(Struct, frozen=True):
     """A price per token of a metered target, in nano-dollars per million tokens, with where it comes from.
 
-    `cached_input` and `cache_write` are None where the provider names no such price: cached tokens are then
+    `cached_input` and `cache_write` are None where the provider names no such price: those tokens are then
     charged as input. `source` and `as_of` (ISO date) are shown wherever the price is.
     """
 

@@ -62,18 +62,20 @@ def divide_half_even(numerator: int, denominator: int) -> int:
 def token_cost(tokens: Tokens, price: TokenPrice | None) -> int | None:
     """What these tokens cost at this price, in nano-dollars; None where the price is unknown.
 
-    cost = (uncached·p_in + cached·p_cached + written·p_write + output·p_out) / 1e6, rounded half-even once.
-    Reasoning tokens are part of the output and cost the same.
+    cost = (uncached·p_in + cached·p_cached + written·p_write + output·p_out) / 1e6, rounded half-even once,
+    each price of the tier that the whole input falls in. Reasoning tokens are part of the output and cost
+    the same.
     """
     if price is None:
         return None
-    p_in, p_out, p_cached = price.input, price.output, price.cached_input
+    p_in, p_out, p_cached, p_write = price.input, price.output, price.cached_input, price.cache_write
     tier = price.long_context
     if tier is not None and tokens.input > tier.above:
         p_in, p_out, p_cached = tier.input, tier.output, tier.cached_input
+        p_write = max(p_in, p_write or 0) if tier.cache_write is None else tier.cache_write
     total = (tokens.input - tokens.cached_input - tokens.cache_write) * p_in + tokens.output * p_out
     if tokens.cached_input:
         total += tokens.cached_input * (p_in if p_cached is None else p_cached)
     if tokens.cache_write:
-        total += tokens.cache_write * (p_in if price.cache_write is None else price.cache_write)
+        total += tokens.cache_write * (p_in if p_write is None else p_write)
     return divide_half_even(total, MILLION)

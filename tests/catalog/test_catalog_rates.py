@@ -64,6 +64,15 @@ def test_long_prompts_have_their_own_price() -> None:
     assert tier == LongContext(200_000, 2_500_000_000, 15_000_000_000, 250_000_000)
 
 
+def test_long_prompts_write_caches_at_their_own_price() -> None:
+    """Claude Sonnet 4.5 doubles above 200,000 input tokens, tokens written to a cache too."""
+    price = known("anthropic", "claude-sonnet-4-5")
+    assert price.cache_write == 3_750_000_000
+    assert price.long_context == LongContext(
+        200_000, 6_000_000_000, 22_500_000_000, 600_000_000, cache_write=7_500_000_000
+    )
+
+
 def test_a_price_by_the_hour_is_the_dearest() -> None:
     """DeepSeek's day and night prices: nothing is booked below its cost, and the source says so."""
     chat = known("deepseek", "deepseek-chat", date(2025, 6, 1))

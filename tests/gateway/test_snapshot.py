@@ -99,7 +99,7 @@ def test_a_written_price_replaces_the_catalogs() -> None:
     """Every part of it, the long-context tier too; the catalog is not asked then."""
     price = (
         "{input: 2.25, output: 9, cached_input: 1.125, cache_write: 3, source: contract, as_of: 2026-10-01, "
-        "long_context: {above: 200k, input: 4.5, output: 18}}"
+        "long_context: {above: 200k, input: 4.5, output: 18, cache_write: 6}}"
     )
     config = read(("key: ${KEY}", f"key: ${{KEY}}, price: {price}"))
     expected = TokenPrice(
@@ -107,7 +107,7 @@ def test_a_written_price_replaces_the_catalogs() -> None:
         9_000_000_000,
         1_125_000_000,
         3_000_000_000,
-        LongContext(200_000, 4_500_000_000, 18_000_000_000),
+        LongContext(200_000, 4_500_000_000, 18_000_000_000, cache_write=6_000_000_000),
         "contract",
         "2026-10-01",
     )

@@ -28,7 +28,7 @@ class ListedPrice(Struct, frozen=True):
     """One row of the frozen table: the price on demand and, where they are listed, the other ways to buy it.
 
     `channel` is how the source names the seller ("bedrock_converse"), `page` the seller's own price page.
-    A long-context price names no cached one: cached tokens of such requests count as input, from above.
+    A long-context price here names none for cached or written tokens: see `LongContext` for how they count.
     """
 
     channel: str

@@ -92,7 +92,7 @@ def _weight(price: types.ModelPrice) -> Decimal:
 def _token_price(price: types.ModelPrice, source: str, on: date) -> TokenPrice:
     starts = [
         rate.tiers[0].start
-        for rate in (price.input_mtok, price.output_mtok, price.cache_read_mtok)
+        for rate in (price.input_mtok, price.output_mtok, price.cache_read_mtok, price.cache_write_mtok)
         if isinstance(rate, types.TieredPrices) and rate.tiers
     ]
     long_context = None
@@ -102,6 +102,7 @@ def _token_price(price: types.ModelPrice, source: str, on: date) -> TokenPrice:
             input=nano(_top(price.input_mtok)),
             output=nano(_top(price.output_mtok)),
             cached_input=None if price.cache_read_mtok is None else nano(_top(price.cache_read_mtok)),
+            cache_write=None if price.cache_write_mtok is None else nano(_top(price.cache_write_mtok)),
         )
     return TokenPrice(
         input=nano(_base(price.input_mtok)),

@@ -114,6 +114,8 @@ class LongContextSection(Section):
     """USD per million output tokens."""
     cached_input: Usd | None = Field(default=None, examples=["1.25"])
     """USD per million cached input tokens; not written: as input."""
+    cache_write: Usd | None = Field(default=None, examples=["7.50"])
+    """USD per million input tokens written to a cache; not written: as input, not below a short request's."""
 
 
 class PriceSection(Section):
