@@ -206,7 +206,9 @@ def _price(read: Config, name: str, rates: RateTable) -> TokenPrice | None:
         written.output,
         written.cached_input,
         written.cache_write,
-        LongContext(tier.above, tier.input, tier.output, tier.cached_input, tier.cache_write) if tier else None,
+        None
+        if tier is None
+        else LongContext(tier.above, tier.input, tier.output, tier.cached_input, tier.cache_write),
         written.source,
         written.as_of or "",
     )
