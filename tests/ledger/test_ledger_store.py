@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import pytest
 
+from baseload.core import Outcome
 from baseload.errors import EnvironmentProblem, UnknownName
 from baseload.ledger.database import connect
 from baseload.ledger.export import Format, export, format_of
@@ -135,14 +136,35 @@ def test_a_request_is_shown_with_all_its_attempts(store: Store) -> None:
 
 
 def test_a_request_is_traffic_once(store: Store, start_ns: int) -> None:
-    """Each request arrives once, when it first came, with what was counted or else estimated."""
+    """Each served request arrives once, when it first came, with what was booked; others are counted."""
     second = 1_000_000_000
     assert [arrival for batch in store.arrivals() for arrival in batch] == [
         Arrival(start_ns, "chat", "shop", 140, 40, 200),
         Arrival(start_ns + second, "chat", "lab", 140, 40, 200),
         Arrival(start_ns + 2 * second, "chat", "shop", 100, 0, 50),
-        Arrival(start_ns + 4 * second, "chat", "shop", 140, 0, 220),
     ]
+    assert store.unserved() == {"unknown": 1}
+    assert store.unserved(Filter(tenant="lab")) == {}
+
+
+@pytest.mark.parametrize("outcome", [outcome.value for outcome in Outcome])
+@pytest.mark.parametrize("output_tokens", [0, 7])
+def test_a_request_is_traffic_or_named_as_unserved(
+    tmp_path: Path, begin: Begins, end: Ends, outcome: str, output_tokens: int
+) -> None:
+    """Whatever the last outcome, each request is on exactly one side; tokens produced decide, if cut."""
+    with closing(Journal.open(tmp_path / "journal")) as journal:
+        journal.begin(begin("r1"))
+        journal.end(end("r1", outcome="failed"))
+        journal.begin(begin("r1", 2))
+        journal.end(end("r1", 2, outcome=outcome, usage=Usage(100, 0, 0, output_tokens, 0)))
+    with closing(Follower(tmp_path / "journal", tmp_path / "ledger.sqlite")) as follower:
+        follower.run_pass()
+    with Store(tmp_path / "ledger.sqlite") as store:
+        served = sum(len(batch) for batch in store.arrivals())
+        unserved = store.unserved()
+    takes_serving = outcome == "completed" or (outcome in ("client_gone", "cut") and output_tokens > 0)
+    assert (served, unserved) == ((1, {}) if takes_serving else (0, {outcome: 1}))
 
 
 def test_the_named_columns_are_the_tables(tmp_path: Path) -> None:

@@ -17,6 +17,13 @@ from baseload.traffic.read import Format, detect, read_traffic
 
 START_NS = 1_795_334_400_000_000_000
 SECOND_NS = 1_000_000_000
+NOT_SERVED = [
+    ("failed", Usage()),
+    ("failed", Usage(50)),
+    ("rejected", Usage()),
+    ("client_gone", Usage(140, 0, 0, 0, 0, True)),
+    ("cut", Usage(140)),
+]
 
 
 def begin(request_id: str, at_s: int, *, attempt: int = 1, tenant: str = "shop") -> Begin:
@@ -41,7 +48,7 @@ def end(request_id: str, at_s: int, outcome: str, usage: Usage, *, attempt: int 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data folder: one request of one attempt, one of two, one refused."""
+    """A data folder: one request of one attempt, one of two, one refused; others not served."""
     journal = Journal.open(journal_directory(tmp_path))
     journal.begin(begin("a", 10))
     journal.end(end("a", 12, "completed", Usage(140, 40, 0, 200, 0)))
@@ -49,6 +56,10 @@ def data(tmp_path: Path) -> Path:
     journal.end(end("b", 12, "failed", Usage()))
     journal.begin(begin("b", 13, attempt=2, tenant="lab"))
     journal.end(end("b", 14, "client_gone", Usage(70, 0, 0, 5, 0, True), attempt=2))
+    for place, (outcome, usage) in enumerate(NOT_SERVED):
+        journal.begin(begin(f"u{place}", 20))
+        journal.end(end(f"u{place}", 21, outcome, usage))
+    journal.begin(begin("running", 20))
     journal.refuse(
         Refusal("c", START_NS + 15 * SECOND_NS, "shop", "k1", "chat", "rate_limit_exceeded", 429, "client")
     )
@@ -58,7 +69,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_every_request_is_one_row_however_many_attempts(data: Path) -> None:
-    """Arrival of the first attempt, tokens of the last; refused requests are counted in words only."""
+    """Arrival of the first attempt, tokens of the last; nobody's estimates are taken for tokens."""
     traffic = read_traffic(data)
     assert traffic.start_ns == START_NS + 10 * SECOND_NS
     assert traffic.arrival_s.tolist() == [0.0, 1.0]
@@ -67,7 +78,18 @@ def test_every_request_is_one_row_however_many_attempts(data: Path) -> None:
     assert traffic.output_tokens.tolist() == [200, 5]
     assert [traffic.tenants[code] for code in traffic.tenant] == ["shop", "lab"]
     assert traffic.models == ("chat",)
-    assert traffic.notes == ("1 more requests were refused with rate_limit_exceeded",)
+
+
+def test_requests_that_were_not_served_are_counted_in_words_only(data: Path) -> None:
+    """However they ended: a plan sized by them would buy serving that nobody got."""
+    assert read_traffic(data).notes == (
+        "2 more requests are left out: every attempt failed",
+        "1 more requests are left out: the client went away before the first token",
+        "1 more requests are left out: cut off before the first token",
+        "1 more requests are left out: the target rejected them",
+        "1 more requests are left out: how they ended is unknown",
+        "1 more requests were refused with rate_limit_exceeded",
+    )
 
 
 def test_a_ledger_is_known_by_folder_and_by_file(data: Path) -> None:

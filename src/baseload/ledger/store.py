@@ -137,9 +137,9 @@ class OwnedTotals(Struct, frozen=True):
 
 
 class Arrival(NamedTuple):
-    """A request as traffic: what was asked, not what it took to answer.
+    """A request as traffic: when it first came, and the tokens that its last attempt was booked with.
 
-    Tokens are those counted where an attempt was answered, else the estimates made when it was sent.
+    Input nobody counted is the estimate made when the request was sent.
     """
 
     at_ns: int
@@ -157,13 +157,21 @@ _ARRIVALS = """
         model,
         tenant,
         CASE WHEN input_tokens > 0 THEN input_tokens ELSE input_estimate END,
-        coalesce(cached_input_tokens, 0),
-        CASE WHEN outcome IN ('completed', 'client_gone', 'cut') THEN output_tokens ELSE output_estimate END
+        cached_input_tokens,
+        output_tokens
     FROM attempts
-    WHERE began_ns IS NOT NULL AND NOT EXISTS (
-        SELECT 1 FROM attempts AS later
-        WHERE later.request_id = attempts.request_id AND later.attempt > attempts.attempt)
 """
+
+_LAST = """began_ns IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM attempts AS later
+    WHERE later.request_id = attempts.request_id AND later.attempt > attempts.attempt)
+"""
+"""The attempt that decided how its request ended."""
+
+_PRODUCED = """coalesce(
+    outcome = 'completed' OR (outcome IN ('client_gone', 'cut') AND output_tokens > 0), FALSE)
+"""
+"""Whether the attempt took serving: a target answered it, with a part at least."""
 
 
 class Damage(NamedTuple):
@@ -218,13 +226,28 @@ class Store:
         return self._batches(f"SELECT {columns} FROM attempts WHERE {where} ORDER BY began_ns", values)
 
     def arrivals(self, only: Filter = EVERYTHING) -> Iterator[list[Arrival]]:
-        """The requests that came, one each however many attempts it took, in batches.
+        """The requests that were served, one each however many attempts it took, in batches.
 
-        Nearly in order of arrival: by the begin of the last attempt. Refused requests are not among them.
+        Served is one whose last attempt completed, or produced tokens before it was cut or its client went
+        away: the others took no serving that a plan should count (see `unserved` and `refusals`). Nearly in
+        order of arrival: by the begin of the last attempt.
         """
         where, values = only.where()
-        for rows in self._batches(f"{_ARRIVALS} AND {where} ORDER BY began_ns", values):
+        sql = f"{_ARRIVALS} WHERE {_LAST} AND {_PRODUCED} AND {where} ORDER BY began_ns"
+        for rows in self._batches(sql, values):
             yield [Arrival._make(row) for row in rows]
+
+    def unserved(self, only: Filter = EVERYTHING) -> dict[str, int]:
+        """How many requests with attempts are not in `arrivals`, by their last outcome; most first.
+
+        `running` is one that has not ended yet.
+        """
+        where, values = only.where()
+        sql = (
+            f"SELECT {GROUPS['outcome']}, count(*) FROM attempts"
+            f" WHERE {_LAST} AND NOT {_PRODUCED} AND {where} GROUP BY 1 ORDER BY 2 DESC, 1"
+        )
+        return dict(self._db.execute(sql, values))
 
     def totals(self, by: Sequence[str] = (), only: Filter = EVERYTHING) -> list[Totals]:
         """Sums over attempts, grouped by names of `GROUPS`; raises UnknownName for another."""
