@@ -120,12 +120,16 @@ class Route:
         if ask.only is not None or tried or (ask.context_tokens or tokens) > lane.smallest_context:
             lane = self._narrow(lane, ask, tried)
 
-        metered, metered_price, money, reference = _cheapest(lane.metered, ask, now_s)
-        if metered is None:
-            reference = self._default_reference
         owned, x, ttft_s, tpot_s = _least_pressed(lane.owned, ask, now_s)
+        if owned is not None and x <= 1.0:  # f(x) <= 1: no metered price can be below
+            metered, metered_price, money = None, math.inf, 0.0
+            reference = _reference(lane.metered, ask, now_s)
+        else:
+            metered, metered_price, money, reference = _cheapest(lane.metered, ask, now_s)
+        if reference == math.inf:
+            reference = self._default_reference
         owned_price = reference * congestion_share(x if x < MOST_PRESSURE else MOST_PRESSURE)
-        if owned is not None and (owned_price < metered_price or (owned_price == metered_price and x <= 1.0)):
+        if owned is not None and owned_price < metered_price:
             reason = Reason.OWNED
             if tried or ask.only is not None:
                 reason = _reason(lane, ask, tried, reason)
@@ -193,6 +197,24 @@ def choose(
 ) -> Choice:
     """`Route.choose` for a single question; whoever asks more than once keeps the `Route`."""
     return Route(model, loads).choose(ask, now_s, tried)
+
+
+def _reference(options: tuple[Metered, ...], ask: Ask, now_s: float) -> float:
+    """The lowest money among the metered targets that could take the request now; infinite without one."""
+    reference = math.inf
+    input_tokens, output_tokens, cached = ask.input_tokens, ask.output_tokens, ask.cached
+    for metered in options:
+        load = metered.load
+        if load.health.shut_until_s > now_s or not metered.known:
+            continue
+        cached_tokens = 0 if cached is None else cached.get(metered.name, 0)
+        money = metered.money(input_tokens, cached_tokens, output_tokens)
+        if money < reference and (
+            load.quota is None
+            or load.quota.use(now_s, input_tokens + output_tokens, load.running + load.waiting) <= 1.0
+        ):
+            reference = money
+    return reference
 
 
 def _cheapest(

@@ -170,25 +170,33 @@ class Gate:
         Raises RequestError (RATE_LIMITED, CONCURRENCY_LIMITED, TOO_LARGE_FOR_LIMIT) naming the limit and
         whose it is, with the time after which the same request passes.
         """
-        for gcra in self._requests:
-            if gcra.tat_s - now_s > gcra.capacity_s - gcra.interval_s:
-                raise self._refusal(tokens, now_s)
-        for gcra in self._tokens:
-            backlog_s = gcra.tat_s - now_s
-            if (backlog_s if backlog_s > 0.0 else 0.0) + tokens * gcra.interval_s > gcra.capacity_s:
-                raise self._refusal(tokens, now_s)
-        for meter in self._concurrent:
-            if meter.running >= meter.concurrent:  # type: ignore[operator]  # only meters with a limit
-                raise self._refusal(tokens, now_s)
+        over = False  # all is taken in one pass; the rare refusal gives it back
         for gcra in self._requests:
             tat_s = gcra.tat_s
-            gcra.tat_s = (tat_s if tat_s > now_s else now_s) + gcra.interval_s
+            gcra.tat_s = tat_s = (tat_s if tat_s > now_s else now_s) + gcra.interval_s
+            if tat_s - now_s > gcra.capacity_s:
+                over = True
         for gcra in self._tokens:
             tat_s = gcra.tat_s
-            gcra.tat_s = (tat_s if tat_s > now_s else now_s) + tokens * gcra.interval_s
+            gcra.tat_s = tat_s = (tat_s if tat_s > now_s else now_s) + tokens * gcra.interval_s
+            if tat_s - now_s > gcra.capacity_s:
+                over = True
         for meter in self._concurrent:
             meter.running += 1
+            if meter.running > meter.concurrent:  # type: ignore[operator]  # only meters with a limit
+                over = True
+        if over:
+            self._give_back(tokens)
+            raise self._refusal(tokens, now_s)
         return Grant(self._tokens, self._concurrent, tokens)
+
+    def _give_back(self, tokens: int) -> None:
+        for gcra in self._requests:
+            gcra.give_back(1)
+        for gcra in self._tokens:
+            gcra.give_back(tokens)
+        for meter in self._concurrent:
+            meter.running -= 1
 
     def _refusal(self, tokens: int, now_s: float) -> RequestError:
         """The refusal of the limit that keeps this request out longest."""
@@ -222,7 +230,7 @@ class Gate:
                     shown, least = gcra, left
             reset_s = shown.tat_s - now_s
             reset = duration(reset_s).encode() if reset_s > 0.0 else b"0s"
-            lines += template % (shown.per_minute, shown.remaining(now_s), reset)
+            lines += template % (shown.per_minute, int(least + 1e-9) if least > 0.0 else 0, reset)
         return lines
 
 
