@@ -17,6 +17,9 @@ BOUND_MARGIN = 1.2
 LEARNED_ANSWERS = 20
 """Answers after which a model's own quantile is believed."""
 
+SAMPLED_AFTER = 1024
+"""Answers after which only every fourth one is taken in."""
+
 _PRIOR_TOKENS = 2000.0
 _REMEMBERED_TOKENS = 1_000_000.0
 _SMOOTHING = 0.02
@@ -65,9 +68,10 @@ class Quantile:
 class TokenEstimate:
     """What is known of one model's requests; `learn` from every settled answer, ask before the next."""
 
-    __slots__ = ("_bytes", "_output", "_p99", "_quantile", "_since_p99", "_tokens")
+    __slots__ = ("_answers", "_bytes", "_output", "_p99", "_quantile", "_since_p99", "_tokens")
 
     def __init__(self) -> None:
+        self._answers = 0
         self._bytes = PRIOR_BYTES_PER_TOKEN * _PRIOR_TOKENS
         self._tokens = _PRIOR_TOKENS
         self._output = float(DEFAULT_OUTPUT_TOKENS)
@@ -81,15 +85,23 @@ class TokenEstimate:
         return self._bytes / self._tokens
 
     def learn(self, body_bytes: int, input_tokens: int, output_tokens: int) -> None:
-        """Take in the usage that an upstream reported for a completed request."""
+        """Take in the usage that an upstream reported for a completed request.
+
+        Once `SAMPLED_AFTER` answers are known, every fourth one is taken in, for four.
+        """
+        self._answers += 1
+        many = 1
+        if self._answers > SAMPLED_AFTER:
+            if self._answers & 3:
+                return
+            many = 4
         if input_tokens > 0:
-            self._bytes += body_bytes
-            self._tokens += input_tokens
+            self._bytes += many * body_bytes
+            self._tokens += many * input_tokens
             if self._tokens > _REMEMBERED_TOKENS:
                 self._bytes /= 2.0
                 self._tokens /= 2.0
-        answers = self._quantile.total
-        weight = _SMOOTHING if answers >= 1.0 / _SMOOTHING else 1.0 / (answers + 1)
+        weight = many * _SMOOTHING if self._answers > 1.0 / _SMOOTHING else 1.0 / self._answers
         self._output += weight * (output_tokens - self._output)
         self._quantile.add(output_tokens)
         self._since_p99 += 1
