@@ -53,7 +53,7 @@ def ask(running: Running, *, stream: bool = True, headers: str = "", most: int =
             "stream_options": {"include_usage": True},
         }
     ).encode()
-    headers += f"connection: close\r\ncontent-length: {len(body)}\r\n"
+    headers += f"host: t\r\nconnection: close\r\ncontent-length: {len(body)}\r\n"
     head = f"POST /v1/chat/completions HTTP/1.1\r\n{headers}\r\n"
     read, end = b"", "closed"
     try:
@@ -258,7 +258,7 @@ def test_an_endless_answer_waits_for_its_reader(twin: Running) -> None:
         connection.connect(("127.0.0.1", twin.port))
         body = b'{"model":"m","messages":[{"role":"user","content":"hi"}]}'
         connection.sendall(
-            b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-length: %d\r\n\r\n" % len(body) + body
         )
         deadline = time.monotonic() + 5
         while not twin.served().open:
@@ -347,7 +347,9 @@ def test_a_client_may_reset_too(twin: Running) -> None:
     twin.faults("slow=1")
     connection = socket.create_connection(("127.0.0.1", twin.port), timeout=5)
     body = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"[twin output=50]"}]}'
-    connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+    connection.sendall(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    )
     assert connection.recv(100)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()

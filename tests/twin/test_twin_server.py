@@ -100,6 +100,21 @@ def test_everything_says_it_is_simulated(engine: Running) -> None:
     assert json.loads(get(engine, "/health"))["simulated"] is True
 
 
+def test_a_body_held_back_is_asked_for(engine: Running) -> None:
+    """Expect: 100-continue is answered at once, and the request then as any other."""
+    body = json.dumps({"model": "m", "messages": say("[twin output=1]")}).encode()
+    fields = f"host: t\r\nexpect: 100-continue\r\nconnection: close\r\ncontent-length: {len(body)}"
+    with socket.create_connection(("127.0.0.1", engine.port), timeout=5) as connection:
+        connection.sendall(f"POST /v1/chat/completions HTTP/1.1\r\n{fields}\r\n\r\n".encode())
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        read = b""
+        while data := connection.recv(65536):
+            read += data
+    assert read.startswith(b"HTTP/1.1 200 OK")
+    assert b'"completion_tokens":1' in read
+
+
 def test_time_to_first_token_grows_with_the_queue() -> None:
     """The capacity model's timing: a third request at two slots waits until one of them ends."""
     with start(TwinConfig(models=("m",), step=STEP, speed=5.0)) as running:
@@ -164,8 +179,11 @@ def test_running_usage_is_what_was_delivered(engine: Running) -> None:
 def test_requests_on_one_connection_are_answered_in_turn(engine: Running) -> None:
     """Pipelined requests get their answers one after another on the same connection."""
     body = json.dumps({"model": "m", "messages": say("[twin output=1]")}).encode()
-    one = f"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
-    last = b"GET /health HTTP/1.1\r\nconnection: close\r\n\r\n"
+    one = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: t\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    last = b"GET /health HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", engine.port), timeout=5) as connection:
         connection.sendall(one + one + last)
         read = b""

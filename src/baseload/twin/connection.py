@@ -8,9 +8,10 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from baseload.errors import RequestError
 from baseload.twin.exchange import JSON_TYPE, SIMULATED, Exchange
 from baseload.twin.faults import FaultKind
-from baseload.twin.http import BadRequest, Request, RequestParser, head
+from baseload.twin.http import CONTINUE, Request, RequestParser, head
 from baseload.twin.openai import Endpoint, error_body
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class Connection(asyncio.Protocol):
         while self._exchange is None and self._transport is not None and not self._transport.is_closing():
             request = self._guarded(self._parser.next)
             if request is None:
+                if self._parser.awaits_go_ahead():
+                    self.write(CONTINUE)
                 return
             if request.method == "POST" and request.path in MODEL_CALLS:
                 self._exchange = Exchange(self._twin, self, request, self._twin.serial())
@@ -129,11 +132,12 @@ class Connection(asyncio.Protocol):
         """Parse; what is no HTTP is answered with its status and ends the connection."""
         try:
             return read()
-        except BadRequest as problem:
-            body = error_body(problem.status, problem.message, self._twin.limits.dialect)
+        except RequestError as problem:
+            status = problem.fault.status
+            body = error_body(status, problem.message, self._twin.limits.dialect)
             length = str(len(body))
             headers = {"content-type": JSON_TYPE, "content-length": length, "connection": "close"}
-            self.write(head(problem.status, headers) + body)
+            self.write(head(status, headers) + body)
             self.close()
             return None
 

@@ -152,7 +152,7 @@ class Exchange:
 
     def _send_stream_head(self) -> None:
         headers = {"content-type": SSE_TYPE, "cache-control": "no-cache"}
-        self._chunked = self.request.version != "HTTP/1.0"
+        self._chunked = self.request.minor == 1
         if (length := self._behaviour.stream_length()) is not None:
             self._chunked = False
             headers["content-length"] = str(length)

@@ -1,7 +1,7 @@
-"""The little HTTP/1.1 a twin speaks: requests read whole, responses written as bytes that faults can bend.
+"""The HTTP/1.1 a twin speaks: requests read whole and strictly, responses as bytes that faults can bend.
 
-It serves clients under test, so it is plain rather than strict: framing is by Content-Length or chunks, and
-what it cannot read is a BadRequest with a status.
+A twin stands where a real upstream would, so it is as strict as one may be (`wire.http1`): a client that
+frames a request badly learns it here.
 """
 
 from __future__ import annotations
@@ -10,30 +10,32 @@ from http import HTTPStatus
 
 from msgspec import Struct
 
-HEAD_MOST_BYTES = 64 * 1024
+from baseload import errors
+from baseload.errors import RequestError
+from baseload.wire.http1 import (
+    CHUNKED,
+    MAX_HEAD,
+    ChunkedReader,
+    ChunkSyntax,
+    RequestHead,
+    parse_request_head,
+    partial_head_fault,
+)
+
 BODY_MOST_BYTES = 64 * 1024 * 1024
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
 
-class BadRequest(Exception):
-    """The bytes are no request; the connection ends with this status."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
 class Request(Struct):
-    """One request, body and all; header names in lower case."""
+    """One request, body and all; header names in lower case. `minor` is that of HTTP/1."""
 
     method: str
     path: str
-    query: str
     headers: dict[str, str]
     body: bytes
     keep_alive: bool
-    version: str
+    minor: int
 
 
 class RequestParser:
@@ -41,53 +43,60 @@ class RequestParser:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._head: Request | None = None
-        self._length: int | None = 0
+        self._checked = 0  # bytes of the buffer known to be the beginning of a good head
+        self._head: RequestHead | None = None  # of the request whose body is on its way
+        self._chunks: ChunkedReader | None = None
+        self._go_ahead = False
 
     def feed(self, data: bytes) -> None:
-        """Add what arrived. Raises BadRequest once more is held than any request may have."""
+        """Add what arrived. Raises RequestError once more is held than any request may have."""
         self._buffer += data
-        if len(self._buffer) > HEAD_MOST_BYTES + 2 * BODY_MOST_BYTES:
-            raise BadRequest(413, "too much at once")
+        if len(self._buffer) > MAX_HEAD + 2 * BODY_MOST_BYTES:
+            raise RequestError(errors.BODY_TOO_LARGE, "too much at once")
 
     def next(self) -> Request | None:
-        """The next whole request, None while it is incomplete. Raises BadRequest."""
-        if self._head is None and not self._read_head():
-            return None
+        """The next whole request, None while it is incomplete. Raises RequestError."""
+        if self._head is None and self._buffer:
+            self._head = self._read_head()
         head = self._head
-        assert head is not None
-        body = self._chunked_body() if self._length is None else self._plain_body(self._length)
+        if head is None:
+            return None
+        body = self._plain_body(head.length) if self._chunks is None else self._chunked_body(self._chunks)
         if body is None:
             return None
-        head.body = body
-        self._head = None
-        return head
+        self._head = self._chunks = None
+        self._go_ahead = False
+        headers = {name.decode(): value.decode("latin-1") for name, value in head.fields.items()}
+        return Request(head.method.decode(), head.path.decode(), headers, body, head.keep_alive, head.minor)
 
-    def _read_head(self) -> bool:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._buffer) > HEAD_MOST_BYTES:
-                raise BadRequest(431, "headers too large")
-            return False
-        text = self._buffer[:end].decode("latin-1")
-        del self._buffer[: end + 4]
-        first, *lines = text.split("\r\n")
-        try:
-            method, target, version = first.split(" ")
-            headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines)}
-            length = int(headers.get("content-length", "0"))
-        except ValueError:
-            raise BadRequest(400, "not an HTTP/1.1 request") from None
-        if not version.startswith("HTTP/1.") or length < 0:
-            raise BadRequest(400, "not an HTTP/1.1 request")
-        if length > BODY_MOST_BYTES:
-            raise BadRequest(413, "body too large")
-        path, _, query = target.partition("?")
-        connection = headers.get("connection", "").lower()
-        keep_alive = connection != "close" if version != "HTTP/1.0" else connection == "keep-alive"
-        self._length = None if "chunked" in headers.get("transfer-encoding", "").lower() else length
-        self._head = Request(method, path, query, headers, b"", keep_alive, version)
-        return True
+    def awaits_go_ahead(self) -> bool:
+        """Whether the client holds the body back until it reads CONTINUE (RFC 9110 section 10.1.1).
+
+        True once per request: who asks sends it.
+        """
+        told, self._go_ahead = self._go_ahead, False
+        return told
+
+    def _read_head(self) -> RequestHead | None:
+        buffer = self._buffer
+        if buffer.startswith(b"\r\n"):
+            del buffer[:2]  # RFC 9112 section 2.2: an empty line before a request is ignored
+            self._checked = 0
+        end = buffer.find(b"\r\n\r\n", max(self._checked - 3, 0)) + 4
+        if not 4 <= end <= MAX_HEAD:
+            fault = partial_head_fault(bytes(buffer[: MAX_HEAD + 1]), self._checked)
+            if fault is not None:
+                raise fault
+            self._checked = len(buffer)
+            return None
+        head = parse_request_head(bytes(buffer[:end]))
+        if head.length > BODY_MOST_BYTES:
+            raise RequestError(errors.BODY_TOO_LARGE, f"the body is larger than {BODY_MOST_BYTES} bytes")
+        del buffer[:end]
+        self._checked = 0
+        self._chunks = ChunkedReader(BODY_MOST_BYTES) if head.length == CHUNKED else None
+        self._go_ahead = head.expects_continue and not buffer
+        return head
 
     def _plain_body(self, length: int) -> bytes | None:
         if len(self._buffer) < length:
@@ -96,32 +105,15 @@ class RequestParser:
         del self._buffer[:length]
         return body
 
-    def _chunked_body(self) -> bytes | None:
-        """The body if all its chunks are here: read from the start each time, which short bodies afford."""
-        buffer, at, parts = self._buffer, 0, []
-        while True:
-            line_end = buffer.find(b"\r\n", at)
-            if line_end < 0:
-                return None
-            try:
-                size = int(bytes(buffer[at:line_end]).split(b";")[0], 16)
-            except ValueError:
-                raise BadRequest(400, "a bad chunk size") from None
-            at = line_end + 2
-            if size == 0:
-                break
-            if len(buffer) < at + size + 2:
-                return None
-            parts.append(bytes(buffer[at : at + size]))
-            at += size + 2
-        end = buffer.find(b"\r\n", at)  # trailers, if any, are dropped
-        while end > at:
-            at = end + 2
-            end = buffer.find(b"\r\n", at)
-        if end < 0:
-            return None
-        del buffer[: end + 2]
-        return b"".join(parts)
+    def _chunked_body(self, chunks: ChunkedReader) -> bytes | None:
+        try:
+            used = chunks.feed(bytes(self._buffer))
+        except ChunkSyntax as problem:
+            raise RequestError(errors.BAD_REQUEST_SYNTAX, str(problem)) from None
+        except OverflowError as problem:
+            raise RequestError(errors.BODY_TOO_LARGE, str(problem)) from None
+        del self._buffer[:used]
+        return bytes(chunks.body) if chunks.done else None
 
 
 def head(status: int, headers: dict[str, str]) -> bytes:
