@@ -1,6 +1,6 @@
 """CPU of the gateway per request and per chunk, as ratios to nginx in the same run.
 
-    .venv/bin/python bench/gateway.py [--rounds 3] [--seconds 4] [--phases cpu,big,chunks,transit,memory,rate]
+    .venv/bin/python bench/gateway.py [--rounds 3] [--seconds 4] [--phases cpu,big,tls,chunks]
 
 Uses the harness beside the repository (../shared/bench/gateway): a cheap upstream and a load generator in C
 on one core, the measured program alone on the other. nginx and baseload are measured in turns; a ratio is
@@ -19,20 +19,25 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
+
+from tls_upstream import over_tls, tls_front
 
 HERE = Path(__file__).resolve().parent
 HARNESS = HERE.parent.parent / "shared" / "bench" / "gateway" / "gwbench.py"
 GATEWAY_CORE, LOAD_CORE = 0, 1
-PHASES = ("cpu", "big", "chunks", "transit", "rate", "memory")
+PHASES = ("cpu", "big", "tls", "chunks", "transit", "rate", "memory")
 
 # phase -> (what, unit, bar for baseload / nginx; None where only shown)
 BARS: dict[str, tuple[str, float | None]] = {
     "us_per_request": ("CPU us per request, gateway process", 3.5),
     "us_per_request_tree": ("CPU us per request, with ingest", 5.0),
     "us_per_big_request": ("CPU us per request, 32 KB prompt", None),
+    "us_per_tls_request": ("CPU us per request, TLS to the upstream", None),
     "us_per_chunk": ("CPU us per chunk, 20,000 chunks/s", 1.5),
 }
 
@@ -111,10 +116,12 @@ class Measure:
             phase, (100, 20)
         )
         log = os.path.join(h.CACHE, f"{name}.log")
-        with (
-            h.Mock(LOAD_CORE, chunks=chunks, interval=interval, key=h.UPSTREAM_KEY),
-            h.Gateway(spec, GATEWAY_CORE, log) as gateway,
-        ):
+        with ExitStack() as stack:
+            stack.enter_context(h.Mock(LOAD_CORE, chunks=chunks, interval=interval, key=h.UPSTREAM_KEY))
+            if phase == "tls":
+                folder = Path(stack.enter_context(TemporaryDirectory()))
+                spec = over_tls(spec, folder, stack.enter_context(tls_front(h, folder, LOAD_CORE)))
+            gateway = stack.enter_context(h.Gateway(spec, GATEWAY_CORE, log))
             found: dict[str, float] = getattr(self, f"_{phase}")(gateway)
             return found
 
@@ -135,6 +142,11 @@ class Measure:
         r = self._load(gateway, ["--conns", 32, "--prompt-bytes", 32768], 1)
         _no_errors(r)
         return {"us_per_big_request": 1e6 * self._own_s(gateway, r) / r["requests"]}
+
+    def _tls(self, gateway: Any) -> dict[str, float]:
+        r = self._load(gateway, ["--conns", 32], 1)
+        _no_errors(r)
+        return {"us_per_tls_request": 1e6 * self._own_s(gateway, r) / r["requests"]}
 
     def _chunks(self, gateway: Any) -> dict[str, float]:
         r = self._load(gateway, ["--stream", "--conns", 200, "--ramp", 2], 4)
