@@ -1,6 +1,6 @@
 """CPU of the gateway per request and per chunk, as ratios to nginx in the same run.
 
-    .venv/bin/python bench/gateway.py [--rounds 3] [--seconds 4] [--phases cpu,big,tls,chunks]
+    .venv/bin/python -m bench.gateway [--rounds 3] [--seconds 4] [--phases cpu,big,tls,chunks]
 
 Uses the harness beside the repository (../shared/bench/gateway): a cheap upstream and a load generator in C
 on one core, the measured program alone on the other. nginx and baseload are measured in turns; a ratio is
@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
-from tls_upstream import over_tls, tls_front
+from bench.tls_upstream import over_tls, tls_front
 
 HERE = Path(__file__).resolve().parent
 HARNESS = HERE.parent.parent / "shared" / "bench" / "gateway" / "gwbench.py"
