@@ -9,9 +9,9 @@ import pytest
 
 from baseload.core import StepTime
 from baseload.demo.load import (
-    MEAN_SATURATION,
     MOST_INPUT_TOKENS,
     MOST_OUTPUT_TOKENS,
+    TRACE_SATURATION,
     shipped_traffic,
     small,
     trace_traffic,
@@ -39,16 +39,16 @@ def test_a_full_engine_serves_one_request_per_mean_room() -> None:
     assert full_rate(one) == pytest.approx(1 / room_s, rel=1e-6)
 
 
-def test_the_shipped_hour_passes_the_engines_limit_and_comes_back() -> None:
-    """Load begins below what the engine serves, is above it for a good while, and ends below."""
+@pytest.mark.parametrize("error", [0.55, 1.0, 1.8])
+def test_the_shipped_hour_passes_the_engines_limit_and_comes_back(error: float) -> None:
+    """Load starts and ends below what the engine serves and is above it for a good while between, even where
+    the engine is almost twice as slow or as fast as it was measured to be."""
     traffic = shipped_traffic(66.0, 1, full_rate)
     assert traffic.duration_s == pytest.approx(66.0)
-    limit = full_rate(traffic)
-    rate = traffic.load(11.0).requests_per_s / limit
-    assert rate.mean() == pytest.approx(MEAN_SATURATION, rel=0.1)
-    assert rate[0] < 1
-    assert rate.max() > 1.3
-    assert rate[-1] < 1
+    rate = traffic.load(6.6).requests_per_s / (full_rate(traffic) * error)
+    assert (rate[:3] < 1).all()
+    assert (rate[4:6] > 1.05).all()
+    assert (rate[8:] < 1).all()
 
 
 def test_a_seed_fixes_the_hour() -> None:
@@ -73,4 +73,4 @@ def test_a_trace_is_played_from_its_beginning(shared: Path) -> None:
     path = shared / "data" / "traces" / "azure2023" / "AzureLLMInferenceTrace_conv.csv"
     traffic = trace_traffic(path, 66.0, full_rate)
     assert traffic.duration_s == pytest.approx(66.0)
-    assert len(traffic) == pytest.approx(MEAN_SATURATION * full_rate(traffic) * 66.0, rel=0.25)
+    assert len(traffic) == pytest.approx(TRACE_SATURATION * full_rate(traffic) * 66.0, rel=0.25)

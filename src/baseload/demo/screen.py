@@ -127,7 +127,7 @@ class _LiveView:
         timeline = Text("\n").join(
             [Text(spilled, style="magenta"), Text(owned, style="green"), Text(axis, style="dim")]
         )
-        self._live.update(Group(bar, _numbers(moment), timeline))
+        self._live.update(Group(Padding(bar, (1, 0, 0, 0)), _numbers(moment), timeline))
 
 
 def _numbers(moment: Moment) -> Table:

@@ -32,7 +32,14 @@ from baseload.demo.configuration import (
     MeteredTarget,
     write_configuration,
 )
-from baseload.demo.load import Rate, shipped_traffic, trace_traffic
+from baseload.demo.load import (
+    SURGE_BEGIN,
+    SURGE_END,
+    SURGE_SERVICES,
+    Rate,
+    shipped_traffic,
+    trace_traffic,
+)
 from baseload.demo.measure import Measured, measure_engine, requests_per_s
 from baseload.demo.processes import Child, Children
 from baseload.demo.screen import EngineLoad, Moment, Screen, summary
@@ -200,6 +207,10 @@ def traffic_to_play(options: DemoOptions, measured: Measured, screen: Screen) ->
         traffic = trace_traffic(options.trace, options.play_s, rate)
     else:
         traffic = shipped_traffic(options.play_s, options.seed, rate)
+        begin, end = (clock(share * options.play_s) for share in (SURGE_BEGIN, SURGE_END))
+        screen.say(
+            f"one service's hour; in its busiest part, {begin} to {end}, {SURGE_SERVICES} more like it"
+        )
     screen.say(f"{len(traffic)} requests in {options.play_s:.0f} s, {traffic.source}")
     screen.say(
         f"lengths scaled to {traffic.input_tokens.mean():.0f} tokens in and "

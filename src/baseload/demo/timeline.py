@@ -9,7 +9,7 @@ from msgspec import Struct
 from baseload.core import Reason
 from baseload.player.result import OWNED_REASONS, Reply
 
-PHASE_GAP_S = 6.0
+PHASE_GAP_S = 4.0
 """Spilled requests further apart than this belong to different phases."""
 
 BARS = " ▁▂▃▄▅▆▇█"
