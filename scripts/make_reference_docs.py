@@ -1,4 +1,4 @@
-"""Writes the generated parts of the reference pages: docs/cli.md, and the diagram of attempts in docs/gateway.md.
+"""Writes what is generated of the reference pages: docs/cli.md, and the diagram in docs/gateway.md.
 
 Run after a change of a command or of `gateway.attempt.TRANSITIONS`: `python scripts/make_reference_docs.py`.
 A test compares the pages with what this script makes of the code.
@@ -107,7 +107,9 @@ def attempt_diagram() -> str:
 
 def with_diagram(page: str) -> str:
     """docs/gateway.md with its diagram as the code has it now."""
-    return re.sub(r"```mermaid\nstateDiagram.*?\n```", f"```mermaid\n{attempt_diagram()}\n```", page, flags=re.S)
+    return re.sub(
+        r"```mermaid\nstateDiagram.*?\n```", f"```mermaid\n{attempt_diagram()}\n```", page, flags=re.S
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,50 @@
+"""Fixtures: the repository's pages, and a gateway that has seen a bit of everything."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from baseload.keys import KeyStore
+from tests.gateway.running import RunningGateway, engine, metered, owned, provider
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def docs() -> Path:
+    """The folder of pages."""
+    return ROOT / "docs"
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """A gateway with an owned and a metered twin, limits, and a request refused before it was read."""
+    with contextlib.ExitStack() as stack:
+        targets = {
+            "replica": owned(stack.enter_context(engine())),
+            "api": metered(stack.enter_context(provider())),
+        }
+        config = {
+            "listen": "127.0.0.1:0",
+            "control": "127.0.0.1:0",
+            "data": "./data",
+            "targets": targets,
+            "models": {"chat": {"owned": ["replica"], "metered": ["api"]}},
+            "classes": {"default": {"regions": "any"}},
+            "tenants": {"shop": {"limits": {"requests_per_minute": 6000, "tokens_per_minute": 1_000_000}}},
+        }
+        made = RunningGateway(tmp_path_factory.mktemp("gateway"), config)
+        made.key, _ = KeyStore(made.data).create("shop")
+        made.start()
+        stack.callback(made.stop)
+        assert made.chat(max_tokens=3).status_code == 200
+        assert made.chat(max_tokens=3, stream=True).status_code == 200
+        with socket.create_connection(("127.0.0.1", made.port)) as bare:
+            bare.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert bare.recv(65536).startswith(b"HTTP/1.1 400 ")
+        yield made
