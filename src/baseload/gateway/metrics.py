@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from baseload.policy.fit import Fit
+
 METRICS: dict[str, tuple[str, str]] = {
     "baseload_requests_total": ("counter", "Requests by model, endpoint and code (ok, or an error code)"),
     "baseload_attempts_total": ("counter", "Attempts by target, reason and outcome"),
@@ -55,7 +57,20 @@ class Histogram:
 class TargetCounts:
     """What the attempts at one target added up to."""
 
-    __slots__ = ("attempts", "cached", "cost", "estimated", "input", "output", "reasoning", "ttft", "unknown")
+    __slots__ = (
+        "answers",
+        "attempts",
+        "cached",
+        "cost",
+        "estimated",
+        "input",
+        "output",
+        "pace",
+        "prompt",
+        "reasoning",
+        "ttft",
+        "unknown",
+    )
 
     def __init__(self) -> None:
         self.attempts: dict[tuple[str, str], int] = {}  # (reason, outcome)
@@ -64,6 +79,9 @@ class TargetCounts:
         self.unknown = 0
         self.estimated = 0
         self.ttft = Histogram(TTFT_BOUNDS_S)
+        self.answers = 0  # whole ones with usage
+        self.pace = Fit()  # seconds of an answer by its output tokens
+        self.prompt = Fit()  # input tokens by bytes of text and messages
 
 
 class Metrics:

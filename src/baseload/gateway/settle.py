@@ -1,7 +1,7 @@
 """Steps 7 and 10: what the ledger, the limits and the live load learn of an attempt. Each runs exactly once.
 
-Cost is computed from the target's own usage report; where a stream was cut before one came, output is
-counted from the events passed on, input from the body's length, and the row is marked estimated.
+Cost is computed from the target's own usage report; where an attempt was cut before one came, `guess` says
+what it took, and the row is marked estimated.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from baseload.capacity.predict import room_ns
 from baseload.core import Outcome, Side, Tokens
 from baseload.errors import RequestError
+from baseload.gateway import guess
 from baseload.ledger.record import Begin, Bill, Chosen, End, Refusal
 from baseload.ledger.record import Usage as UsageRecord
 from baseload.money import divide_half_even, token_cost
@@ -133,16 +134,17 @@ def end(
     load.settle(ask.input_tokens + ask.output_tokens, tokens.input + tokens.output)
     if outcome is Outcome.COMPLETED:
         load.health.success(now_ns / 1e9, attempt.probe)
-        _learn(exchange, tokens, estimated)
+        _learn(exchange, attempt, tokens, estimated)
     _count(attempt, ended, tokens, estimated, bill)
 
 
-def _learn(exchange: Exchange, tokens: Tokens, estimated: bool) -> None:
+def _learn(exchange: Exchange, attempt: Attempt, tokens: Tokens, estimated: bool) -> None:
     """A whole answer teaches the estimates; limits get back what was not used."""
     admitted = exchange.admitted
     assert admitted is not None
     if not estimated:
         admitted.place.estimate.learn(len(exchange.body), tokens.input, tokens.output)
+        guess.learn(exchange, attempt, tokens)
     closed(exchange, "ok")
 
 
@@ -191,10 +193,7 @@ def _tokens(
         return usage.tokens(), False
     if outcome in (Outcome.FAILED, Outcome.REJECTED) or not attempt.sent:
         return Tokens(), False  # providers charge nothing for an error; an engine's waste is not billed
-    admitted = exchange.admitted
-    assert admitted is not None
-    output = relay.events if relay is not None else 0
-    return Tokens(input=admitted.ask.input_tokens, output=output), True
+    return guess.tokens(exchange, attempt), True
 
 
 def _bill(exchange: Exchange, attempt: Attempt, tokens: Tokens) -> Bill:

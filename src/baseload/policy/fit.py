@@ -12,8 +12,8 @@ _ALIKE = 1e-6
 class Fit:
     """Two coefficients learned from samples; x, y and z are positive, or the sample is left out.
 
-    Each sample weighs 1/y², so that a large one counts no more than a small one. Where the samples do not tell
-    x and z apart, y is taken to grow with x alone.
+    Each sample weighs 1/y², so that a large one counts no more than a small one. Where the samples do not
+    tell x and z apart, y is taken to grow with x alone.
     """
 
     __slots__ = ("_samples", "_xx", "_xy", "_xz", "_yz", "_zz")

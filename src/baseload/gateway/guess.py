@@ -1,0 +1,63 @@
+"""What an attempt took where its target did not say: cut and cancelled ones, and answers without usage.
+
+Input: the bytes and messages of the prompt, at the target's own tokens per byte and per message. Output of a
+stream: its content events, one token each. Output of an answer that was not streamed: what the target makes
+in the time it had. The target's figures are learned from a sample of its whole answers; rows that stand on
+them are marked `estimated`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from baseload.core import Tokens
+from baseload.wire.prompt import prompt_size
+
+if TYPE_CHECKING:
+    from baseload.gateway.attempt import Attempt
+    from baseload.gateway.exchange import Exchange
+
+LEARN_ALL = 64
+"""A target's first answers all teach."""
+LEARN_EVERY = 16
+"""Of later ones each so-many-th: reading a prompt costs more than the rest of a settlement."""
+
+
+def learn(exchange: Exchange, attempt: Attempt, tokens: Tokens) -> None:
+    """Take in a whole answer's usage, if its turn has come."""
+    counts = attempt.place.counts
+    counts.answers += 1
+    if counts.answers > LEARN_ALL and counts.answers % LEARN_EVERY:
+        return
+    counts.pace.add((time.monotonic_ns() - attempt.begun_ns) / 1e9, tokens.output)
+    size = prompt_size(exchange.body)
+    if size is not None:
+        counts.prompt.add(tokens.input - size.ids, size.text_bytes, size.parts)
+
+
+def tokens(exchange: Exchange, attempt: Attempt) -> Tokens:
+    """The best guess at what the attempt took so far."""
+    admitted = exchange.admitted
+    assert admitted is not None
+    input_tokens = admitted.ask.input_tokens
+    size, learned = prompt_size(exchange.body), attempt.place.counts.prompt.coefficients()
+    if size is not None and (learned is not None or not size.text_bytes):
+        per_byte, per_part = learned or (0.0, 0.0)
+        input_tokens = max(1, round(size.text_bytes * per_byte + size.parts * per_part) + size.ids)
+    if attempt.relay is not None:
+        return Tokens(input=input_tokens, output=attempt.relay.events)
+    if exchange.stream or exchange.endpoint.name == "embeddings":
+        return Tokens(input=input_tokens)  # nothing came, or nothing is ever made
+    return Tokens(input=input_tokens, output=_made_unseen(exchange, attempt))
+
+
+def _made_unseen(exchange: Exchange, attempt: Attempt) -> int:
+    """Output tokens an unstreamed attempt has made by now, at its target's pace."""
+    learned = attempt.place.counts.pace.coefficients()
+    if learned is None:
+        return 0
+    per_token_s, before_s = learned
+    made = int(((time.monotonic_ns() - attempt.begun_ns) / 1e9 - before_s) / per_token_s)
+    bound = exchange.fields.output_bound
+    return max(0, made if bound is None else min(made, bound))

@@ -1,0 +1,66 @@
+"""How large the prompt in a request body is: what a tokenizer would see of it, without one.
+
+Only needed where a target did not say how many tokens it read, so it may take its time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct
+
+
+class PromptSize(NamedTuple):
+    """UTF-8 bytes of text, in how many messages or inputs, and token ids that were sent as such."""
+
+    text_bytes: int
+    parts: int
+    ids: int
+
+
+class _Message(Struct):
+    content: str | list[dict[str, Any]] | None = None
+    tool_calls: Raw = Raw(b"")
+
+
+class _Body(Struct):
+    messages: list[_Message] = []
+    prompt: str | list[Any] | None = None
+    input: str | list[Any] | None = None
+    tools: Raw = Raw(b"")
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+def prompt_size(body: bytes) -> PromptSize | None:
+    """The size of the prompt in a chat completions, completions or embeddings request; None if it has none.
+
+    Tool definitions and calls count as the text they are written as; images and audio do not count.
+    """
+    try:
+        asked = _decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    size = PromptSize(len(asked.tools), 0, 0)
+    for message in asked.messages:
+        size = _plus(size, message.content, len(message.tool_calls))
+    for given in (asked.prompt, asked.input):
+        if isinstance(given, list):
+            size = size._replace(ids=size.ids + sum(isinstance(each, int) for each in given))
+            for each in given:
+                if isinstance(each, list):
+                    size = size._replace(ids=size.ids + len(each), parts=size.parts + 1)
+                elif isinstance(each, str):
+                    size = _plus(size, each)
+        elif given is not None:
+            size = _plus(size, given)
+    return size if size.text_bytes or size.ids else None
+
+
+def _plus(size: PromptSize, content: str | list[dict[str, Any]] | None, more: int = 0) -> PromptSize:
+    """`size` with one more message."""
+    parts = [content] if isinstance(content, str) else [part.get("text") for part in content or ()]
+    text_bytes = sum(len(part.encode()) for part in parts if isinstance(part, str))
+    return size._replace(text_bytes=size.text_bytes + text_bytes + more, parts=size.parts + 1)

@@ -1,0 +1,36 @@
+"""How large a prompt is, whatever form it has."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from baseload.wire.prompt import PromptSize, prompt_size
+
+
+@pytest.mark.parametrize(
+    ("body", "size"),
+    [
+        ({"messages": [{"role": "user", "content": "hello"}]}, PromptSize(5, 1, 0)),
+        ({"messages": [{"content": 'a\n"b'}, {"content": "é"}]}, PromptSize(6, 2, 0)),
+        (
+            {"messages": [{"content": [{"type": "text", "text": "abc"}, {"type": "image_url"}]}]},
+            PromptSize(3, 1, 0),
+        ),
+        ({"messages": [{"content": None, "tool_calls": []}, {"content": "x"}]}, PromptSize(3, 2, 0)),
+        ({"messages": [{"content": "x"}], "tools": [{"a": 1}]}, PromptSize(10, 1, 0)),
+        ({"prompt": "once"}, PromptSize(4, 1, 0)),
+        ({"prompt": [1, 2, 3]}, PromptSize(0, 0, 3)),
+        ({"prompt": [[1, 2], [3]]}, PromptSize(0, 2, 3)),
+        ({"input": ["ab", "c"]}, PromptSize(3, 2, 0)),
+    ],
+)
+def test_text_is_counted_as_the_tokenizer_sees_it(body: object, size: PromptSize) -> None:
+    """Bytes of the text itself, without JSON's syntax and escapes; messages; token ids."""
+    assert prompt_size(msgspec.json.encode(body)) == size
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"messages":1}', b"{}", b"[" * 100_000])
+def test_what_is_no_prompt_has_no_size(body: bytes) -> None:
+    """Anything else is None and no error."""
+    assert prompt_size(body) is None
