@@ -18,7 +18,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx2
 import msgspec
 from msgspec import Struct
 
@@ -32,6 +31,7 @@ from baseload.demo.configuration import (
     MeteredTarget,
     write_configuration,
 )
+from baseload.demo.gauge import EngineGauge
 from baseload.demo.load import (
     SURGE_BEGIN,
     SURGE_END,
@@ -42,7 +42,7 @@ from baseload.demo.load import (
 )
 from baseload.demo.measure import Measured, measure_engine, requests_per_s
 from baseload.demo.processes import Child, Children
-from baseload.demo.screen import EngineLoad, Moment, Screen, summary
+from baseload.demo.screen import Moment, Screen, summary
 from baseload.demo.spending import Spending, real_target
 from baseload.demo.timeline import clock, main_phase, rows, spill_phases
 from baseload.errors import EnvironmentProblem, UsageError
@@ -232,7 +232,7 @@ async def play_traffic(
         ignore_eos=options.real is None,  # for answers of the traffic's length; providers refuse it
         prices={places.metered.name: running.price},
     )
-    gauge = EngineGauge(places.engine_url)
+    gauge = EngineGauge(places.engine_url, ENGINE_SEQUENCES)
     watching = asyncio.create_task(gauge.watch())
     try:
         with screen.play() as view:
@@ -248,38 +248,6 @@ async def play_traffic(
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
-
-
-class EngineGauge:
-    """The engine's own numbers, read every half second."""
-
-    def __init__(self, engine_url: str) -> None:
-        self._metrics_url = engine_url.removesuffix("/v1") + "/metrics"
-        self._running = 0
-        self._waiting = 0
-        self.most_waiting = 0
-
-    def load(self) -> EngineLoad:
-        """The numbers last read."""
-        return EngineLoad(self._running, ENGINE_SEQUENCES, self._waiting)
-
-    async def watch(self) -> None:
-        """Read until cancelled; a scrape that fails leaves the numbers as they are."""
-        async with httpx2.AsyncClient(timeout=5) as http:
-            while True:
-                with suppress(httpx2.HTTPError):
-                    text = (await http.get(self._metrics_url)).text
-                    self._running = _gauge(text, "vllm:num_requests_running")
-                    self._waiting = _gauge(text, "vllm:num_requests_waiting")
-                    self.most_waiting = max(self.most_waiting, self._waiting)
-                await asyncio.sleep(0.5)
-
-
-def _gauge(text: str, name: str) -> int:
-    for line in text.splitlines():
-        if line.startswith(f"{name}{{"):
-            return int(float(line.rsplit(" ", 1)[1]))
-    return 0
 
 
 def show_play(played: Played, traffic: Traffic, most_waiting: int, screen: Screen) -> None:
