@@ -24,7 +24,7 @@ from baseload.gateway.server import Gateway, PortLimits
 from baseload.gateway.snapshot import load_snapshot
 from baseload.keys import KeyStore
 from baseload.ledger.journal import Journal
-from baseload.ledger.launch import journal_directory
+from baseload.ledger.launch import journal_directory, store_path
 
 GC_THRESHOLDS = (20_000, 20, 50)
 """Requests leave no cycles behind, so the collector is there for accidents only."""
@@ -62,6 +62,7 @@ async def run(path: Path, open_control: Control, announce: Callable[[Started], N
     )
     try:
         gateway = Gateway(journal, keys, _port_limits(config), strict=config.journal.strict)
+        gateway.store = store_path(config.data)
         gateway.apply(loaded.snapshot, today.isoformat())
         async with open_control(gateway, config.control.host, config.control.port) as control_port:
             port = await _listen(gateway, config)

@@ -9,7 +9,7 @@ import msgspec
 
 from baseload import errors
 from baseload.errors import RequestError
-from baseload.gateway import admission, answers
+from baseload.gateway import admission, answers, lookup
 from baseload.gateway.exchange import Exchange
 from baseload.gateway.site import ENDPOINTS, Caller
 from baseload.wire.http1 import RequestHead
@@ -31,6 +31,9 @@ def serve(gateway: Gateway, client: ClientConnection, head: RequestHead, body: b
             _refuse(gateway, client, head, error)
             return
         Exchange(gateway, client, head, body, endpoint).run()
+        return
+    if head.path.startswith(lookup.PATH) and head.method == b"GET" and gateway.store is not None:
+        lookup.Lookup(gateway, client, head, gateway.store).run()
         return
     try:
         answer = _look_up(gateway, head)
@@ -56,7 +59,7 @@ def _look_up(gateway: Gateway, head: RequestHead) -> bytes:
     if handler is None:
         if path in ENDPOINTS:
             raise _wrong_method("POST")
-        served = ", ".join(p.decode() for p in (*ENDPOINTS, *_GET))
+        served = ", ".join(p.decode() for p in (*ENDPOINTS, *_GET, lookup.PATH + b"ID"))
         raise RequestError(errors.NOT_FOUND, f"this path is not served here; served are {served}")
     if head.method not in (b"GET", b"HEAD"):
         raise _wrong_method("GET")

@@ -9,6 +9,7 @@ import ssl
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -56,6 +57,7 @@ class Gateway:
         """`strict`: the end of an answer goes out when its record is on the disk, not only in the journal."""
         self._loop = asyncio.get_running_loop()
         self.strict = strict
+        self.store: Path | None = None
         self._unrecorded: list[Callable[[], None]] = []
         self._recording = False
         self.journal = journal
