@@ -11,7 +11,7 @@ import sys
 import click
 
 from baseload import __version__
-from baseload.errors import BaseloadError
+from baseload.errors import BaseloadError, nearest
 
 COMMANDS = {
     "demo": "The whole loop on real input, in under three minutes.",
@@ -25,7 +25,21 @@ COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
+class Group(click.Group):
+    """Commands under one name; for a name that is none of them, says the nearest."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-"):
+            near = nearest(args[0], known)
+            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
+            ctx.fail(f"unknown command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+class _LazyGroup(Group):
     """Finds a command's module by its name, so that `baseload serve` never imports the planner."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

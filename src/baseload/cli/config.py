@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from baseload import config as configuration
+from baseload.cli import Group
 from baseload.config.published import key_table
 from baseload.core import Slo, Snapshot, Target, TokenPrice
 from baseload.gateway.snapshot import Loaded, load_snapshot
@@ -18,7 +19,7 @@ from baseload.money import show, usd
 from baseload.policy.residency import describe, why_not
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Check baseload.yaml, or print its schema.
 

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from baseload import config as configuration
+from baseload.cli import Group
 from baseload.config import DEFAULT_TENANT, units
 from baseload.core import Limits
 from baseload.errors import UnknownName, UsageError
@@ -71,7 +72,7 @@ class _Place:
                 raise UnknownName("model", model, self.outline.models)
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Create, list and revoke the keys clients send as `Authorization: Bearer KEY`.
 

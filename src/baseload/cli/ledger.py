@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from baseload.cli import Group
 from baseload.errors import UnknownName, UsageError
 from baseload.ledger import export as exporting
 from baseload.ledger import terminal
@@ -99,7 +100,7 @@ def _data_folder() -> Path:
     return config.outline(DEFAULT_CONFIG).data
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Read the record of every request and attempt, refused ones too.
 

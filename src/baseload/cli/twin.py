@@ -14,6 +14,7 @@ import click
 import msgspec
 import uvloop
 
+from baseload.cli import Group
 from baseload.core import Limits
 from baseload.errors import EnvironmentProblem
 from baseload.twin.faults import KINDS, WHEN, Rule, Stage, parse_rule
@@ -63,7 +64,7 @@ def _shared(function: F) -> F:
     return function
 
 
-@click.group()
+@click.group(cls=Group)
 def command() -> None:
     """Simulated engines and providers that speak the OpenAI format, with scripted faults.
 
