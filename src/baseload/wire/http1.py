@@ -39,7 +39,9 @@ _ANY_METHOD = re.compile(rb"(" + _TOKEN + rb")" + _REQUEST_LINE)
 _RESPONSE_HEAD = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: " + _VALUE + rb")?\r\n" + _FIELD_LINES)
 _FIELDS = re.compile(_FIELD_LINES)
 _BARE_LF = re.compile(rb"(?<!\r)\n")
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{1,5})?")
+# Names as DNS and its users write them; a reg-name may hold more (RFC 3986 section 3.2.2), also lists.
+_PORT = rb":(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})"
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]++|\[[0-9A-Fa-f:.]++\])(?:" + _PORT + rb")?")
 _ABSOLUTE = re.compile(rb"(?i)https?://([^/?#@]++)([/?][^#]*+)?")
 _ORIGIN = re.compile(rb"/[^#]*+")
 _QUOTED = rb'"(?:[\t\x20!\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
