@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import re
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from baseload import errors
 from baseload.core import Timeouts
-from baseload.gateway import routes
+from baseload.gateway import lookup, routes
 from baseload.gateway.server import PortLimits
 from baseload.gateway.site import ENDPOINTS
 from tests.docs.pages import plain, rows
+from tests.gateway.running import RunningGateway
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "baseload"
@@ -86,7 +89,7 @@ def test_the_timeouts_are_the_codes(page: str) -> None:
 
 def test_the_paths_are_those_served(page: str) -> None:
     """Every path of the data port is named."""
-    served = {path.decode() for path in (*ENDPOINTS, *routes._GET)}
+    served = {path.decode() for path in (*ENDPOINTS, *routes._GET, lookup.PATH + b"ID")}
     assert {path for path in served if f"`{path}`" not in page and f" {path}`" not in page} == set()
 
 
@@ -96,3 +99,16 @@ def test_waits_are_the_codes(page: str) -> None:
     assert f"nothing committed after {usual.comment_s:g} s" in page
     assert f"No progress for {usual.stall_s:g} s" in page
     assert f"({usual.drain_s:g} s)" in page
+
+
+def test_what_a_look_up_answers_is_shown(page: str, gateway: RunningGateway) -> None:
+    """The example has the members of a real answer, in its order."""
+    [example] = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    request_id = gateway.chat(max_tokens=3).headers["x-request-id"]
+    gateway.settled(3)
+    url = f"{gateway.url}/baseload/requests/{request_id}"
+    answer = httpx2.get(url, headers=gateway.headers, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    shown, real = json.loads(example), answer.json()
+    assert list(shown) == list(real)
+    assert list(shown["attempts"][0]) == list(real["attempts"][0])
