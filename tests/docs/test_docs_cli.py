@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shlex
 from pathlib import Path
 from types import ModuleType
@@ -47,10 +48,19 @@ def test_every_command_has_an_example(name: str) -> None:
     assert SCRIPT.examples(COMMANDS[name])
 
 
-@pytest.mark.parametrize("example", [line for line in EXAMPLES if line.startswith("baseload ")])
+def shown_commands() -> list[str]:
+    """Every `$ baseload …` of every page, continued lines joined; `SAME` and the like stand for more."""
+    found = []
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        found += re.findall(r"^\$ (baseload .*)$", text, re.MULTILINE)
+    return sorted({*found, *(line for line in EXAMPLES if line.startswith("baseload "))})
+
+
+@pytest.mark.parametrize("example", shown_commands())
 def test_the_examples_are_understood(example: str) -> None:
     """Commands and options of every example exist and take these values; files may be missing here."""
-    words = shlex.split(example.partition(" > ")[0])[1:]
+    words = shlex.split(re.split(r" [>|&]| #", example)[0])[1:]
     command: click.Command = cli
     context = click.Context(cli)
     while isinstance(command, click.Group):
