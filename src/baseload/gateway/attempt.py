@@ -278,6 +278,8 @@ class Attempt:
                 self._fail(errors.TIMEOUT_FIRST_TOKEN, f"no first token within {timeouts.ttft_s:g} s")
 
     def _end(self, *, reusable: bool) -> None:
+        if self.state is State.CONNECTING:
+            self.place.pool.give_up(self)
         self.state = State.ENDED
         connection, self._connection = self._connection, None
         if connection is not None:

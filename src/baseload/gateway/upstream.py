@@ -157,7 +157,7 @@ class Pool:
         self._port = parts.port or (443 if secure else 80)
         self._tls = _tls_context(target.ca_file) if secure else None
         self._idle: list[UpstreamConnection] = []
-        self._connecting: set[asyncio.Task[None]] = set()
+        self._connecting: dict[Receiver, asyncio.Task[None]] = {}
         self.open = 0
         self.closed = False
         self.authority = parts.netloc.rpartition("@")[2].encode()
@@ -174,9 +174,13 @@ class Pool:
         if self.open + len(self._connecting) >= MAX_CONNECTIONS:
             receiver.connect_failed(OSError(f"more than {MAX_CONNECTIONS} connections to one target"))
             return
-        task = self._loop.create_task(self._connect(receiver))
-        self._connecting.add(task)
-        task.add_done_callback(self._connecting.discard)
+        self._connecting[receiver] = self._loop.create_task(self._connect(receiver))
+
+    def give_up(self, receiver: Receiver) -> None:
+        """Nobody waits for this connection any more: stop making it."""
+        task = self._connecting.pop(receiver, None)
+        if task is not None:
+            task.cancel()
 
     async def _connect(self, receiver: Receiver) -> None:
         try:
@@ -188,8 +192,10 @@ class Pool:
                 server_hostname=self._host if self._tls else None,
             )
         except (OSError, ssl.SSLError, UnicodeError) as error:
+            self._connecting.pop(receiver, None)
             receiver.connect_failed(error)
             return
+        self._connecting.pop(receiver, None)
         self.open += 1
         if connection.transport.is_closing():
             receiver.connect_failed(OSError("the connection was closed at once"))
