@@ -21,7 +21,7 @@ def docs() -> Path:
     return ROOT / "docs"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     """A gateway with an owned and a metered twin, limits, and a request refused before it was read."""
     with contextlib.ExitStack() as stack:

@@ -52,11 +52,25 @@ def test_every_relative_link_resolves(page: Path) -> None:
 
 
 def test_every_page_is_in_the_index() -> None:
-    """docs/README.md names every page and every decision."""
+    """docs/README.md names every page."""
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
-    linked = set(re.findall(r"\]\(([^)#\s]+\.md)\)", index))
-    pages = {path.relative_to(ROOT / "docs").as_posix() for path in PAGES if ROOT / "docs" in path.parents}
-    assert pages - {"README.md"} - linked == set()
+    linked = set(re.findall(r"\]\(([^)#\s/]+\.md)\)", index))
+    assert {path.name for path in PAGES if path.parent == ROOT / "docs"} - {"README.md"} == linked
+
+
+DECISIONS = [path for path in PAGES if path.parent.name == "adr"]
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=name)
+def test_a_decision_is_a_numbered_page(decision: Path) -> None:
+    """Its number is its file's, it fits a page, and where the index lists it, it does so by its title."""
+    lines = decision.read_text(encoding="utf-8").splitlines()
+    number, title = re.findall(r"^# (\d+)\. (.+)$", lines[0])[0]
+    assert decision.name.startswith(f"{int(number):04d}-")
+    assert len(lines) <= 60
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(rf"\| \[\d+\]\(adr/{re.escape(decision.name)}\) \| (.+) \|", index)
+    assert listed in ([], [title])
 
 
 def test_no_file_names_a_place_of_a_machine() -> None:
