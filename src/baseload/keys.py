@@ -27,7 +27,6 @@ from baseload.core import Limits
 from baseload.errors import DataError, EnvironmentProblem, UnknownName, UsageError
 
 ID_BYTES, SECRET_BYTES, PEPPER_BYTES = 10, 32, 32
-KEY_LENGTH = len("bl_") + 16 + len("_") + 52
 PEPPER_VARIABLE = "BASELOAD_PEPPER"
 
 _KEY = re.compile(rb"(?:(?i:bearer) {1,8})?(bl_([a-z2-7]{16})_[a-z2-7]{52})")

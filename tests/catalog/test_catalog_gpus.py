@@ -37,7 +37,7 @@ def test_figures_are_dense_and_in_si_units() -> None:
     h100 = gpu("h100")
     assert h100.bandwidth_bytes_per_s == 3.35e12
     assert h100.flops == {"bf16": 989.5e12, "fp8": 1979e12, "int8": 1979e12}
-    assert h100.memory_bytes == round(79.65 * 2**30)
+    assert h100.memory_gib == 79.65
 
 
 def test_every_gpu_says_where_its_figures_are_from() -> None:

@@ -111,7 +111,7 @@ def test_the_served_file_survives_kill_9(tmp_path: Path) -> None:
     [
         (["engine", "--model", "llama-3.3-70b", "--gpu", "h100", "--precision", "bf16"], "does not fit"),
         (["engine", "--model", "lama-3.3-70b", "--gpu", "h100"], "unknown model"),
-        (["provider", "--model", "g", "--ttft", "fast"], "no duration"),
+        (["provider", "--model", "g", "--ttft", "fast"], "not a duration"),
         (["provider", "--model", "g", "--fault", "statos"], "did you mean 'status'"),
         (["provider"], "Missing option '--model'"),
     ],

@@ -36,11 +36,6 @@ class Gpu(Struct, frozen=True):
     as_of: str
     checked: str
 
-    @property
-    def memory_bytes(self) -> int:
-        """Capacity in bytes, before anything is reserved."""
-        return round(self.memory_gib * 2**30)
-
 
 def gpus(overrides: Overrides | None = None) -> tuple[Gpu, ...]:
     """Every GPU held, a user's figures on top of the shipped ones. Raises DataError for a bad override."""

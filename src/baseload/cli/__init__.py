@@ -25,6 +25,16 @@ COMMANDS = {
 }
 
 
+def duration_s(text: str) -> float:
+    """Option type: seconds of `1.5s` or `60ms`, in the notation of baseload.yaml."""
+    from baseload.config import units
+
+    try:
+        return units.duration_s(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is {error}") from None
+
+
 class Group(click.Group):
     """Commands under one name; for a name that is none of them, says the nearest."""
 

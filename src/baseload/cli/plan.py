@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from baseload.cli import duration_s
+
 if TYPE_CHECKING:
     from baseload.plan.demand import Source
 
@@ -24,16 +26,6 @@ def _count(text: str) -> float:
         return float(digits[:-1] if factor > 1 else digits) * factor
     except ValueError:
         raise click.BadParameter(f"{text!r} is no count; write 250000, 100M or 1.5B") from None
-
-
-def _duration_s(text: str) -> float:
-    """Seconds of 1.5s or 60ms."""
-    from baseload.config.units import duration_s
-
-    try:
-        return duration_s(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is {error}") from None
 
 
 def _price_pair(text: str) -> tuple[float, float]:
@@ -98,11 +90,11 @@ def _price_pair(text: str) -> tuple[float, float]:
     "--team-usd-per-month", type=float, metavar="USD", help="People who run owned serving.  [default: 20000]"
 )
 @click.option(
-    "--slo-ttft", type=_duration_s, metavar="DURATION", help="Time to first token promised.  [default: 2s]"
+    "--slo-ttft", type=duration_s, metavar="DURATION", help="Time to first token promised.  [default: 2s]"
 )
 @click.option(
     "--slo-tpot",
-    type=_duration_s,
+    type=duration_s,
     metavar="DURATION",
     help="Time per output token promised.  [default: 100ms]",
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import click
 import msgspec
 import uvloop
 
-from baseload.cli import Group
+from baseload.cli import Group, duration_s
 from baseload.core import Limits
 from baseload.errors import EnvironmentProblem
 from baseload.twin.faults import KINDS, WHEN, Rule, Stage, parse_rule
@@ -22,14 +21,6 @@ from baseload.twin.pace import Latency
 from baseload.twin.server import Twin, TwinConfig, rules_from_json
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def seconds(text: str) -> float:
-    """Seconds written 0.4s, 12ms or 0.4."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)?", text)
-    if found is None:
-        raise click.BadParameter(f"{text!r} is no duration: write 0.4s or 12ms")
-    return float(found.group(1)) / (1000 if found.group(2) == "ms" else 1)
 
 
 SHARED = (
@@ -123,8 +114,22 @@ def engine(
 @command.command()
 @click.option("--provider", default="openai", show_default=True, help="Whose name the start line shows.")
 @click.option("--model", "names", multiple=True, required=True, help="Model it serves; repeatable.")
-@click.option("--ttft", type=seconds, default="0.4s", show_default=True, help="Median time to first token.")
-@click.option("--tpot", type=seconds, default="12ms", show_default=True, help="Median time per token.")
+@click.option(
+    "--ttft",
+    type=duration_s,
+    metavar="DURATION",
+    default="0.4s",
+    show_default=True,
+    help="Median time to first token.",
+)
+@click.option(
+    "--tpot",
+    type=duration_s,
+    metavar="DURATION",
+    default="12ms",
+    show_default=True,
+    help="Median time per token.",
+)
 @click.option("--spread", default=0.25, show_default=True, help="Sigma of the lognormal of both.")
 @click.option("--requests-per-minute", type=int, help="Quota; 429 with Retry-After above it.")
 @click.option("--tokens-per-minute", type=int, help="Quota of input and output tokens.")

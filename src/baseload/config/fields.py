@@ -44,6 +44,13 @@ def _text(kind: str, example: str, **more: str) -> WithJsonSchema:
     return WithJsonSchema({"$comment": kind, "type": "string", **more, "examples": [example]})
 
 
+def _names(of: str, example: str) -> WithJsonSchema:
+    items = {"type": "string", "pattern": _NAME}
+    return WithJsonSchema(
+        {"$comment": f"list of {of}", "type": "array", "items": items, "examples": [example]}
+    )
+
+
 def _more_than_zero(value: float) -> float:
     if value <= 0:
         raise ValueError("must be more than zero")
@@ -238,28 +245,8 @@ OpenModelName = Annotated[str, AfterValidator(_open_model), _text("name", "llama
 UpstreamName = Annotated[
     str, StringConstraints(pattern=_UPSTREAM), _text("name", "gpt-4o", pattern=_UPSTREAM)
 ]
-TargetNames = Annotated[
-    tuple[Name, ...],
-    WithJsonSchema(
-        {
-            "$comment": "list of targets",
-            "type": "array",
-            "items": {"type": "string", "pattern": _NAME},
-            "examples": ["[llama-a]"],
-        }
-    ),
-]
-ModelNames = Annotated[
-    tuple[Name, ...],
-    WithJsonSchema(
-        {
-            "$comment": "list of models",
-            "type": "array",
-            "items": {"type": "string", "pattern": _NAME},
-            "examples": ["[chat]"],
-        }
-    ),
-]
+TargetNames = Annotated[tuple[Name, ...], _names("targets", "[llama-a]")]
+ModelNames = Annotated[tuple[Name, ...], _names("models", "[chat]")]
 ClassName = Annotated[Name, _text("name", "patient", pattern=_NAME)]
 Region = Annotated[
     str,

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+from msgspec.structs import replace
+
 from baseload.errors import JOURNAL_FULL, EnvironmentProblem, RequestError
 from baseload.ledger.record import MAJOR, MINOR, Begin, End, Fleet, Refusal, encode
 from baseload.ledger.segment import FRAME, HEADER, LENGTH, MAX_PAYLOAD_BYTES, SEAL, Header
@@ -342,21 +344,9 @@ class Journal:
 
 def _clipped(record: End) -> End:
     """The same end with its texts from elsewhere cut so that it fits into `END_BYTES`."""
-    bill = record.bill
-    if bill.counterfactual_target is not None:
-        bill = bill.__class__(
-            bill.cost_nano, bill.counterfactual_nano, bill.counterfactual_target[:_CLIP_CHARS], bill.room_ns
-        )
-    return End(
-        request_id=record.request_id,
-        attempt=record.attempt,
-        at_ns=record.at_ns,
-        outcome=record.outcome,
-        status=record.status,
-        duration_ns=record.duration_ns,
-        usage=record.usage,
-        bill=bill,
-        ttft_ns=record.ttft_ns,
-        error_code=record.error_code,
-        upstream_request_id=(record.upstream_request_id or "")[:_CLIP_CHARS] or None,
+    target, upstream_id = record.bill.counterfactual_target, record.upstream_request_id
+    return replace(
+        record,
+        bill=replace(record.bill, counterfactual_target=target and target[:_CLIP_CHARS]),
+        upstream_request_id=(upstream_id or "")[:_CLIP_CHARS] or None,
     )

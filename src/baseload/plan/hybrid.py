@@ -28,7 +28,6 @@ class Hybrid:
 
     replicas: int
     usd_per_month: float
-    owned_usd_per_month: float
     spill_usd_per_month: float
     owned_tokens_share: float
     use: float
@@ -49,10 +48,9 @@ def split(
     mean = tokens_per_day / SECONDS_PER_DAY
     share = _served(curve, tokens_per_day, fleet, n)
     spill_usd = metered_month_usd(tokens_per_day * (1.0 - share), api_usd_per_million)
-    owned_usd = fleet.month_usd(n)
     serving = n + fleet.spares if fleet.spare is Spare.SERVING and n else n
     use = share * mean / (serving * fleet.throughput_tokens_per_s) if serving else 0.0
-    return Hybrid(n, owned_usd + spill_usd, owned_usd, spill_usd, share, use)
+    return Hybrid(n, fleet.month_usd(n) + spill_usd, spill_usd, share, use)
 
 
 def hybrid_from(curve: LoadCurve, fleet: Fleet, api_usd_per_million: float) -> float | None:

@@ -12,10 +12,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import zstandard
 
 from baseload.errors import DataError, EnvironmentProblem
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -73,7 +77,8 @@ class _ZstdFrames(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, into: WriteableBuffer, /) -> int:
+        buffer = memoryview(into).cast("B")
         while not self._ready:
             packed = self._packed or self._raw.read(self.PIECE_BYTES)
             if not packed:
