@@ -116,8 +116,11 @@ def test_the_lines_run_and_print_what_the_readme_shows(tmp_path: Path) -> None:
     finally:
         assert session.end() == 0
     assert [shape(printed) for _, printed in found] == [shape(printed) for _, printed in steps()]
+    printed = dict(found)
+    [plan] = [command for command in printed if command.startswith("baseload plan")]
+    assert printed[plan].split() == dict(steps())[plan].split(), "equal inputs, equal plans: to the digit"
     owned, spilled = re.findall(
-        r"(?:owned|spill) +(\d+)", dict(found)[next(c for c, _ in found if "totals" in c)]
+        r"(?:owned|spill) +(\d+)", next(text for command, text in found if "totals" in command)
     )
     assert int(owned) + int(spilled) == 151
     assert (tmp_path / "plan.html").stat().st_size > 10_000
