@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from baseload.gateway.attempt import Attempt
     from baseload.gateway.exchange import Exchange
 
+TIMER_SLACK_S = 0.005
+"""Timers count whole milliseconds and may fire early: a target that asked for time is not asked before."""
+
 _log = logging.getLogger("baseload.gateway")
 
 
@@ -151,7 +154,7 @@ def _try_again_later(exchange: Exchange, error: RequestError, none_left: Request
         except RequestError:
             exchange.refuse(error)
 
-    exchange.retry_timer = asyncio.get_running_loop().call_later(pause_s, again)
+    exchange.retry_timer = asyncio.get_running_loop().call_later(pause_s + TIMER_SLACK_S, again)
 
 
 def _pass_on(exchange: Exchange, attempt: Attempt, status: int, body: bytes) -> None:

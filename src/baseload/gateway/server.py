@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -33,6 +34,8 @@ SWEEP_S = 0.25
 """How often deadlines are looked at: what they are off by."""
 FLEET_EVERY_S = 3600.0
 ACCEPT_BACKLOG = 4096
+UNSENT_BYTES = 128 * 1024
+"""What the kernel takes for a client beyond what is on its way: progress shows early, memory stays small."""
 
 _log = logging.getLogger("baseload.gateway")
 
@@ -103,6 +106,8 @@ class Gateway:
             if load is None:
                 load = TargetLoad(target)
             else:
+                if load.target.credential != target.credential:
+                    load.health.revive(now_s)
                 load.apply(target, now_s)
             self.loads[target.name] = load
             places[target.name] = Place(target, pool, load, self.metrics.target(target.name))
@@ -137,6 +142,8 @@ class Gateway:
             backlog=ACCEPT_BACKLOG,
             reuse_address=True,
         )
+        for listener in self._server.sockets:  # what it accepts inherits this
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         number: int = self._server.sockets[0].getsockname()[1]
         return number
 
