@@ -117,7 +117,7 @@ def engine(
 @click.option(
     "--ttft",
     type=duration_s,
-    metavar="DURATION",
+    metavar="SECONDS",
     default="0.4s",
     show_default=True,
     help="Median time to first token.",
@@ -125,7 +125,7 @@ def engine(
 @click.option(
     "--tpot",
     type=duration_s,
-    metavar="DURATION",
+    metavar="SECONDS",
     default="12ms",
     show_default=True,
     help="Median time per token.",
