@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baseload.errors import DataError
@@ -13,6 +13,7 @@ from baseload.plan.load import LoadCurve
 loads = st.lists(st.floats(0, 1e6), min_size=1, max_size=60).filter(lambda values: sum(values) > 1e-3)
 
 
+@settings(deadline=None)
 @given(loads, st.floats(0, 20))
 def test_the_served_share_is_the_mean_of_what_fits_under_the_room(values: list[float], room: float) -> None:
     """Prefix sums give what adding up every window does."""
@@ -21,6 +22,7 @@ def test_the_served_share_is_the_mean_of_what_fits_under_the_room(values: list[f
     assert curve.served_share(room) == pytest.approx(expected, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(loads)
 def test_a_curve_falls_and_has_mean_one(values: list[float]) -> None:
     """Highest first, whatever the order and unit it was given in."""
