@@ -120,11 +120,11 @@ class ClientConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         state = self.state
-        if state is State.HEAD and self._stalled is None:
-            self._parse(self._buffer + data if self._buffer else data)
-        elif state is State.BODY:
+        if state is State.BODY:
             self._collect(data)
-        elif state is State.BUSY or state is State.HEAD:
+        elif state is State.HEAD and self._stalled is None and (self._checked or not self._buffer):
+            self._parse(self._buffer + data if self._buffer else data)
+        elif state is State.BUSY or state is State.HEAD:  # behind a request that is not done with
             self._buffer += data
             if len(self._buffer) > MAX_PIPELINED and self._reading:
                 self._reading = False
@@ -281,16 +281,21 @@ class ClientConnection(asyncio.Protocol):
     def _next_request(self) -> None:
         """Go on with what was pipelined, or wait for the next request."""
         self.deadline_s = self._gateway.now_s() + self._gateway.limits.idle_s
-        if not self._reading:
-            self._reading = True
-            self.transport.resume_reading()
+        self._read_on()
         if self._buffer:
             asyncio.get_running_loop().call_soon(self._pipelined)
+
+    def _read_on(self) -> None:
+        """Read again if reading was paused and there is room."""
+        if not self._reading and self.state is not State.BUSY and len(self._buffer) <= MAX_PIPELINED:
+            self._reading = True
+            self.transport.resume_reading()
 
     def _pipelined(self) -> None:
         if self.state is State.HEAD and self._buffer and self._stalled is None:
             data, self._buffer = self._buffer, b""
             self._parse(data)
+            self._read_on()
 
     def _refuse(self, error: RequestError) -> None:
         """Answer a request that cannot be read, and close: what follows it cannot be told apart from it."""
@@ -310,9 +315,7 @@ class ClientConnection(asyncio.Protocol):
             self._stalled = (self._gateway.now_s(), waiting)
         else:
             self.deadline_s = self._gateway.now_s() + LINGER_S
-        if not self._reading:
-            self._reading = True
-            self.transport.resume_reading()
+        self._read_on()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:

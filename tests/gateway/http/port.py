@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -29,6 +30,7 @@ ANSWER = (
     b'"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}'
 )
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n'
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 DONE = b"data: [DONE]\n\n"
 
 
@@ -36,7 +38,7 @@ class Upstream(asyncio.Protocol):
     """One connection of a target that records every call llhttp sees on it, and answers each.
 
     The request's body may ask for more: `big` is the size of the answer, `events` the number of streamed
-    events of 1 KiB, `hang` leaves the request unanswered.
+    events of 1 KiB, `hang` leaves the request unanswered, `broken` puts content and an error into one write.
     """
 
     def __init__(self, seen: list[bytes], gone: list[str]) -> None:
@@ -73,11 +75,14 @@ class Upstream(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
             return
         self.seen.append(body)
-        wishes = {name: int(value) for name, value in re.findall(rb'"(big|events|hang)":(\d+)', body)}
+        wishes = {name: int(value) for name, value in re.findall(rb'"(big|events|hang|broken)":(\d+)', body)}
         if b"events" in wishes:
             task = asyncio.get_running_loop().create_task(self.stream(wishes[b"events"]))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
+        elif b"broken" in wishes:
+            events = EVENT % b"x" + b'data: {"error":{"message":"out of memory"}}\n\n'
+            self.transport.write(STREAM_HEAD + b"%x\r\n%b\r\n" % (len(events), events))
         elif b"hang" not in wishes:
             answer = ANSWER.replace(b'"ok"', b'"%b"' % (b"x" * wishes.get(b"big", 2)))
             head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
@@ -85,9 +90,7 @@ class Upstream(asyncio.Protocol):
 
     async def stream(self, events: int) -> None:
         """A chunked event stream under back-pressure."""
-        self.transport.write(
-            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-        )
+        self.transport.write(STREAM_HEAD)
         for event in (*(EVENT % (b"x" * 1024) for _ in range(events)), DONE):
             await self.writing.wait()
             self.transport.write(b"%x\r\n%b\r\n" % (len(event), event))
@@ -140,6 +143,17 @@ class Port:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the gateway's loop."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+    def wait_for(self, condition: Callable[[], bool], within_s: float = 10.0) -> None:
+        """Return once `condition` holds, looked at on the gateway's own loop."""
+
+        async def hold() -> None:
+            until_s = time.monotonic() + within_s
+            while not condition():
+                assert time.monotonic() < until_s, "what was waited for did not come"
+                await asyncio.sleep(0.005)
+
+        self.run(hold())
 
     def turn(self) -> None:
         """Let the gateway's loop read what was sent: two turns of it."""
@@ -239,3 +253,17 @@ def _split(received: bytes) -> Iterator[Answer]:
         assert len(received) >= length, (fields, received)
         yield Answer(int(line.split()[1]), fields, received[:length])
         received = received[length:]
+
+
+def call(*lines: bytes, version: bytes = b"HTTP/1.1", **wishes: int | bool) -> bytes:
+    """A chat completion with further head lines and wishes to the upstream."""
+    fields = b"".join(
+        b',"%b":%b' % (name.encode(), str(value).lower().encode()) for name, value in wishes.items()
+    )
+    body = b'{"model":"chat","messages":[]%b}' % fields
+    head = [b"POST /v1/chat/completions " + version, b"Host: gw", b"Content-Length: %d" % len(body), *lines]
+    return b"\r\n".join([*head, b"", body])
+
+
+GET = b"GET /v1/models HTTP/1.1\r\nHost: gw\r\n\r\n"
+GET_LAST = b"GET /v1/models HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n"
