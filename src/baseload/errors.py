@@ -138,7 +138,9 @@ TARGET_TOO_LONG = _fault("uri_too_long", 414, _BAD, _C, False, "send a request t
 BODY_TOO_LARGE = _fault("body_too_large", 413, _BAD, _C, False, "send at most 32 MiB")
 LENGTH_REQUIRED = _fault("length_required", 411, _BAD, _C, False, "send Content-Length or chunked encoding")
 UNSUPPORTED_ENCODING = _fault("unsupported_encoding", 415, _BAD, _C, False, "send the body uncompressed")
-NOT_IMPLEMENTED = _fault("not_implemented", 501, _BAD, _C, False, "use GET, HEAD or POST; chunked, or no coding")
+NOT_IMPLEMENTED = _fault(
+    "not_implemented", 501, _BAD, _C, False, "use GET, HEAD or POST; chunked, or no coding"
+)
 HTTP_VERSION = _fault("http_version", 505, _BAD, _C, False, "use HTTP/1.1 or HTTP/1.0")
 EXPECTATION_FAILED = _fault("expectation_failed", 417, _BAD, _C, False, "only 100-continue is understood")
 REQUEST_TIMEOUT = _fault("request_timeout", 408, _BAD, _C, True, "send the request faster")
