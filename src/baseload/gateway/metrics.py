@@ -25,6 +25,10 @@ METRICS: dict[str, tuple[str, str]] = {
     "baseload_target_waiting": ("gauge", "Attempts before their first token, by target"),
     "baseload_target_state": ("gauge", "1 for the state a target is in, by target and state"),
     "baseload_target_saturation": ("gauge", "Load over room of an owned target, 1 is full"),
+    "baseload_target_saturated": (
+        "gauge",
+        "1 while an owned target is reported saturated (on at 1.0, off below 0.7, each for 10 s at least)",
+    ),
     "baseload_journal_frames_total": ("counter", "Frames written to the journal"),
     "baseload_journal_available": ("gauge", "1 while the journal takes new requests"),
     "baseload_overhead_seconds": (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from baseload.core import Snapshot
+from baseload.core import Side, Snapshot
 from baseload.errors import BaseloadError, RequestError
 from baseload.gateway import admission, routes
 from baseload.gateway.client import SMALL_BODY, ClientConnection
@@ -221,6 +221,7 @@ class Gateway:
         if now_s >= self._second_due_s:
             self._second_due_s = now_s + 1.0 - SWEEP_S / 2
             self._scraper.ask(self.site.places)
+            self._report_saturation(now_s)
             self._reload_keys()
         if self._fleet_due_s and now_s >= self._fleet_due_s:
             self._fleet_due_s = now_s + FLEET_EVERY_S
@@ -228,6 +229,14 @@ class Gateway:
                 self.journal.fleet(self.site.fleet())
             except RequestError as error:
                 _log.error("the hourly fleet record was not written: %s", error)
+
+    def _report_saturation(self, now_s: float) -> None:
+        """The state with hysteresis that dashboards and alarms see; dispatch does not look at it."""
+        for name, place in self.site.places.items():
+            if place.target.side is Side.OWNED:
+                load, before = place.load, place.load.reported.saturated
+                if load.reported.update(load.saturation(now_s, place.slo), now_s) != before:
+                    _log.info("target %s is %s", name, "no longer saturated" if before else "saturated")
 
     def _reload_keys(self) -> None:
         try:

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from baseload.config import DEFAULT_TENANT
-from baseload.core import DataClass, Model, Side, Snapshot, Target, Tenant
+from baseload.core import DataClass, Model, Side, Slo, Snapshot, Target, Tenant
 from baseload.gateway.metrics import TargetCounts
 from baseload.keys import Key
 from baseload.ledger.record import Caller as CallerRecord
@@ -45,13 +45,14 @@ ENDPOINTS: dict[bytes, Endpoint] = {
 class Place:
     """One target in use: its connections, its live load, and the request heads it is sent."""
 
-    __slots__ = ("_heads", "counts", "load", "name", "pool", "side", "target")
+    __slots__ = ("_heads", "counts", "load", "name", "pool", "side", "slo", "target")
 
     def __init__(self, target: Target, pool: Pool, load: TargetLoad, counts: TargetCounts) -> None:
         self.target = target
         self.counts = counts
         self.name = target.name.encode()
         self.side = target.side.value
+        self.slo: Slo | None = None  # the strictest of the models it serves
         self.pool = pool
         self.load = load
         credential = (
@@ -114,6 +115,11 @@ class Site:
         self.snapshot = snapshot
         self.places = places
         self.models = models
+        for model in snapshot.models.values():
+            for target in model.targets:
+                place = places[target.name]
+                if place.slo is None or model.slo.ttft_s < place.slo.ttft_s:
+                    place.slo = model.slo
         self.versions = Versions(snapshot.version, prices_version)
         self._limiter = limiter
         self._callers: dict[str, Caller] = {}

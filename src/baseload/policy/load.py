@@ -109,6 +109,7 @@ class TargetLoad:
         "others_waiting_tokens",
         "quota",
         "report_until_s",
+        "reported",
         "running",
         "target",
         "waiting",
@@ -117,6 +118,7 @@ class TargetLoad:
 
     def __init__(self, target: Target) -> None:
         self.health = Health()
+        self.reported = Saturation()
         self.running = 0
         self.waiting = 0
         self.waiting_tokens = 0

@@ -61,7 +61,8 @@ def _status(gateway: Gateway) -> dict[str, object]:
                 "state": place.load.health.state.value,
                 "running": place.load.running,
                 "waiting": place.load.waiting,
-                "saturation": round(place.load.saturation(now_s), 3),
+                "saturation": round(place.load.saturation(now_s, place.slo), 3),
+                "saturated": place.load.reported.saturated,
             }
             for name, place in site.places.items()
         },

@@ -95,7 +95,8 @@ def _target_states(gateway: Gateway) -> Iterator[Sample]:
                 int(load.health.state is state),
             )
         if place.target.side is Side.OWNED:
-            yield "baseload_target_saturation", target, load.saturation(now_s)
+            yield "baseload_target_saturation", target, load.saturation(now_s, place.slo)
+            yield "baseload_target_saturated", target, int(load.reported.saturated)
 
 
 def _histogram(name: str, labels: dict[str, str], histogram: Histogram) -> Iterator[Sample]:
