@@ -43,7 +43,7 @@ def bounds() -> dict[str, str]:
                 if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                     name = node.targets[0].id
                     if (
-                        re.match(r"MAX_|SMALL_|\w+_(?:HIGH_WATER|BACKLOG)$", name)
+                        re.match(r"MAX_|SMALL_|UNSENT_|\w+_(?:HIGH_WATER|BACKLOG)$", name)
                         and path.stem not in ELSEWHERE
                     ):
                         found[f"{path.stem}.{name}"] = str(getattr(module, name))
