@@ -55,7 +55,7 @@ class EventRelay:
     After each feed: `committed` (the client may hold a part), `done` (the `[DONE]` event was seen),
     `ended` (the upstream's body is complete), `excess` (bytes follow that belong to no answer: the connection
     is out of step), `usage_event` (the last event with usage), `error_event` (data of an error the upstream
-    sent in-band), `events` (passed-on events with data). Nothing after `[DONE]` or an error is passed on.
+    sent in-band), `events` (data lines passed on). Nothing after `[DONE]` or an error is passed on.
     Raises UpstreamSyntax for framing that is not HTTP and for events longer than MAX_EVENT.
     """
 
@@ -64,6 +64,7 @@ class EventRelay:
         "_chunked_out",
         "_drop_usage",
         "_held",
+        "_needed",
         "_partial",
         "_raw",
         "committed",
@@ -79,8 +80,9 @@ class EventRelay:
         self._chunked_in = chunked_in
         self._chunked_out = chunked_out
         self._drop_usage = drop_usage
-        self._raw = b""  # of a chunk that is not whole yet
-        self._partial = b""  # of an event that is not whole yet
+        self._raw = bytearray()  # of a chunk that is not whole yet
+        self._needed = 0  # bytes of it without which looking at it again is in vain
+        self._partial = bytearray()  # of an event that is not whole yet
         self._held = b""  # whole events before the commit point
         self.committed = False
         self.done = False
@@ -95,8 +97,11 @@ class EventRelay:
         if not self._chunked_in:
             return self._events(data)
         if self._raw:
-            data = self._raw + data
-            self._raw = b""
+            self._raw += data
+            if len(self._raw) < self._needed:
+                return b""
+            data = bytes(self._raw)
+            self._raw = bytearray()
         if self.committed and self._chunked_out and not self._partial and self._all_plain(data):
             self.events += data.count(_DATA_LINE)
             if _USAGE in data:
@@ -112,7 +117,9 @@ class EventRelay:
 
     def _all_plain(self, data: bytes) -> bool:
         """Whether `data` is whole chunks of whole events and nothing else, with none that must be judged."""
-        if _DONE in data or _ERROR in data or self.done or (self._drop_usage and _USAGE in data):
+        if _DONE in data or _ERROR in data or (self._drop_usage and _USAGE in data):
+            return False
+        if self.done or self.error_event:
             return False
         pos, size, match_chunk = 0, len(data), _PLAIN_CHUNK.match
         while pos < size:
@@ -127,6 +134,7 @@ class EventRelay:
     def _unframe(self, data: bytes) -> bytes:
         """The payload of the whole chunks in `data`; the rest is kept for the next feed."""
         pos, size = 0, len(data)
+        self._needed = 0
         payload: list[bytes] = []
         while pos < size and not self.ended:
             eol = data.find(b"\r\n", pos, pos + MAX_CHUNK_LINE)
@@ -152,6 +160,7 @@ class EventRelay:
                 break
             end = eol + 2 + length
             if end + 2 > size:
+                self._needed = end + 2 - pos
                 break
             if data[end : end + 2] != b"\r\n":
                 raise UpstreamSyntax("a chunk is not followed by CRLF")
@@ -160,7 +169,7 @@ class EventRelay:
         if self.ended:
             self.excess = pos < size
         else:
-            self._raw = data[pos:]
+            self._raw = bytearray(data[pos:])
         return payload[0] if len(payload) == 1 else b"".join(payload)
 
     def _events(self, payload: bytes) -> bytes:
@@ -170,8 +179,11 @@ class EventRelay:
         seen = 0
         if self._partial:
             seen = max(len(self._partial) - 3, 0)  # an event's end may have begun there
-            payload = self._partial + payload
-            self._partial = b""
+            self._partial += payload
+            if _BOUNDARY.search(self._partial, seen) is None and len(self._partial) <= MAX_EVENT:
+                return b""
+            payload = bytes(self._partial)
+            self._partial = bytearray()
         out: list[bytes] = []
         pos = 0
         for boundary in _BOUNDARY.finditer(payload, seen):
@@ -182,7 +194,7 @@ class EventRelay:
             if self.done or self.error_event:
                 break
         else:
-            self._partial = payload[pos:]
+            self._partial = bytearray(payload[pos:])
             if len(self._partial) > MAX_EVENT:
                 raise UpstreamSyntax("an event is longer than 1 MiB")
         passed = b"".join(out)
@@ -215,7 +227,7 @@ class EventRelay:
         if not self.committed and _COMMITS.search(event) is not None:
             self.committed = True
         if self.committed and b"data:" in event:
-            self.events += 1
+            self.events += (b"\n" + event).count(_DATA_LINE) or 1
         return True
 
     def _note_usage(self, data: bytes) -> None:
