@@ -91,17 +91,53 @@ def read_reply(connection: http.client.HTTPConnection) -> Reply:
         return Reply(response.status, headers, cut.partial, whole=False)
 
 
-class ThreadedGateway:
+class Clients:
+    """Clients of the data port at `port` who hold `key`."""
+
+    def __init__(self, port: int, key: str) -> None:
+        self.port = port
+        self.key = key
+
+    @contextlib.contextmanager
+    def connection(self, timeout_s: float = 20.0) -> Iterator[http.client.HTTPConnection]:
+        """A client's connection to the data port."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def send(
+        self,
+        connection: http.client.HTTPConnection,
+        content: str = "hello",
+        *,
+        headers: dict[str, str] | None = None,
+        path: str = "/v1/chat/completions",
+        **fields: Any,
+    ) -> None:
+        """Send a chat completion of model `chat` and do not wait for its answer."""
+        body = {"model": "chat", "messages": [{"role": "user", "content": content}], **fields}
+        given = {"authorization": f"Bearer {self.key}", "content-type": "application/json", **(headers or {})}
+        connection.request("POST", path, json.dumps(body), given)
+
+    def chat(self, content: str = "hello", **more: Any) -> Reply:
+        """A chat completion on a connection of its own."""
+        with self.connection() as connection:
+            self.send(connection, content, **more)
+            return read_reply(connection)
+
+
+class ThreadedGateway(Clients):
     """One gateway, its key, its ledger; in a `with` statement."""
 
     def __init__(self, folder: Path, config: dict[str, Any], limits: PortLimits | None = None) -> None:
         self.folder = folder
         self.config = config
         self.data = folder / "data"
-        self.key, _ = KeyStore(self.data).create("shop")
+        super().__init__(0, KeyStore(self.data).create("shop")[0])
         self.limits = limits or PortLimits()
         self.gateway: Gateway
-        self.port = 0
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gateway", daemon=True)
 
@@ -149,37 +185,6 @@ class ThreadedGateway:
 
         self._loop.call_soon_threadsafe(ask)
         return answer.result(20)
-
-    # -- clients --------------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def connection(self, timeout_s: float = 20.0) -> Iterator[http.client.HTTPConnection]:
-        """A client's connection to the data port."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
-        try:
-            yield connection
-        finally:
-            connection.close()
-
-    def send(
-        self,
-        connection: http.client.HTTPConnection,
-        content: str = "hello",
-        *,
-        headers: dict[str, str] | None = None,
-        path: str = "/v1/chat/completions",
-        **fields: Any,
-    ) -> None:
-        """Send a chat completion of model `chat` and do not wait for its answer."""
-        body = {"model": "chat", "messages": [{"role": "user", "content": content}], **fields}
-        given = {"authorization": f"Bearer {self.key}", "content-type": "application/json", **(headers or {})}
-        connection.request("POST", path, json.dumps(body), given)
-
-    def chat(self, content: str = "hello", **more: Any) -> Reply:
-        """A chat completion on a connection of its own."""
-        with self.connection() as connection:
-            self.send(connection, content, **more)
-            return read_reply(connection)
 
     # -- what it knows --------------------------------------------------------------------------------------
 
