@@ -37,5 +37,10 @@ check: $(VENV)/.test  ## lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.test   ## write the generated pages anew and hold all pages to the code
+	$(BIN)/python scripts/make_config_docs.py
+	$(BIN)/python scripts/make_reference_docs.py
+	$(BIN)/pytest tests/docs
+
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -136,7 +136,6 @@ BAD_REQUEST_SYNTAX = _fault("bad_http", 400, _BAD, _C, False, "send HTTP/1.1 as 
 HEADERS_TOO_LARGE = _fault("headers_too_large", 431, _BAD, _C, False, "send at most 100 headers, 32 KiB")
 TARGET_TOO_LONG = _fault("uri_too_long", 414, _BAD, _C, False, "send a request target of at most 8 KiB")
 BODY_TOO_LARGE = _fault("body_too_large", 413, _BAD, _C, False, "send at most 32 MiB")
-LENGTH_REQUIRED = _fault("length_required", 411, _BAD, _C, False, "send Content-Length or chunked encoding")
 UNSUPPORTED_ENCODING = _fault("unsupported_encoding", 415, _BAD, _C, False, "send the body uncompressed")
 NOT_IMPLEMENTED = _fault(
     "not_implemented", 501, _BAD, _C, False, "use GET, HEAD or POST; chunked, or no coding"

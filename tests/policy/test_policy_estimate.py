@@ -47,11 +47,11 @@ def test_a_change_of_traffic_is_followed() -> None:
 
 
 def test_expected_output_is_the_mean_and_never_above_max_tokens() -> None:
-    """The first answers count in full, so that the estimate is right from the first minute on."""
+    """The prior counts as eight answers: one short answer does not make a burst of long ones look small."""
     estimate = TokenEstimate()
     for output_tokens in (100, 200, 300):
         estimate.learn(400, 100, output_tokens)
-    assert estimate.output_tokens(None) == 200
+    assert estimate.output_tokens(None) == (8 * DEFAULT_OUTPUT_TOKENS + 600) // 11
     assert estimate.output_tokens(64) == 64
 
 

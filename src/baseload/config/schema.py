@@ -79,7 +79,7 @@ class HttpSection(Section):
     body: Size = Field(default="32MiB", validate_default=True)
     """Longest request body; longer ones are answered 413."""
     connections: Count = Field(default="4096", validate_default=True)
-    """Client connections at once; further ones wait in the listen queue."""
+    """Client connections at once; further ones are answered 503."""
     header_deadline: Duration = Field(default="10s", validate_default=True)
     """From a request's first byte to the end of its headers."""
     body_deadline: Duration = Field(default="30s", validate_default=True)

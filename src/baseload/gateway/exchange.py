@@ -61,6 +61,8 @@ class Exchange:
             self.attempt_next(None)
         except RequestError as error:
             self.refuse(error)
+        except Exception:  # noqa: BLE001  the request boundary: a defect costs this request only
+            failure.defect(self)
 
     def attempt_next(self, because: Reason | None, *, fresh: bool = False) -> None:
         """Steps 6 to 8: choose among the admissible targets, journal, send. Raises RequestError."""

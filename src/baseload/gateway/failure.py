@@ -88,6 +88,18 @@ def answered_badly(
     _move_on(exchange, attempt, error, same_target=False)
 
 
+def defect(exchange: Exchange) -> None:
+    """An error that nobody foresaw: logged with the request's id, told as `internal`, settled."""
+    _log.exception("request %s ended by a defect of the gateway", exchange.request_id)
+    attempt = exchange.attempt
+    error = RequestError(errors.INTERNAL, "the gateway failed")
+    if attempt is not None and attempt.running:
+        attempt.cancel()
+        attempt.place.load.health.lost(time.monotonic(), attempt.probe)
+        settle.end(exchange, attempt, Outcome.FAILED, status=500, error=error)
+    exchange.refuse(error)
+
+
 def client_gone(exchange: Exchange) -> None:
     """Nobody waits for the answer any more: cancel upstream, charge what was produced."""
     attempt = exchange.attempt

@@ -83,7 +83,9 @@ class Lookup:
             self._refuse(RequestError(errors.NOT_FOUND, message))
             return
         body = msgspec.json.encode(_shown(self._request_id, rows))
-        self._send(answers.answer(200, body, self._gateway.date, keep_alive=self._client.keep_alive))
+        headers = b"x-request-id: %b\r\n" % self._gateway.new_request_id().encode()
+        keep_alive = self._client.keep_alive
+        self._send(answers.answer(200, body, self._gateway.date, keep_alive=keep_alive, headers=headers))
 
     def _refuse(self, error: RequestError) -> None:
         self._send(

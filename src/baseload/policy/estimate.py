@@ -17,6 +17,9 @@ BOUND_MARGIN = 1.2
 LEARNED_ANSWERS = 20
 """Answers after which a model's own quantile is believed."""
 
+PRIOR_ANSWERS = 8
+"""How many answers the expected output of an unknown model is worth against its first real ones."""
+
 SAMPLED_AFTER = 1024
 """Answers after which only every fourth one is taken in."""
 
@@ -101,7 +104,7 @@ class TokenEstimate:
             if self._tokens > _REMEMBERED_TOKENS:
                 self._bytes /= 2.0
                 self._tokens /= 2.0
-        weight = many * _SMOOTHING if self._answers > 1.0 / _SMOOTHING else 1.0 / self._answers
+        weight = max(many * _SMOOTHING, 1.0 / (self._answers + PRIOR_ANSWERS))
         self._output += weight * (output_tokens - self._output)
         self._quantile.add(output_tokens)
         self._since_p99 += 1
