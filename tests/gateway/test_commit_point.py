@@ -89,6 +89,25 @@ def test_a_move_after_a_comment_is_invisible(threaded: MakeThreaded, twins: Twin
     assert [row["outcome"] for row in gateway.rows(2)] == ["failed", "completed"]
 
 
+def test_a_whole_answer_comes_too_late_after_a_comment(threaded: MakeThreaded, twins: Twins) -> None:
+    """A target that answers a stream with a whole body cannot do so once a comment is out: the request moves
+    on, and the stream stays one."""
+    api = twins(provider, faults=("error_200,skip=1",))
+    deaf = twins(provider, faults=("hang=headers,times=1",))
+    targets = {
+        "deaf": metered(deaf, ("1", "1"), timeouts={"ttft": "300ms"}),
+        "whole": metered(api, ("2", "2")),
+        "good": metered(twins(provider)),
+    }
+    gateway = threaded(targets, limits=PortLimits(comment_s=0.1))
+    gateway.chat(headers={"x-baseload-targets": "whole"})
+    reply = gateway.chat(stream=True, max_tokens=4, ignore_eos=True)
+    assert reply.body.startswith(b": waiting")
+    assert b"HTTP/1.1" not in reply.body
+    assert (reply.content, reply.done) == ("the sun and sea ", True)
+    assert [row["target"] for row in gateway.rows(4)[1:]] == ["deaf", "whole", "good"]
+
+
 def test_the_connection_lives_on_after_an_error(threaded: MakeThreaded, twins: Twins) -> None:
     """An answer that broke off in-band was framed whole: the same connection carries the next request."""
     gateway = threaded({"api": metered(twins(provider, faults=("cut,times=1",)))})

@@ -191,6 +191,9 @@ def _check_alone(
         assert b"the " in reply.body
         _check_row(row, "completed", None)
         assert bool(row["estimated"]) == expected.estimated
+        if expected.estimated:
+            assert row["input_tokens"] == 1
+            assert row["output_tokens"] in (5, 6)  # the event that ends a stream can hold a token or not
     elif isinstance(expected, Cut):
         assert reply.status == 200
         assert b'"the "' in reply.body

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from baseload.wire.prompt import PromptSize, prompt_size
+from baseload.wire.prompt import PromptSize, answer_text_bytes, prompt_size
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,21 @@ from baseload.wire.prompt import PromptSize, prompt_size
 def test_text_is_counted_as_the_tokenizer_sees_it(body: object, size: PromptSize) -> None:
     """Bytes of the text itself, without JSON's syntax and escapes; messages; token ids."""
     assert prompt_size(msgspec.json.encode(body)) == size
+
+
+@pytest.mark.parametrize(
+    ("body", "size"),
+    [
+        (b'{"choices":[{"message":{"content":"h\\u00e9"}},{"message":{"content":"abc"}}]}', 6),
+        (b'{"choices":[{"text":"once"}]}', 4),
+        (b'{"choices":[{"message":{"content":null,"tool_calls":[1]}}]}', 3),
+        (b'{"data":[]}', 0),
+        (b"{", 0),
+    ],
+)
+def test_the_text_of_an_answer(body: bytes, size: int) -> None:
+    """All choices' text, whether chat or completion."""
+    assert answer_text_bytes(body) == size
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"messages":1}', b"{}", b"[" * 100_000])

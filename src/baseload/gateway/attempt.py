@@ -66,6 +66,7 @@ class Attempt:
     counterfactual_nano: int | None = None
     head: ResponseHead | None = None
     relay: EventRelay | None = None
+    unmetered = b""  # a whole answer that says no usage
     _reused = False
     _paused = False
     _flows = False  # a part of a whole answer is here

@@ -103,9 +103,12 @@ class Exchange:
     def answered(self, attempt: Attempt, status: int, body: bytes) -> None:
         """Step 9, unstreamed: the whole answer is here. Step 10 comes before its first byte goes out."""
         answer = read_answer(body)
-        if status != 200 or answer is None or (answer.error is not None and answer.usage is None):
+        bad = status != 200 or answer is None or (answer.error is not None and answer.usage is None)
+        if bad or answer is None or self.head_sent:  # a stream was begun: a whole answer comes too late
             failure.answered_badly(self, attempt, status, answer, body)
             return
+        if answer.usage is None:
+            attempt.unmetered = body
         settle.end(self, attempt, Outcome.COMPLETED, usage=answer.usage)
         whole = answers.answer(
             200,

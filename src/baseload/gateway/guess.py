@@ -1,9 +1,9 @@
 """What an attempt took where its target did not say: cut and cancelled ones, and answers without usage.
 
 Input: the bytes and messages of the prompt, at the target's own tokens per byte and per message. Output of a
-stream: its content events, one token each. Output of an answer that was not streamed: what the target makes
-in the time it had. The target's figures are learned from a sample of its whole answers; rows that stand on
-them are marked `estimated`.
+stream: its content events, one token each; of a whole answer without usage: its text; of one that was cut
+before anything of it was seen: what the target makes in that time. The target's figures are learned from a
+sample of its whole answers; rows that stand on them are marked `estimated`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import time
 from typing import TYPE_CHECKING
 
 from baseload.core import Tokens
-from baseload.wire.prompt import prompt_size
+from baseload.policy.estimate import PRIOR_BYTES_PER_TOKEN
+from baseload.wire.prompt import answer_text_bytes, prompt_size
 
 if TYPE_CHECKING:
     from baseload.gateway.attempt import Attempt
@@ -42,9 +43,11 @@ def tokens(exchange: Exchange, attempt: Attempt) -> Tokens:
     assert admitted is not None
     input_tokens = admitted.ask.input_tokens
     size, learned = prompt_size(exchange.body), attempt.place.counts.prompt.coefficients()
-    if size is not None and (learned is not None or not size.text_bytes):
-        per_byte, per_part = learned or (0.0, 0.0)
+    per_byte, per_part = learned or (1.0 / PRIOR_BYTES_PER_TOKEN, 0.0)
+    if size is not None:
         input_tokens = max(1, round(size.text_bytes * per_byte + size.parts * per_part) + size.ids)
+    if attempt.unmetered:
+        return Tokens(input=input_tokens, output=round(answer_text_bytes(attempt.unmetered) * per_byte))
     if attempt.relay is not None:
         return Tokens(input=input_tokens, output=attempt.relay.events)
     if exchange.stream or exchange.endpoint.name == "embeddings":

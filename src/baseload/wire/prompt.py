@@ -1,4 +1,4 @@
-"""How large the prompt in a request body is: what a tokenizer would see of it, without one.
+"""How large the text of a request or an answer is: what a tokenizer would see of it, without one.
 
 Only needed where a target did not say how many tokens it read, so it may take its time.
 """
@@ -19,7 +19,7 @@ class PromptSize(NamedTuple):
     ids: int
 
 
-class _Message(Struct):
+class _Message(Struct, frozen=True):
     content: str | list[dict[str, Any]] | None = None
     tool_calls: Raw = Raw(b"")
 
@@ -31,7 +31,17 @@ class _Body(Struct):
     tools: Raw = Raw(b"")
 
 
+class _Choice(Struct):
+    message: _Message = _Message()
+    text: str = ""
+
+
+class _Answer(Struct):
+    choices: list[_Choice] = []
+
+
 _decode = msgspec.json.Decoder(_Body).decode
+_decode_answer = msgspec.json.Decoder(_Answer).decode
 
 
 def prompt_size(body: bytes) -> PromptSize | None:
@@ -57,6 +67,18 @@ def prompt_size(body: bytes) -> PromptSize | None:
         elif given is not None:
             size = _plus(size, given)
     return size if size.text_bytes or size.ids else None
+
+
+def answer_text_bytes(body: bytes) -> int:
+    """UTF-8 bytes of the text in a whole answer, tool calls as they are written; 0 where it has none."""
+    try:
+        answer = _decode_answer(body)
+    except (msgspec.DecodeError, RecursionError):
+        return 0
+    size = PromptSize(0, 0, 0)
+    for choice in answer.choices:
+        size = _plus(size, choice.message.content, len(choice.message.tool_calls) + len(choice.text.encode()))
+    return size.text_bytes
 
 
 def _plus(size: PromptSize, content: str | list[dict[str, Any]] | None, more: int = 0) -> PromptSize:
