@@ -85,20 +85,27 @@ def test_sigterm_under_load(make_gateway: MakeGateway, twins: Twins) -> None:
 
 
 def test_the_drain_has_an_end(make_gateway: MakeGateway, twins: Twins) -> None:
-    """What runs longer than the drain deadline is cut, counted in the exit code, and settled."""
+    """What runs longer than the drain deadline is cut and told so, in-band where a part was sent; it is
+    cancelled upstream, settled with what was produced, and counted in the exit code."""
     endless = twins(provider, latency=Latency(ttft_s=0.01, tpot_s=0.1, spread=0.0))
     gateway = make_gateway({"api": metered(endless)}, http={"drain_deadline": "500ms"})
     clients = Clients(gateway.port, gateway.key)
-    with clients.connection() as connection:
-        clients.send(connection, stream=True, max_tokens=5000, ignore_eos=True)
-        response = connection.getresponse()
-        response.readline()
+    with clients.connection() as streamed, clients.connection() as whole:
+        clients.send(streamed, stream=True, max_tokens=5000, ignore_eos=True)
+        clients.send(whole, max_tokens=5000, ignore_eos=True)
+        while not any(each.delivered for each in endless.served().open) or len(endless.served().open) < 2:
+            time.sleep(0.01)
         assert gateway.stop() == 1
-    (row,) = gateway.rows()
-    assert row["outcome"] in ("client_gone", "cut")
-    assert row["estimated"] == 1
-    assert row["output_tokens"] > 0
-    assert "1 requests were cut" in gateway.log()
+        part, nothing = read_reply(streamed), read_reply(whole)
+    assert (part.status, part.in_band_error, part.done, part.whole) == (200, "draining", False, True)
+    assert (nothing.status, nothing.code) == (503, "draining")
+    assert endless.served().totals.cancelled == 2
+    rows = gateway.rows()
+    assert [(row["outcome"], row["error_code"], row["estimated"]) for row in rows] == [
+        ("cut", "draining", 1)
+    ] * 2
+    assert rows[0]["output_tokens"] > 0
+    assert "2 requests were cut" in gateway.log()
 
 
 def test_not_ready_while_draining(make_gateway: MakeGateway, twins: Twins) -> None:

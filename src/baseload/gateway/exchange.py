@@ -144,6 +144,10 @@ class Exchange:
         """The client went away: cancel upstream at once, charge what was produced."""
         failure.client_gone(self)
 
+    def cut_off(self) -> None:
+        """The gateway stops and can wait no longer."""
+        failure.cut_off(self)
+
     def client_slow(self, slow: bool) -> None:
         """Back-pressure, both ways."""
         if self.attempt is not None:

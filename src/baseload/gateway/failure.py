@@ -113,6 +113,25 @@ def client_gone(exchange: Exchange) -> None:
     settle.closed(exchange, "client_gone")
 
 
+def cut_off(exchange: Exchange) -> None:
+    """The drain is over before the answer is: tell the client, cancel upstream, charge what was produced."""
+    attempt = exchange.attempt
+    error = RequestError(
+        errors.DRAINING, "this gateway stopped before the answer was complete", retry_after_s=1.0
+    )
+    if exchange.retry_timer is not None:
+        exchange.retry_timer.cancel()
+        exchange.retry_timer = None
+    elif attempt is None or not attempt.running:
+        return  # all is said
+    else:
+        attempt.cancel()
+        attempt.place.load.health.lost(time.monotonic(), attempt.probe)
+        outcome = Outcome.CUT if attempt.sent else Outcome.FAILED
+        settle.end(exchange, attempt, outcome, status=error.fault.status, error=error)
+    exchange.refuse(error)
+
+
 def _tell_health(exchange: Exchange, attempt: Attempt, verdict: Verdict, wait_s: float | None) -> None:
     health, now_s = attempt.place.load.health, time.monotonic()
     if verdict.kind is Kind.NO_ROOM:

@@ -68,6 +68,9 @@ class Lookup:
     def client_slow(self, slow: bool) -> None:
         """The answer is small."""
 
+    def cut_off(self) -> None:
+        """The client asks the next gateway: nothing was begun."""
+
     def check(self, now_s: float) -> None:
         """The store answers or fails by itself."""
 

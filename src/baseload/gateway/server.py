@@ -34,6 +34,8 @@ SWEEP_S = 0.25
 """How often deadlines are looked at: what they are off by."""
 FLEET_EVERY_S = 3600.0
 ACCEPT_BACKLOG = 4096
+FAREWELL_S = 0.1
+"""How long clients whose requests are cut at the end of a drain have to read why."""
 UNSENT_BYTES = 128 * 1024
 """What the kernel takes for a client beyond what is on its way: progress shows early, memory stays small."""
 
@@ -257,7 +259,11 @@ class Gateway:
         until_s = self.now_s() + self.limits.drain_s
         while self.connections and self.now_s() < until_s:
             await asyncio.sleep(0.02)
-        left = [client for client in self.connections if client.conversation is not None]
+        left = [client.conversation for client in self.connections if client.conversation is not None]
+        for conversation in left:
+            conversation.cut_off()
+        if left:
+            await asyncio.sleep(FAREWELL_S)
         for client in tuple(self.connections):
             client.abort()
         await asyncio.sleep(0)
