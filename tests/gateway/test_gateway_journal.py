@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,60 @@ def test_nothing_unrecorded_is_sent(
     assert not api.served().requests
     assert gateway.at_rest()
     assert gateway.chat(stream=stream).status == 200
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+def test_strict_answers_are_on_disk_first(
+    threaded: MakeThreaded, twins: Twins, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    """In strict mode the end of an answer waits for the flush of its record: before it no client has a whole
+    answer, and requests on one connection stay in order."""
+    gateway = threaded({"api": metered(twins(provider))}, journal={"strict": True})
+    journal = gateway.gateway.journal
+    sync, flushing, may_flush = journal.sync, threading.Event(), threading.Event()
+
+    def held_sync() -> None:
+        flushing.set()
+        assert may_flush.wait(10)
+        sync()
+
+    monkeypatch.setattr(journal, "sync", held_sync)
+    with gateway.connection() as connection, ThreadPoolExecutor(1) as pool:
+        gateway.send(connection, stream=stream, max_tokens=3, ignore_eos=True)
+        reply = pool.submit(read_reply, connection)
+        assert flushing.wait(10)
+        with pytest.raises(TimeoutError):
+            reply.result(0.2)
+        may_flush.set()
+        assert reply.result(10).content == "the sun and "
+        for _ in range(5):
+            gateway.send(connection, stream=stream, max_tokens=3, ignore_eos=True)
+            assert read_reply(connection).content == "the sun and "
+    assert [row["outcome"] for row in gateway.rows(6)] == ["completed"] * 6
+    eventually(gateway.at_rest)
+
+
+def test_a_client_that_leaves_during_the_flush_holds_nothing(
+    threaded: MakeThreaded, twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer whose client went away while its record was flushed stays completed and charged, once."""
+    gateway = threaded({"api": metered(twins(provider))}, journal={"strict": True})
+    journal = gateway.gateway.journal
+    sync, may_flush = journal.sync, threading.Event()
+
+    def held_sync() -> None:
+        assert may_flush.wait(10)
+        sync()
+
+    monkeypatch.setattr(journal, "sync", held_sync)
+    with gateway.connection() as connection:
+        gateway.send(connection, max_tokens=3, ignore_eos=True)
+        (row,) = gateway.rows(1)
+    eventually(gateway.at_rest)
+    may_flush.set()
+    assert gateway.chat(max_tokens=3).status == 200
+    assert (row["outcome"], row["output_tokens"]) == ("completed", 3)
+    assert len(gateway.rows(2)) == 2
 
 
 def test_a_defect_costs_its_own_request_only(

@@ -148,7 +148,8 @@ class ThreadedGateway(Clients):
         return self
 
     async def _open(self) -> None:
-        self.gateway = Gateway(self._journal, KeyStore(self.data), self.limits)
+        strict = bool(self.config.get("journal", {}).get("strict"))
+        self.gateway = Gateway(self._journal, KeyStore(self.data), self.limits, strict=strict)
         self._apply()
         self.port = await self.gateway.listen("127.0.0.1", 0)
 
