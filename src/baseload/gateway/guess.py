@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LEARN_ALL = 64
 """A target's first answers all teach."""
-LEARN_EVERY = 16
+LEARN_EVERY = 64
 """Of later ones each so-many-th: reading a prompt costs more than the rest of a settlement."""
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-_FORGET = 1.0 - 1.0 / 512.0
-"""Weight of what was seen one sample ago: the last few hundred samples decide."""
+_FORGET = 1.0 - 1.0 / 128.0
+"""Weight of what was seen one sample ago: the last hundred or two decide."""
 
 _ALIKE = 1e-6
 """Below this share of its bound the determinant is taken for 0: x and z grew alike, or hardly differ."""
