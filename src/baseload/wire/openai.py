@@ -130,14 +130,14 @@ def read_request(body: bytes) -> RequestFields:
         if not body.isascii():
             body.decode()
         members = _decode_members(body)
+        if len(members) > MAX_MEMBERS:
+            raise RequestError(errors.INVALID_JSON, f"the body has more than {MAX_MEMBERS} keys")
         known = [_READ[name] + members[name] for name in members if name in _READ]
         fields = _decode_request(b"{%b}" % b",".join(known))
     except msgspec.ValidationError as error:
         raise _invalid_field(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(errors.INVALID_JSON, f"the body is not JSON: {error}") from None
-    if len(members) > MAX_MEMBERS:
-        raise RequestError(errors.INVALID_JSON, f"the body has more than {MAX_MEMBERS} keys")
     fields.spans = _compact_spans(body, members) or _spans(body, members)
     return fields
 
