@@ -110,8 +110,8 @@ def test_patching_changes_nothing_else(
         expected["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
     assert json.loads(patched) == expected
     again = read_request(patched)
-    assert _without(patched, again.spans, {"model", "stream_options"}) == _without(
-        text, fields.spans, {"model", "stream_options"}
+    assert _without(patched, again.value_spans(), {"model", "stream_options"}) == _without(
+        text, fields.value_spans(), {"model", "stream_options"}
     )
 
 

@@ -186,7 +186,7 @@ class Attempt:
                 self._deadline_s = 0.0  # progress; the next check sets it anew
         if relay.done and not was_done:
             settle.end(self._exchange, self, Outcome.COMPLETED)
-            self._exchange.last_events = out
+            self._exchange.last_of_stream(out)
         elif out and not was_done:
             self._exchange.client.write(out)
         if relay.ended or (relay.done and self.head is not None and self.head.length != CHUNKED):

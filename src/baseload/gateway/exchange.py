@@ -90,8 +90,15 @@ class Exchange:
             self.client.close_after_answer()
         self.client.write(answers.stream_head(self.gateway.date, chunked=self.chunked, headers=headers))
 
+    def last_of_stream(self, events: bytes) -> None:
+        """`[DONE]` is settled (step 10) and goes out; a strict journal holds it until it is on the disk."""
+        if self.gateway.strict:
+            self.last_events = events
+        else:
+            self.client.write(events)
+
     def stream_ended(self) -> None:
-        """The whole stream is here and settled (step 10): its last events go out, the body ends."""
+        """The target ended its body: what was held goes out, and our body ends."""
         last = self.last_events + answers.LAST_CHUNK if self.chunked else self.last_events
         self.gateway.when_recorded(lambda: self.deliver(last))
 

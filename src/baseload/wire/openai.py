@@ -35,7 +35,8 @@ Bound = Annotated[int, Meta(ge=1, le=_MAX_TOKENS)]
 class RequestFields(Struct):
     """What the gateway reads of a chat completions, completions or embeddings request.
 
-    `spans` says where the values that `patch_request` may replace stand in the body.
+    `members` are the body's top-level members as they came; `spans` says where the values that
+    `patch_request` may replace stand in the body, None for one without white space between its tokens.
     """
 
     model: str
@@ -44,13 +45,18 @@ class RequestFields(Struct):
     max_completion_tokens: Bound | None = None
     n: Annotated[int, Meta(ge=1, le=_MAX_CHOICES)] | None = None
     stream_options: StreamOptions | None = None
-    spans: dict[str, tuple[int, int]] = {}
+    members: dict[str, Raw] = {}
+    spans: dict[str, tuple[int, int]] | None = None
 
     @property
     def output_bound(self) -> int | None:
         """The most output tokens the client allows, over all choices; None where it sets no bound."""
         bound = self.max_completion_tokens if self.max_completion_tokens is not None else self.max_tokens
         return None if bound is None else bound * (self.n or 1)
+
+    def value_spans(self) -> dict[str, tuple[int, int]]:
+        """Start and end in the body of each value read here."""
+        return self.spans or _compact_spans(self.members)
 
     @property
     def wants_usage(self) -> bool:
@@ -114,7 +120,11 @@ _decode_answer = msgspec.json.Decoder(Answer).decode
 _decode_error = msgspec.json.Decoder(_InBandError).decode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 
-_READ = {name: b'"%b":' % name.encode() for name in RequestFields.__struct_fields__ if name != "spans"}
+_READ = {
+    name: b'"%b":' % name.encode()
+    for name in RequestFields.__struct_fields__
+    if name not in ("members", "spans")
+}
 _KEY = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+')
 _NEXT = re.compile(rb"[ \t\r\n]*+[,}]")
 _WITH_USAGE = b'{"include_usage":true}'
@@ -138,7 +148,9 @@ def read_request(body: bytes) -> RequestFields:
         raise _invalid_field(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(errors.INVALID_JSON, f"the body is not JSON: {error}") from None
-    fields.spans = _compact_spans(body, members) or _spans(body, members)
+    fields.members = members
+    if not _is_compact(body, members):
+        fields.spans = _spans(body, members)
     return fields
 
 
@@ -148,11 +160,15 @@ def patch_request(body: bytes, fields: RequestFields, *, model: str | None, add_
     `add_usage` asks a stream to end with usage. `fields` are those read of this body. Every other byte stays
     as the client sent it.
     """
-    start, end = fields.spans["model"]
-    name = body[start:end] if model is None or model == fields.model else msgspec.json.encode(model)
+    rename = model is not None and model != fields.model
+    if not rename and not add_usage:
+        return body
+    spans = fields.value_spans()
+    start, end = spans["model"]
+    name = msgspec.json.encode(model) if rename else body[start:end]
     if not add_usage:
         return body[:start] + name + body[end:]
-    options = fields.spans.get("stream_options")
+    options = spans.get("stream_options")
     if options is None:
         return b'%b%b,"stream_options":%b%b' % (body[:start], name, _WITH_USAGE, body[end:])
     asked = _with_usage(body[slice(*options)])
@@ -207,12 +223,17 @@ def error_body(error: RequestError, request_id: str) -> bytes:
     return msgspec.json.encode({"error": detail})
 
 
-def _compact_spans(body: bytes, members: dict[str, Raw]) -> dict[str, tuple[int, int]] | None:
-    """Where values stand in a body without white space between its top-level tokens, as most clients send it.
+def _is_compact(body: bytes, members: dict[str, Raw]) -> bool:
+    """Whether the body has no white space between its top-level tokens, as most clients send it.
 
-    None where that is not so, where a key is spelled with escapes and where a key is sent twice: then the
-    lengths of what was decoded do not add up to the body's.
+    Not so either where a key is spelled with escapes or sent twice: then the lengths of what was decoded do
+    not add up to the body's.
     """
+    return len(body) == 1 + 4 * len(members) + sum(map(len, members)) + sum(map(len, members.values()))
+
+
+def _compact_spans(members: dict[str, Raw]) -> dict[str, tuple[int, int]]:
+    """Where values stand in a compact body."""
     spans = {}
     at = 1
     for name, value in members.items():
@@ -220,11 +241,11 @@ def _compact_spans(body: bytes, members: dict[str, Raw]) -> dict[str, tuple[int,
         at = start + len(value) + 1
         if name in _READ:
             spans[name] = (start, at - 1)
-    return spans if at == len(body) else None
+    return spans
 
 
 def _spans(body: bytes, members: dict[str, Raw]) -> dict[str, tuple[int, int]]:
-    """As `_compact_spans`, however the body is written. Raises RequestError (duplicate_key)."""
+    """As `_compact_spans`, for any body. Raises RequestError (duplicate_key)."""
     spans = {}
     at = body.index(b"{") + 1
     for name, value in members.items():
