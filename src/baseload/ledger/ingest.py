@@ -53,6 +53,10 @@ def ingest_once(directory: Path, store: Path) -> bool:
         return free
 
 
+BEHIND_THE_GATEWAY = 15
+"""Added to the nice value beside a gateway: on a shared core requests come first, reports can wait."""
+
+
 class _Service:
     """The loop of the process: a pass, a pause, until told to end."""
 
@@ -135,6 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.once:
             ingest_once(options.directory, options.store)
             return 0
+        if options.parent:
+            os.nice(BEHIND_THE_GATEWAY)
         service = _Service(options.directory, options.store, options.keep_segments, options.parent)
         signal.signal(signal.SIGTERM, service.end)
         signal.signal(signal.SIGINT, signal.SIG_IGN if options.parent else service.end)
