@@ -104,7 +104,7 @@ def test_the_drain_has_an_end(make_gateway: MakeGateway, twins: Twins) -> None:
     assert [(row["outcome"], row["error_code"], row["estimated"]) for row in rows] == [
         ("cut", "draining", 1)
     ] * 2
-    assert rows[0]["output_tokens"] > 0
+    assert next(row["output_tokens"] for row in rows if row["stream"]) > 0
     assert "2 requests were cut" in gateway.log()
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from baseload.errors import FAULTS
+from baseload.twin.pace import Latency
 from tests.gateway.running import RunningTwin, metered, provider
 from tests.gateway.threaded import QUICK_TIMEOUTS, MakeThreaded, Reply
 
@@ -118,6 +119,11 @@ def _target(twin: RunningTwin, **changes: Any) -> dict[str, Any]:
     return metered(twin, timeouts=QUICK_TIMEOUTS, **changes)
 
 
+def _pace(expected: Expected) -> dict[str, Any]:
+    """Where the client must hold a part before the fault, its events must not come in one read with it."""
+    return {"latency": Latency(ttft_s=0.01, tpot_s=0.1, spread=0.0)} if isinstance(expected, Cut) else {}
+
+
 def _check_answer(reply: Reply, stream: bool) -> None:
     assert reply.status == 200
     assert reply.content == "the sun and sea are "
@@ -138,7 +144,7 @@ def test_with_another_target(
 ) -> None:
     """A failure before anything reached the client moves to the other target, and the client sees only that
     it took two attempts; after that it is told in-band. One ledger row an attempt, at most one charge."""
-    bad, good = twins(provider, faults=(f"{fault},times=1",)), twins(provider)
+    bad, good = twins(provider, faults=(f"{fault},times=1",), **_pace(expected)), twins(provider)
     gateway = threaded({"bad": _target(bad, price=("1", "1")), "good": _target(good)})
     reply = gateway.chat(stream=stream, max_tokens=5, ignore_eos=True)
     if isinstance(expected, Moves):
@@ -163,7 +169,7 @@ def test_with_a_single_target(
 ) -> None:
     """Where nothing else can serve, the same target is tried again after a pause, at most twice; then the
     client gets the error's own status and code, and a row stands for each try."""
-    gateway = threaded({"bad": _target(twins(provider, faults=(fault,)))})
+    gateway = threaded({"bad": _target(twins(provider, faults=(fault,), **_pace(expected)))})
     reply = gateway.chat(stream=stream, max_tokens=5, ignore_eos=True)
     if isinstance(expected, Moves):
         tries = 1 if expected.code == CREDENTIALS else 3  # a dead credential is not tried again

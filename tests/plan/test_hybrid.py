@@ -66,14 +66,22 @@ def test_each_owned_replica_passes_the_published_test_and_the_next_fails(
 def test_a_hybrid_pays_from_its_crossing_on_and_not_before(
     curve: LoadCurve, fleet: Fleet, times_floor: float
 ) -> None:
-    """Just above the volume found some count saves money, just below it none does; idle hours count."""
+    """From the volume found on some count saves money, just below it none does; idle hours count.
+
+    Where the crossing is at a full fleet, more volume is bought at the same price on both sides, so that the
+    saving grows again only with the next replica that pays.
+    """
     price = times_floor * fleet.floor_usd_per_million(fleet.usable * curve.busy)
     start = hybrid_from(curve, fleet, price)
     assert start is not None
-    above, below = start * (1 + 1e-6), start * (1 - 1e-6)
-    assert hybrid(curve, above, fleet, price).usd_per_month <= metered_month_usd(above, price)
-    assert hybrid(curve, above, fleet, price).replicas > 0
-    assert hybrid(curve, below, fleet, price).replicas == 0
+
+    def saving_share(volume: float) -> float:
+        bought = metered_month_usd(volume, price)
+        return (bought - hybrid(curve, volume, fleet, price).usd_per_month) / bought
+
+    assert abs(saving_share(start * (1 - 1e-6))) < 1e-9
+    assert saving_share(start * (1 + 1e-6)) > -1e-9
+    assert max(saving_share(start * times) for times in (1.5, 2.0, 4.0, 8.0, 16.0)) > 1e-6
 
 
 def test_a_price_below_the_floor_never_makes_a_hybrid_pay() -> None:
