@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import math
 import os
 import resource
 import statistics
@@ -23,7 +24,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.tls_upstream import over_tls, tls_front
 
@@ -32,13 +33,26 @@ HARNESS = HERE.parent.parent / "shared" / "bench" / "gateway" / "gwbench.py"
 GATEWAY_CORE, LOAD_CORE = 0, 1
 PHASES = ("cpu", "big", "tls", "chunks", "transit", "rate", "memory")
 
-# phase -> (what, unit, bar for baseload / nginx; None where only shown)
-BARS: dict[str, tuple[str, float | None]] = {
-    "us_per_request": ("CPU us per request, gateway process", 3.5),
-    "us_per_request_tree": ("CPU us per request, with ingest", 5.0),
-    "us_per_big_request": ("CPU us per request, 32 KB prompt", None),
-    "us_per_tls_request": ("CPU us per request, TLS to the upstream", None),
-    "us_per_chunk": ("CPU us per chunk, 20,000 chunks/s", 1.5),
+
+class Bar(NamedTuple):
+    """What a figure must not exceed: `times` nginx's in the same run plus `plus`; None is only shown."""
+
+    what: str
+    times: float | None
+    plus: float = 0.0
+
+
+BARS: dict[str, Bar] = {
+    "us_per_request": Bar("CPU us per request, gateway process", 3.5),
+    "us_per_request_tree": Bar("CPU us per request, with ingest", 5.0),
+    "us_per_big_request": Bar("CPU us per request, 32 KB prompt", None),
+    "us_per_tls_request": Bar("CPU us per request, TLS to the upstream", None),
+    "us_per_chunk": Bar("CPU us per chunk, 20,000 chunks/s", 1.5),
+    "transit_p50_us": Bar("us from upstream's write to client's read, 2,000 chunks/s", 0.0, 1000.0),
+    "added_p50_us": Bar("us added to a request at 1,000/s, p50", 1.0, 150.0),
+    "added_p99_us": Bar("us added to a request at 1,000/s, p99", 0.0, 2000.0),
+    "kib_per_stream": Bar("KiB per open stream, 2,000 streams", 0.0, 12.0),
+    "idle_rss_mib": Bar("MiB resident, idle", 0.0, 70.0),
 }
 
 
@@ -207,9 +221,14 @@ def _rss_mib(pid: int) -> float:
     return 0.0
 
 
+_wrong: list[int] = []
+"""Errors met in any phase: a run with errors reaches nothing."""
+
+
 def _no_errors(result: dict[str, Any]) -> None:
     wrong = result["err_status"] + result["err_conn"]
     if wrong:
+        _wrong.append(wrong)
         print(f"  ! {wrong} errors of {result['requests']}: {result}", file=sys.stderr)
 
 
@@ -235,19 +254,25 @@ def main() -> None:
                 for figure, value in measure.run(name, phase).items():
                     figures[name].setdefault(figure, []).append(value)
                     print(f"round {number + 1} {phase:8} {name:9} {figure:22} {value:12.1f}", flush=True)
-    _show(figures)
+    sys.exit(0 if _show(figures) else 1)
 
 
-def _show(figures: dict[str, dict[str, list[float]]]) -> None:
-    print(f"\n{'figure':24}{'nginx':>12}{'baseload':>12}{'ratio':>8}{'bar':>7}")
+def _show(figures: dict[str, dict[str, list[float]]]) -> bool:
+    """Print medians and ratios beside the bars; whether every bar was reached without an error."""
+    print(f"\n{'':56}{'nginx':>10}{'baseload':>10}{'ratio':>7}{'bar':>9}")
+    reached = True
     for figure, values in figures["baseload"].items():
         reference = figures["nginx"].get(figure, [])
         ours = statistics.median(values)
         theirs = statistics.median(reference) if reference else float("nan")
         ratios = [a / b for a, b in zip(values, reference, strict=False) if b]
         ratio = statistics.median(ratios) if ratios else float("nan")
-        bar = BARS.get(figure, ("", None))[1]
-        print(f"{figure:24}{theirs:12.1f}{ours:12.1f}{ratio:8.2f}{bar or '':>7}")
+        bar = BARS.get(figure, Bar(figure, None))
+        limit = math.inf if bar.times is None else bar.times * theirs + bar.plus
+        verdict = "" if bar.times is None else f"{limit:9.1f}" + ("" if ours <= limit else "  MISSED")
+        reached = reached and ours <= limit
+        print(f"{bar.what:56}{theirs:10.1f}{ours:10.1f}{ratio:7.2f}{verdict}")
+    return reached and not _wrong
 
 
 if __name__ == "__main__":
