@@ -12,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baseload import errors
-from baseload.core import Tokens
+from baseload.core import TokenPrice, Tokens
 from baseload.errors import RequestError
+from baseload.money import token_cost
 from baseload.wire.openai import (
+    Answer,
+    ErrorDetail,
     error_body,
     is_error,
     patch_request,
@@ -313,7 +316,67 @@ def test_usage() -> None:
     assert embedded.usage.tokens() == Tokens(input=10)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"usage":5}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        "5",
+        "[]",
+        '"many"',
+        '{"prompt_tokens":null}',
+        '{"prompt_tokens":1.5}',
+        '{"prompt_tokens":-1}',
+        '{"prompt_tokens":1,"completion_tokens":-1}',
+        '{"prompt_tokens":2147483648}',
+        '{"prompt_tokens":9223372036854775808}',
+        '{"prompt_tokens":18446744073709551615}',
+        '{"prompt_tokens":1,"completion_tokens":1%s}' % ("0" * 400),
+        '{"prompt_tokens":9,"prompt_tokens_details":[]}',
+        '{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":0.5}}',
+        '{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":-3}}',
+        '{"prompt_tokens":9,"completion_tokens_details":{"reasoning_tokens":"3"}}',
+    ],
+)
+def test_useless_usage_spoils_no_answer(usage: str) -> None:
+    """A good answer stays one whatever its usage is; counts beyond 0 to 2^31 - 1 are no usage."""
+    assert read_answer(b'{"choices":[],"usage":%b}' % usage.encode()) == Answer()
+    failed = read_answer(b'{"usage":%b,"error":{"message":"no","code":"x"}}' % usage.encode())
+    assert failed == Answer(error=ErrorDetail(message="no", code="x"))
+
+
+COUNTS = (
+    st.integers(0, 2**31 - 1)
+    | st.integers(-(2**65), 2**65)
+    | st.none()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.just([])
+)
+PRICES = st.integers(0, 10**12)
+
+
+@given(st.tuples(COUNTS, COUNTS, COUNTS, COUNTS), PRICES, PRICES, PRICES)
+def test_no_usage_costs_less_than_nothing(
+    counts: tuple[object, ...], p_input: int, p_output: int, p_cached: int
+) -> None:
+    """Whatever a target reports, parts stay within their whole and the cost is not negative."""
+    prompt, completion, cached, reasoning = counts
+    report = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "prompt_tokens_details": {"cached_tokens": cached},
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
+    }
+    answer = read_answer(json.dumps({"usage": report}).encode())
+    assert answer is not None
+    if answer.usage is not None:
+        tokens = answer.usage.tokens()
+        assert 0 <= tokens.cached_input <= tokens.input
+        assert 0 <= tokens.reasoning <= tokens.output
+        cost = token_cost(tokens, TokenPrice(p_input, p_output, cached_input=p_cached))
+        assert cost is not None
+        assert cost >= 0
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"usage":', b"\xff", b"[" * 100_000])
 def test_answers_that_are_none(body: bytes) -> None:
     """An answer that cannot be read is None, whatever it is."""
     assert read_answer(body) is None

@@ -30,6 +30,8 @@ MAX_MEMBERS = 1000
 """Keys at the top level of a request body."""
 
 Bound = Annotated[int, Meta(ge=1, le=_MAX_TOKENS)]
+Count = Annotated[int, Meta(ge=0, le=_MAX_TOKENS)]
+"""Tokens as a target reports them; beyond it a report is nonsense, and would not fit the ledger's columns."""
 
 
 class RequestFields(Struct):
@@ -67,31 +69,34 @@ class RequestFields(Struct):
 class PromptDetails(Struct):
     """`usage.prompt_tokens_details`."""
 
-    cached_tokens: int | None = None
+    cached_tokens: Count | None = None
 
 
 class CompletionDetails(Struct):
     """`usage.completion_tokens_details`."""
 
-    reasoning_tokens: int | None = None
+    reasoning_tokens: Count | None = None
 
 
 class Usage(Struct):
     """`usage` as OpenAI and the engines report it."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int | None = 0
+    prompt_tokens: Count = 0
+    completion_tokens: Count | None = 0
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
 
     def tokens(self) -> Tokens:
-        """The same counts in our own terms."""
+        """The same counts in our own terms; a part that is said to exceed its whole is the whole."""
         prompt, completion = self.prompt_tokens_details, self.completion_tokens_details
+        whole, output = self.prompt_tokens, self.completion_tokens or 0
+        cached = (prompt.cached_tokens or 0) if prompt is not None else 0
+        reasoning = (completion.reasoning_tokens or 0) if completion is not None else 0
         return Tokens(
-            input=self.prompt_tokens,
-            cached_input=(prompt.cached_tokens or 0) if prompt is not None else 0,
-            output=self.completion_tokens or 0,
-            reasoning=(completion.reasoning_tokens or 0) if completion is not None else 0,
+            input=whole,
+            cached_input=cached if cached < whole else whole,
+            output=output,
+            reasoning=reasoning if reasoning < output else output,
         )
 
 
@@ -109,14 +114,22 @@ class _InBandError(Struct):
 
 
 class Answer(Struct):
-    """What the gateway reads of an unstreamed answer or of one stream event."""
+    """What the gateway reads of an unstreamed answer or of one stream event.
+
+    `usage` is None where the answer has none, and where what it has is no usage.
+    """
 
     usage: Usage | None = None
     error: ErrorDetail | str | None = None
 
 
+class _ErrorOnly(Struct):
+    error: ErrorDetail | str | None = None
+
+
 _decode_request = msgspec.json.Decoder(RequestFields).decode
 _decode_answer = msgspec.json.Decoder(Answer).decode
+_decode_error_only = msgspec.json.Decoder(_ErrorOnly).decode
 _decode_error = msgspec.json.Decoder(_InBandError).decode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -179,9 +192,18 @@ def patch_request(body: bytes, fields: RequestFields, *, model: str | None, add_
 
 
 def read_answer(body: bytes) -> Answer | None:
-    """Usage and error of an unstreamed answer or an event's data; None when it is not such a JSON object."""
+    """Usage and error of an unstreamed answer or an event's data; None when it is not such a JSON object.
+
+    Usage that cannot be used (a count that is no count) makes no good answer a bad one: it is left out.
+    """
     try:
         return _decode_answer(body)
+    except msgspec.ValidationError:
+        pass
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    try:
+        return Answer(error=_decode_error_only(body).error)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
