@@ -7,6 +7,7 @@ import contextlib
 import logging
 from pathlib import Path
 
+from baseload.gateway.metrics import Metrics
 from baseload.ledger.launch import ingest_command
 
 RESTART_S = 1.0
@@ -19,12 +20,12 @@ _log = logging.getLogger("baseload.gateway")
 class IngestProcess:
     """Keeps `python -m baseload.ledger.ingest` running. A dead ingest delays reports, never a request."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, metrics: Metrics) -> None:
         self._command = ingest_command(data)
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
         self._supervisor: asyncio.Task[None] | None = None
-        self.restarts = 0
+        self._metrics = metrics
 
     def start(self) -> None:
         """Begin supervising."""
@@ -45,7 +46,7 @@ class IngestProcess:
             if self._stopping:
                 return
             wait_s = RESTART_S if loop.time() - began_s > 60 else min(wait_s * 2, LONGEST_RESTART_S)
-            self.restarts += 1
+            self._metrics.ingest_restarts += 1
             _log.error("the ledger's ingest process ended (%s); again in %.0f s", code, wait_s)
             await asyncio.sleep(wait_s)
 

@@ -19,6 +19,10 @@ METRICS: dict[str, tuple[str, str]] = {
     "baseload_retries_refused_total": ("counter", "Retries not made because the retry budget was spent"),
     "baseload_slow_readers_total": ("counter", "Connections cut because the client did not read"),
     "baseload_unread_requests_total": ("counter", "Requests refused before they were read, by code"),
+    "baseload_refusals_unrecorded_total": (
+        "counter",
+        "Refusals of unknown callers beyond 20 a second: counted by code above, not in the ledger",
+    ),
     "baseload_requests_in_flight": ("gauge", "Requests under way"),
     "baseload_connections": ("gauge", "Open client connections"),
     "baseload_target_running": ("gauge", "Attempts past their first token, by target"),
@@ -31,6 +35,14 @@ METRICS: dict[str, tuple[str, str]] = {
     ),
     "baseload_journal_frames_total": ("counter", "Frames written to the journal"),
     "baseload_journal_available": ("gauge", "1 while the journal takes new requests"),
+    "baseload_journal_refusals_dropped_total": (
+        "counter",
+        "Refusals the journal had no room for: missing in the ledger",
+    ),
+    "baseload_ingest_restarts_total": (
+        "counter",
+        "Times the ledger's ingest process ended and was restarted",
+    ),
     "baseload_overhead_seconds": (
         "histogram",
         "From a request's last byte to the first attempt's first byte out",
@@ -92,7 +104,9 @@ class Metrics:
     """All counts of one gateway process."""
 
     __slots__ = (
+        "ingest_restarts",
         "overhead",
+        "refusals_unrecorded",
         "reloads",
         "requests",
         "retries_refused",
@@ -108,6 +122,8 @@ class Metrics:
         self.reloads = {"applied": 0, "refused": 0}
         self.retries_refused = 0
         self.slow_readers = 0
+        self.refusals_unrecorded = 0
+        self.ingest_restarts = 0
         self.overhead = Histogram(OVERHEAD_BOUNDS_S)
 
     def target(self, name: str) -> TargetCounts:

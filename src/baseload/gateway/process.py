@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import resource
 import signal
-import ssl
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -18,10 +16,10 @@ from msgspec import Struct
 
 from baseload.config import Config
 from baseload.errors import EnvironmentProblem
+from baseload.gateway.certificate import Certificate
 from baseload.gateway.ingest_process import IngestProcess
-from baseload.gateway.reload import Reloader
+from baseload.gateway.reload import Reloader, read_stamped
 from baseload.gateway.server import Gateway, PortLimits
-from baseload.gateway.snapshot import load_snapshot
 from baseload.keys import KeyStore
 from baseload.ledger.journal import Journal
 from baseload.ledger.launch import journal_directory, store_path
@@ -52,7 +50,8 @@ async def run(path: Path, open_control: Control, announce: Callable[[Started], N
     """
     _raise_file_limit()
     today = datetime.now(UTC).date()
-    loaded = load_snapshot(path, today)
+    read = read_stamped(path, today)
+    loaded = read.loaded
     config = loaded.config
     keys = KeyStore(config.data)
     journal = Journal.open(
@@ -65,31 +64,37 @@ async def run(path: Path, open_control: Control, announce: Callable[[Started], N
         gateway.store = store_path(config.data)
         gateway.apply(loaded.snapshot, today.isoformat())
         async with open_control(gateway, config.control.host, config.control.port) as control_port:
-            port = await _listen(gateway, config)
+            certificate = None if config.tls is None else Certificate(config.tls.cert, config.tls.key)
+            port = await _listen(gateway, config, certificate)
             where = (config.listen.host, port, config.control.host, control_port)
             announced = Started(*where, str(config.data), loaded.snapshot.version, loaded.warnings)
-            cut = await _serve(gateway, Reloader(gateway, path, loaded), lambda: announce(announced))
+            cut = await _serve(
+                gateway, Reloader(gateway, path, read, certificate), lambda: announce(announced)
+            )
     finally:
         journal.close()
     return cut
 
 
 async def _serve(gateway: Gateway, reloader: Reloader, announce: Callable[[], None]) -> int:
-    """From the open port to the end of the drain."""
-    ingest = IngestProcess(reloader.data)
+    """From the open port to the end of the drain, which comes whatever happened before."""
+    ingest = IngestProcess(reloader.data, gateway.metrics)
     ingest.start()
     watcher = asyncio.get_running_loop().create_task(reloader.watch())
-    stop = _signals(reloader)
-    gc.freeze()  # what is here now stays: the collector need not look at it again
-    gc.set_threshold(*GC_THRESHOLDS)
-    announce()
-    await stop.wait()
-    watcher.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await watcher
-    cut = await gateway.drain()
-    gateway.journal.close()
-    await ingest.stop()
+    try:
+        stop = _signals(reloader)
+        gc.freeze()  # what is here now stays: the collector need not look at it again
+        gc.set_threshold(*GC_THRESHOLDS)
+        announce()
+        await stop.wait()
+    finally:
+        watcher.cancel()
+        await asyncio.wait({watcher})
+        try:
+            cut = await gateway.drain()
+        finally:
+            gateway.journal.close()
+            await ingest.stop()
     return cut
 
 
@@ -109,15 +114,8 @@ def _signals(reloader: Reloader) -> asyncio.Event:
     return stop
 
 
-async def _listen(gateway: Gateway, config: Config) -> int:
-    tls = None
-    if config.tls is not None:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            tls.load_cert_chain(config.tls.cert, config.tls.key)
-        except (ssl.SSLError, OSError) as error:
-            raise EnvironmentProblem(f"tls: certificate and key cannot be used: {error}") from None
+async def _listen(gateway: Gateway, config: Config, certificate: Certificate | None) -> int:
+    tls = None if certificate is None else certificate.context
     try:
         return await gateway.listen(config.listen.host, config.listen.port, tls)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -26,11 +27,11 @@ def serve(gateway: Gateway, client: ClientConnection, head: RequestHead, body: b
     """Answer one request."""
     endpoint = ENDPOINTS.get(head.path)
     if endpoint is not None and head.method == b"POST":
+        exchange = Exchange(gateway, client, head, body, endpoint)
         if gateway.draining:
-            error = RequestError(errors.DRAINING, "this gateway is stopping", retry_after_s=1.0)
-            _refuse(gateway, client, head, error)
-            return
-        Exchange(gateway, client, head, body, endpoint).run()
+            _turn_away(exchange)
+        else:
+            exchange.run()
         return
     if head.path.startswith(lookup.PATH) and head.method == b"GET" and gateway.store is not None:
         lookup.Lookup(gateway, client, head, gateway.store).run()
@@ -43,6 +44,13 @@ def serve(gateway: Gateway, client: ClientConnection, head: RequestHead, body: b
     request_id = b"x-request-id: %b\r\n" % gateway.new_request_id().encode()
     whole = answers.answer(200, answer, gateway.date, keep_alive=client.keep_alive, headers=request_id)
     _send(client, head, whole)
+
+
+def _turn_away(exchange: Exchange) -> None:
+    """This gateway stops: refused on record like any request, under its caller where that is known."""
+    with contextlib.suppress(RequestError):
+        exchange.caller = admission.authenticate(exchange.gateway, exchange.site, exchange.head)
+    exchange.refuse(RequestError(errors.DRAINING, "this gateway is stopping", retry_after_s=1.0))
 
 
 def _send(client: ClientConnection, head: RequestHead, whole: bytes) -> None:

@@ -10,17 +10,18 @@ import ssl
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from hashlib import sha256
 from pathlib import Path
 
 from msgspec import Struct
 
-from baseload.core import Side, Snapshot
-from baseload.errors import BaseloadError, RequestError
+from baseload.core import Side, Snapshot, Target
+from baseload.errors import BaseloadError, EnvironmentProblem, RequestError
 from baseload.gateway import admission, routes
 from baseload.gateway.client import SMALL_BODY, ClientConnection
 from baseload.gateway.metrics import Metrics
 from baseload.gateway.scrape import Scraper
-from baseload.gateway.site import ENDPOINTS, ModelPlace, Place, Site
+from baseload.gateway.site import ENDPOINTS, Caller, ModelPlace, Place, Site
 from baseload.gateway.upstream import Pool
 from baseload.keys import KeyStore
 from baseload.ledger.journal import Journal
@@ -33,6 +34,9 @@ from baseload.wire.http1 import RequestHead
 SWEEP_S = 0.25
 """How often deadlines are looked at: what they are off by."""
 FLEET_EVERY_S = 3600.0
+FLEET_RETRY_S = 60.0
+NOBODY_REFUSALS_PER_S = 20
+"""Refusals of callers without a valid key that are recorded; each is a journal frame and a row."""
 ACCEPT_BACKLOG = 4096
 FAREWELL_S = 0.1
 """How long clients whose requests are cut at the end of a drain have to read why."""
@@ -40,6 +44,7 @@ UNSENT_BYTES = 128 * 1024
 """What the kernel takes for a client beyond what is on its way: progress shows early, memory stays small."""
 
 _log = logging.getLogger("baseload.gateway")
+_PoolKey = tuple[str, str, bytes]  # name, URL, hash of the trusted authority's certificates
 
 
 class PortLimits(Struct, frozen=True):
@@ -79,7 +84,7 @@ class Gateway:
         self.now_s = time.monotonic
         self._limiter = Limiter()
         self._estimates: dict[str, TokenEstimate] = {}
-        self._pools: dict[tuple[str, str, str | None], Pool] = {}
+        self._pools: dict[_PoolKey, Pool] = {}
         self._server: asyncio.Server | None = None
         self._boot = secrets.token_hex(3)
         self._id_prefix = ""
@@ -87,6 +92,9 @@ class Gateway:
         self._second_due_s = self.now_s() + SWEEP_S
         self._scraper = Scraper(self.now_s)
         self._fleet_due_s = 0.0
+        self._nobody_until_s = 0.0
+        self._nobody_left = 0
+        self._defects: set[tuple[str, str, int]] = set()
         self._sweep()
 
     # -- configuration -----------------------------------------------------------------------------------
@@ -95,41 +103,59 @@ class Gateway:
         """Use a new configuration for requests that start from now on; running ones keep theirs.
 
         Connections, live loads and limits of targets and tenants that stay are carried over; targets that
-        are gone finish what they have.
+        are gone finish what they have. What may fail comes first, beside what is in force: raises
+        EnvironmentProblem where an authority's certificates cannot be used, and nothing has changed then.
         """
         now_s = self.now_s()
-        places = {}
-        pools = {}
-        for target in snapshot.targets.values():
-            where = (target.name, target.url, target.ca_file)
-            pool = self._pools.pop(where, None) or Pool(target, self._loop, self.now_s)
-            pools[where] = pool
-            load = self.loads.get(target.name)
-            if load is None:
-                load = TargetLoad(target)
-            else:
-                if load.target.credential != target.credential:
-                    load.health.revive(now_s)
-                load.apply(target, now_s)
-            self.loads[target.name] = load
-            places[target.name] = Place(target, pool, load, self.metrics.target(target.name))
-        for pool in self._pools.values():
-            pool.close()
-        self._pools = pools
-        models = {
-            model.name: ModelPlace(
-                model, Route(model, self.loads), self._estimates.setdefault(model.name, TokenEstimate())
-            )
-            for model in snapshot.models.values()
+        pools = {target.name: self._pool(target) for target in snapshot.targets.values()}
+        loads = {
+            name: self.loads.get(name) or TargetLoad(target) for name, target in snapshot.targets.items()
         }
-        for gone in self.loads.keys() - snapshot.targets.keys():
-            del self.loads[gone]
-        for gone in self._estimates.keys() - models.keys():
-            del self._estimates[gone]
-        self.site = Site(snapshot, places, models, self._limiter, prices_version)
+        estimates = {name: self._estimates.get(name) or TokenEstimate() for name in snapshot.models}
+        places = {
+            name: Place(target, pools[name][1], loads[name], self.metrics.target(name))
+            for name, target in snapshot.targets.items()
+        }
+        models = {
+            name: ModelPlace(model, Route(model, loads), estimates[name])
+            for name, model in snapshot.models.items()
+        }
+        site = Site(snapshot, places, models, self._limiter, prices_version)
+        for name, target in snapshot.targets.items():
+            load = self.loads.get(name)
+            if load is None:
+                continue
+            if load.target.credential != target.credential:
+                load.health.revive(now_s)
+            load.apply(target, now_s)
+        kept = dict(pools.values())
+        for where, pool in self._pools.items():
+            if where not in kept:
+                pool.close()
+        self._pools, self.loads, self._estimates, self.site = kept, loads, estimates, site
         self._limiter.prune(now_s)
-        self.journal.fleet(self.site.fleet())
-        self._fleet_due_s = now_s + FLEET_EVERY_S
+        self._record_fleet(now_s)
+
+    def _pool(self, target: Target) -> tuple[_PoolKey, Pool]:
+        """The target's pool: the one in use where neither address nor trusted authority changed."""
+        try:
+            trusted = sha256(Path(target.ca_file).read_bytes()).digest() if target.ca_file else b""
+            where = (target.name, target.url, trusted)
+            return where, self._pools.get(where) or Pool(target, self._loop, self.now_s)
+        except OSError as error:  # ssl.SSLError is one
+            raise EnvironmentProblem(
+                f"target {target.name!r}: the certificates in {target.ca_file} cannot be used: {error}",
+                hint="`ca` is a PEM file with the authority's certificate",
+            ) from None
+
+    def _record_fleet(self, now_s: float) -> None:
+        """Put on record what is paid for; a full journal is tried again, it stops no reload."""
+        try:
+            self.journal.fleet(self.site.fleet())
+            self._fleet_due_s = now_s + FLEET_EVERY_S
+        except RequestError as error:
+            self._fleet_due_s = now_s + FLEET_RETRY_S
+            _log.error("the fleet record was not written, again in %.0f s: %s", FLEET_RETRY_S, error)
 
     # -- the data port -----------------------------------------------------------------------------------
 
@@ -175,6 +201,23 @@ class Gateway:
         unread = self.metrics.unread
         unread[error.fault.code] = unread.get(error.fault.code, 0) + 1
 
+    def may_record_refusal(self, caller: Caller) -> bool:
+        """Whether the ledger has room for this refusal: who sends no valid key fills it no faster than this.
+
+        Refusals beyond that are in the metrics only.
+        """
+        if caller is not admission.NOBODY:
+            return True
+        now_s = self.now_s()
+        if now_s >= self._nobody_until_s:
+            self._nobody_until_s = now_s + 1.0
+            self._nobody_left = NOBODY_REFUSALS_PER_S
+        if self._nobody_left:
+            self._nobody_left -= 1
+            return True
+        self.metrics.refusals_unrecorded += 1
+        return False
+
     def new_request_id(self) -> str:
         """Unique, and sorted by time."""
         self._id_count += 1
@@ -217,20 +260,36 @@ class Gateway:
         self.date = formatdate(usegmt=True).encode()
         self._id_prefix = f"{time.time_ns() // 1_000_000:011x}{self._boot}"
         for client in tuple(self.connections):
-            client.check(now_s)
+            try:
+                client.check(now_s)
+            except Exception as error:  # noqa: BLE001  (one client's defect is not the others')
+                self._defect(error)
         for pool in self._pools.values():
-            pool.sweep(now_s)
+            try:
+                pool.sweep(now_s)
+            except Exception as error:  # noqa: BLE001  (nor one target's)
+                self._defect(error)
         if now_s >= self._second_due_s:
             self._second_due_s = now_s + 1.0 - SWEEP_S / 2
             self._scraper.ask(self.site.places)
             self._report_saturation(now_s)
             self._reload_keys()
         if self._fleet_due_s and now_s >= self._fleet_due_s:
-            self._fleet_due_s = now_s + FLEET_EVERY_S
-            try:
-                self.journal.fleet(self.site.fleet())
-            except RequestError as error:
-                _log.error("the hourly fleet record was not written: %s", error)
+            self._record_fleet(now_s)
+
+    def _defect(self, error: Exception) -> None:
+        """Something raised that never should: logged once for each place in the code, since sweeps repeat."""
+        at = error.__traceback__
+        while at is not None and at.tb_next is not None:
+            at = at.tb_next
+        place = (
+            type(error).__name__,
+            at.tb_frame.f_code.co_filename if at else "",
+            at.tb_lineno if at else 0,
+        )
+        if place not in self._defects:
+            self._defects.add(place)
+            _log.error("a defect, logged once; the rest goes on", exc_info=error)
 
     def _report_saturation(self, now_s: float) -> None:
         """The state with hysteresis that dashboards and alarms see; dispatch does not look at it."""
@@ -261,7 +320,10 @@ class Gateway:
             await asyncio.sleep(0.02)
         left = [client.conversation for client in self.connections if client.conversation is not None]
         for conversation in left:
-            conversation.cut_off()
+            try:
+                conversation.cut_off()
+            except Exception as error:  # noqa: BLE001  (the others are still to be told and settled)
+                self._defect(error)
         if left:
             await asyncio.sleep(FAREWELL_S)
         for client in tuple(self.connections):

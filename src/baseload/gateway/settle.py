@@ -164,7 +164,7 @@ def closed(exchange: Exchange, code: str) -> None:
 
 def refused(exchange: Exchange, error: RequestError) -> None:
     """A request without any attempt is a record of its own."""
-    if exchange.number:
+    if exchange.number or not exchange.gateway.may_record_refusal(exchange.caller):
         return
     caller = exchange.caller.record
     exchange.gateway.journal.refuse(

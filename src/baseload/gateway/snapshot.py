@@ -144,7 +144,10 @@ def warnings_of(read: Config, rates: RateTable) -> Iterator[str]:
 
 def needs_restart(old: Config, new: Config) -> list[str]:
     """The keys that differ and take effect at the next start only."""
-    return [key for key in RESTART_KEYS if getattr(old, key) != getattr(new, key)]
+    changed = [key for key in RESTART_KEYS if getattr(old, key) != getattr(new, key)]
+    if old.tls and new.tls and "tls" in changed:  # other files: an open port takes them over
+        changed.remove("tls")
+    return changed
 
 
 def upstream_model(read: Config, target: str) -> str:

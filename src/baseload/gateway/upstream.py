@@ -230,9 +230,7 @@ class Pool:
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Certificates are verified, always; `ca_file` names further roots, nothing turns it off."""
-    context = ssl.create_default_context()
+    """Certificates are verified, always; `ca_file` replaces the system's roots, nothing turns it off."""
+    context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file:
-        context.load_verify_locations(ca_file)
     return context

@@ -55,7 +55,11 @@ def _samples(gateway: Gateway) -> Iterator[Sample]:
     yield "baseload_connections", {}, len(gateway.connections)
     in_flight = sum(client.conversation is not None for client in gateway.connections)
     yield "baseload_requests_in_flight", {}, in_flight
-    yield "baseload_journal_frames_total", {}, gateway.journal.stats.frames
+    yield "baseload_refusals_unrecorded_total", {}, metrics.refusals_unrecorded
+    journal = gateway.journal.stats
+    yield "baseload_journal_frames_total", {}, journal.frames
+    yield "baseload_journal_refusals_dropped_total", {}, journal.refusals_dropped
+    yield "baseload_ingest_restarts_total", {}, metrics.ingest_restarts
     yield "baseload_journal_available", {}, int(gateway.journal.available)
     yield from _histogram("baseload_overhead_seconds", {}, metrics.overhead)
     yield from _target_counts(gateway)
