@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trustme
 
 from baseload.config import Config, InvalidConfig, load, outline, parse
 from baseload.config.load import LATER
@@ -288,11 +289,48 @@ def test_a_flag_may_come_from_the_environment(parsed: Parse) -> None:
     assert config.open is True
 
 
+def _write_pair(cert: Path, key: Path, ca: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost")
+    issued.cert_chain_pems[0].write_to_path(str(cert))
+    issued.private_key_pem.write_to_path(str(key))
+    authority.cert_pem.write_to_path(str(ca))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line", "key", "reason"),
+    [
+        ("a.pem", 19, "tls.cert", "a.pem holds no PEM certificate"),
+        ("b.pem", 19, "tls.key", "b.pem holds no PEM private key"),
+        ("ca.pem", 11, "targets.gpt-4o.ca", "ca.pem holds no PEM certificate"),
+    ],
+)
+def test_certificates_are_looked_into(
+    problems: Problems, tmp_path: Path, wrong: str, line: int, key: str, reason: str
+) -> None:
+    """A file that is there but no PEM is refused at its own line, before any connection would fail."""
+    _write_pair(tmp_path / "a.pem", tmp_path / "b.pem", tmp_path / "ca.pem")
+    (tmp_path / wrong).write_text("not PEM")
+    changes = (("region: us", "ca: ca.pem"), ("tenants:", "tls: {cert: a.pem, key: b.pem}\ntenants:"))
+    [(at, name, said, hint)] = problems(*changes)
+    assert (at, name) == (line, key)
+    assert reason in said
+    assert "-----BEGIN" in hint
+
+
+def test_a_key_of_another_certificate_is_refused(problems: Problems, tmp_path: Path) -> None:
+    """Certificate and key must be a pair: the port could not open, or serve, with any other."""
+    _write_pair(tmp_path / "a.pem", tmp_path / "b.pem", tmp_path / "ca.pem")
+    _write_pair(tmp_path / "a.pem", tmp_path / "other.pem", tmp_path / "ca.pem")
+    [(at, name, said, _)] = problems(("tenants:", "tls: {cert: a.pem, key: b.pem}\ntenants:"))
+    assert (at, name) == (19, "tls")
+    assert "`key` is not the certificate's" in said
+
+
 def test_paths_are_seen_from_the_files_folder(tmp_path: Path, valid_text: str) -> None:
     """The data folder, certificates and secrets do not depend on where a command is started."""
     (tmp_path / "tls").mkdir()
-    for name in ("tls/a.pem", "tls/b.pem", "tls/ca.pem"):
-        (tmp_path / name).write_text("x")
+    _write_pair(tmp_path / "tls/a.pem", tmp_path / "tls/b.pem", tmp_path / "tls/ca.pem")
     (tmp_path / "key").write_text("sk-1\n")
     file = tmp_path / "baseload.yaml"
     file.write_text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +31,7 @@ UNPLACED = frozenset({"any", "cross-region", "global", "multi-region", "unknown"
 NO_KEY = "none"
 """What `key` says where an endpoint takes no credential."""
 
+_PEM_KEY = re.compile(rb"-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----")
 _REFERENCE = r"\$\{[^}]*\}"
 
 
@@ -151,6 +153,22 @@ def _readable(path: Path) -> Path:
         raise ValueError(f"cannot read {path}: {error.strerror}") from None
 
 
+def _certificates(path: Path) -> Path:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(_readable(path))
+    except OSError:  # ssl.SSLError is one
+        raise ValueError(
+            f"{path} holds no PEM certificate; it has a -----BEGIN CERTIFICATE----- line"
+        ) from None
+    return path
+
+
+def _private_key(path: Path) -> Path:
+    if _PEM_KEY.search(_readable(path).read_bytes()) is None:
+        raise ValueError(f"{path} holds no PEM private key; it has a -----BEGIN PRIVATE KEY----- line")
+    return path
+
+
 def _regions(value: object) -> frozenset[str] | None:
     if value == "any":
         return None
@@ -221,8 +239,11 @@ Flag = Annotated[
     ),
 ]
 FilePath = Annotated[Path, BeforeValidator(_path), _text("path", "./baseload-data")]
-ReadableFile = Annotated[
-    Path, BeforeValidator(_path), AfterValidator(_readable), _text("path", "certificates/ca.pem")
+CertificateFile = Annotated[
+    Path, BeforeValidator(_path), AfterValidator(_certificates), _text("path", "certificates/ca.pem")
+]
+PrivateKeyFile = Annotated[
+    Path, BeforeValidator(_path), AfterValidator(_private_key), _text("path", "certificates/server.key")
 ]
 Url = Annotated[str, AfterValidator(_url), _notation("URL", r"https?://.+", "https://api.example.com/v1")]
 Credential = Annotated[

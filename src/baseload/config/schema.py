@@ -6,13 +6,15 @@ alone decides is checked here; what takes two (a name used here and defined ther
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from baseload.config.fields import (
     Address,
+    CertificateFile,
     ClassName,
     Count,
     Credential,
@@ -27,8 +29,8 @@ from baseload.config.fields import (
     Name,
     OpenModelName,
     Precision,
+    PrivateKeyFile,
     ProviderName,
-    ReadableFile,
     Region,
     Regions,
     Size,
@@ -67,10 +69,20 @@ class LimitsSection(Section):
 class TlsSection(Section):
     """TLS on the data port."""
 
-    cert: ReadableFile = Field(examples=["tls/server.pem"])
+    cert: CertificateFile = Field(examples=["tls/server.pem"])
     """PEM file of the certificate and its chain."""
-    key: ReadableFile = Field(examples=["tls/server.key"])
-    """PEM file of the private key."""
+    key: PrivateKeyFile = Field(examples=["tls/server.key"])
+    """PEM file of the private key, without a passphrase."""
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> TlsSection:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.cert, self.key, password="")
+        except OSError:  # ssl.SSLError is one
+            raise ValueError(
+                "`key` is not the certificate's, or has a passphrase; write the pair, the key unencrypted"
+            ) from None
+        return self
 
 
 class HttpSection(Section):
@@ -220,7 +232,7 @@ class TargetSection(Section):
     """Deadlines of one attempt."""
     context: Count | None = Field(default=None, examples=["128k"])
     """Longest input and output together, in tokens."""
-    ca: ReadableFile | None = None
+    ca: CertificateFile | None = None
     """PEM file of the authority that signs its certificate, in place of the system's."""
 
 
