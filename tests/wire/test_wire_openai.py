@@ -186,6 +186,42 @@ def test_any_repetition_is_refused(drawn: tuple[dict[str, Any], bytes], data: st
     assert refused(twice).fault in (errors.DUPLICATE_KEY, errors.INVALID_FIELD)
 
 
+@pytest.mark.parametrize(
+    ("body", "fault", "param"),
+    [
+        (b'{"model":"a","MODEL":"b"}', errors.DUPLICATE_KEY, "model"),
+        (b'{"Model":"b","model":"a"}', errors.DUPLICATE_KEY, "model"),
+        (b'{"model":"a","mod\\u0045l":"b"}', errors.DUPLICATE_KEY, "model"),
+        (b'{"model":"a","max_tokens":1,"Max_Tokens":1000}', errors.DUPLICATE_KEY, "max_tokens"),
+        (b'{"model":"a", "Stream":true}', errors.INVALID_FIELD, "stream"),
+        (b'{"MODEL":"a"}', errors.INVALID_FIELD, "model"),
+        (b'{"model":"a","N":5}', errors.INVALID_FIELD, "n"),
+        ('{"model":"a","\u017ftream":true}'.encode(), errors.INVALID_FIELD, "stream"),
+        ('{"model":"a","max_to\u212aens":9}'.encode(), errors.INVALID_FIELD, "max_tokens"),
+        (
+            b'{"model":"a","stream_options":{"include_usage":true,"INCLUDE_USAGE":false}}',
+            errors.DUPLICATE_KEY,
+            "stream_options.include_usage",
+        ),
+        (
+            b'{"model":"a","stream_options":{"Include_usage":false}}',
+            errors.INVALID_FIELD,
+            "stream_options.include_usage",
+        ),
+    ],
+)
+def test_keys_in_other_letters_are_refused(body: bytes, fault: errors.Fault, param: str) -> None:
+    """A server whose JSON ignores case would take them for the key we read: refused by that key's name."""
+    error = refused(body)
+    assert (error.fault, error.param) == (fault, param)
+
+
+def test_other_keys_are_the_clients_own() -> None:
+    """Capitals in keys that we do not read, on whatever level, pass."""
+    body = b'{"model":"a","User":1,"Messages":[],"metadata":{"MODEL":"b"},"stream_options":{"X":1}}'
+    assert read_request(body).model == "a"
+
+
 def test_a_nested_key_is_no_repetition() -> None:
     """`model` in a tool's schema or a message is the client's own business."""
     body = b'{"model":"a","tools":[{"model":"b","stream":1}],"messages":[{"content":"\\"model\\":\\"c\\""}]}'

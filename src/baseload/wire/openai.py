@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from typing import Annotated
 
 import msgspec
@@ -146,8 +147,8 @@ _WITH_USAGE = b'{"include_usage":true}'
 def read_request(body: bytes) -> RequestFields:
     """The fields of a request body.
 
-    Raises RequestError: invalid_json, invalid_field (with `param`), duplicate_key: a key that is sent twice
-    could be read differently by us and by the target.
+    Raises RequestError: invalid_json, invalid_field (with `param`), duplicate_key: a key that is sent twice,
+    or in capitals, could be read differently by us and by the target.
     """
     try:
         if not body.isascii():
@@ -155,8 +156,14 @@ def read_request(body: bytes) -> RequestFields:
         members = _decode_members(body)
         if len(members) > MAX_MEMBERS:
             raise RequestError(errors.INVALID_JSON, f"the body has more than {MAX_MEMBERS} keys")
+        names = "".join(members)
+        if not (names.islower() and names.isascii()):
+            _check_letters(members, _READ)
         known = [_READ[name] + members[name] for name in members if name in _READ]
         fields = _decode_request(b"{%b}" % b",".join(known))
+        if fields.stream_options is not None and bytes(members["stream_options"]) != _WITH_USAGE:
+            options = _decode_members(members["stream_options"])
+            _check_letters(options, ("include_usage",), "stream_options.")
     except msgspec.ValidationError as error:
         raise _invalid_field(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -287,6 +294,22 @@ def _spans(body: bytes, members: dict[str, Raw]) -> dict[str, tuple[int, int]]:
     if again is not None:
         raise _repeated(json.loads(again.group(1)))
     return spans
+
+
+def _check_letters(names: Collection[str], read: Collection[str], inside: str = "") -> None:
+    """Refuses a key that we read, in other letters: some servers' JSON ignores case and takes it for the key.
+
+    Raises RequestError: duplicate_key where the key itself is there too, else invalid_field.
+    """
+    for name in names:
+        key = name.casefold()
+        if key == name or key not in read:
+            continue
+        if key in names:
+            message = f"the keys {key!r} and {name!r} are one key to some servers"
+            raise RequestError(errors.DUPLICATE_KEY, message, param=inside + key)
+        message = f"the key {name!r} must be written {key!r}"
+        raise RequestError(errors.INVALID_FIELD, message, param=inside + key)
 
 
 def _repeated(name: str | None) -> RequestError:
