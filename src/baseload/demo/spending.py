@@ -14,6 +14,7 @@ from baseload.demo.configuration import MeteredTarget
 from baseload.errors import EnvironmentProblem, UnknownName, UsageError
 from baseload.money import token_cost
 from baseload.player.result import Reply
+from baseload.policy.retry import MOST_RETRIES
 
 DEFAULT_MODELS = {"openai": "gpt-4o-mini", "deepseek": "deepseek-chat", "mistral": "mistral-small-latest"}
 """Small chat models asked for where --real names a provider only."""
@@ -45,9 +46,9 @@ class Spending(Struct):
     """Keeps what is spent and what may still be spent below a limit, all in nano-dollars.
 
     Before a request is sent, the most it can cost is reserved, as if it went to the API: eight tokens for
-    every word of its prompt, its whole `max_tokens`, and twice that, since an attempt that breaks off may be
-    charged as well as its repetition. When it ended, what it cost takes the reservation's place; a reply
-    whose cost is not certain keeps it.
+    every word of its prompt, its whole `max_tokens`, and that for every attempt the gateway may make, since
+    one that breaks off may be charged as well as its repetition. When it ended, what it cost takes the
+    reservation's place; a reply whose cost is not certain, or that took a second attempt, keeps it.
     """
 
     limit_nano: int
@@ -68,12 +69,12 @@ class Spending(Struct):
         reserved = self._reserved.pop(reply.request)
         if reply.reason == "owned":
             return
-        certain = reply.ok and reply.counted and reply.cost_nano is not None
+        certain = reply.ok and reply.counted and reply.cost_nano is not None and reply.reason != "fallback"
         self.settled_nano += reply.cost_nano or 0 if certain else reserved
 
 
 _TOKENS_PER_WORD = 8
-_ATTEMPTS = 2
+_ATTEMPTS = 1 + MOST_RETRIES
 
 
 def _most_nano(price: TokenPrice, input_tokens: int, output_tokens: int) -> int:
