@@ -5,9 +5,13 @@ from __future__ import annotations
 import copy
 import re
 import signal
+import ssl
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import trustme
 
 from baseload.keys import KeyStore
 from baseload.twin.pace import Latency
@@ -83,6 +87,33 @@ def test_a_changed_file_is_noticed(make_gateway: MakeGateway, twins: Twins) -> N
     gateway.config["models"]["more"] = {"metered": ["api"]}
     gateway.write()
     eventually(lambda: gateway.chat(model="more").status_code == 200)
+
+
+def test_a_renewed_certificate_is_served(make_gateway: MakeGateway, twins: Twins, tmp_path: Path) -> None:
+    """The data port takes over new contents of its files without a restart; files that are no pair are
+    refused, and the gateway goes on with the pair it has and stops as it should."""
+    authority, cert, key = trustme.CA(), tmp_path / "cert.pem", tmp_path / "key.pem"
+
+    def renew() -> str:
+        issued = authority.issue_cert("localhost")
+        issued.private_key_pem.write_to_path(str(key))
+        issued.cert_chain_pems[0].write_to_path(str(cert))
+        return cert.read_text()
+
+    def served() -> str:
+        return ssl.get_server_certificate(("127.0.0.1", gateway.port))
+
+    first = renew()
+    tls = {"cert": str(cert), "key": str(key)}
+    gateway = make_gateway({"api": metered(twins(provider))}, tls=tls)
+    assert served() == first
+    second = renew()
+    eventually(lambda: served() == second)
+    cert.write_text(first)
+    _reload(gateway, "refused")
+    assert served() == second
+    assert "takes effect at the next start" not in gateway.log()
+    assert gateway.stop() == 0
 
 
 def test_a_removed_target_drains(make_gateway: MakeGateway, twins: Twins) -> None:
