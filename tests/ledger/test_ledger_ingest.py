@@ -24,7 +24,7 @@ from baseload.ledger.hours import HOUR_NS
 from baseload.ledger.ingest import ingest_once, sole_ingest
 from baseload.ledger.journal import MIN_SEGMENT_BYTES, Journal
 from baseload.ledger.launch import ingest_command, store_path
-from baseload.ledger.record import Begin, Chosen, End, Fleet, Refusal
+from baseload.ledger.record import Begin, Chosen, End, Fleet, Refusal, Usage
 from baseload.ledger.segment import HEADER, scan
 
 Begins: TypeAlias = Callable[..., Begin]
@@ -257,6 +257,68 @@ def test_a_frame_without_a_record_costs_nothing_else(
     journal.close()
     run_pass(journal_folder, store, start_ns)
     assert len(list((journal_folder / "damaged").iterdir())) == 1
+
+
+HUGE = 2**63
+"""One more than a column of the store holds."""
+
+
+def test_a_record_the_store_refuses_costs_nothing_else(
+    journal: Journal, journal_folder: Path, store: Path, begin: Begins, end: Ends, start_ns: int
+) -> None:
+    """A number beyond 64 bits in any kind of record is reported with the reason; all others are booked."""
+    refusal = ("shop", "k1", "chat", "rate_limit_exceeded")
+    journal.begin(begin("r1"))
+    journal.begin(begin("r2"))
+    journal.end(end("r1", usage=Usage(2**64 - 1)))  # its begin stays: unknown at the end
+    journal.end(end("r2"))
+    journal.begin(begin("r3", reserved_nano=HUGE))
+    journal.end(end("r3"))  # its end tells what it cost
+    journal.end(end("r4", cost_nano=HUGE))  # without a begin
+    journal.begin(begin("r5", at_ns=start_ns - OPEN_AFTER_NS, reserved_nano=HUGE))  # still running
+    journal.refuse(Refusal("r6", HUGE, *refusal, 429, "client"))
+    journal.refuse(Refusal("r7", start_ns, *refusal, 429, "client"))
+    journal.fleet(Fleet(HUGE, "config-1", ()))
+    for _ in range(2):
+        assert run_pass(journal_folder, store, start_ns + 1)
+        assert query(store, "SELECT request_id, tenant, outcome FROM attempts ORDER BY 1") == [
+            ("r1", "shop", None),
+            ("r2", "shop", "completed"),
+            ("r3", None, "completed"),
+        ]
+        assert query(store, "SELECT request_id FROM refusals") == [("r7",)]
+        damage = query(store, "SELECT bytes > 0, what FROM damage")
+        assert len(damage) == 6
+        assert {what for _, what in damage} == {
+            "the store refuses the record: Python int too large to convert to SQLite INTEGER"
+        }
+    path = min(journal_folder.glob("*.segment"))
+    at = query(store, "SELECT segment, at FROM damage ORDER BY at LIMIT 1")
+    assert at == [(path.name, HEADER.size + scan(path.read_bytes()[HEADER.size :]).ends[1])]
+    journal.begin(begin("r8"))
+    journal.end(end("r8"))
+    journal.close()
+    run_pass(journal_folder, store, start_ns + 1)
+    assert query(store, "SELECT request_id, outcome, cost_nano FROM attempts ORDER BY 1") == [
+        ("r1", Outcome.UNKNOWN, 0),
+        ("r2", "completed", 0),
+        ("r3", "completed", 0),
+        ("r8", "completed", 0),
+    ]
+    assert (journal_folder / "damaged" / path.name).exists()
+
+
+def test_a_begin_the_store_refuses_does_not_hold_its_dead_writer(
+    journal: Journal, journal_folder: Path, store: Path, begin: Begins, start_ns: int
+) -> None:
+    """Left open by a dead writer, it is reported; the others left open are unknown."""
+    journal.begin(begin("r1", reserved_nano=HUGE))
+    journal.begin(begin("r2"))
+    journal.close()
+    assert not run_pass(journal_folder, store, start_ns)
+    assert query(store, "SELECT request_id, outcome FROM attempts") == [("r2", Outcome.UNKNOWN)]
+    assert query(store, "SELECT at FROM damage") == [(HEADER.size,)]
+    assert not list(journal_folder.glob("*.segment"))
 
 
 def test_a_missing_segment_is_reported(

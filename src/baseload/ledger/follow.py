@@ -8,7 +8,8 @@ that are booked and safe on disk are removed. It can be cut off anywhere and beg
                     └ its writer's locks are free and all is read: unknown, charged at its reservation
 
 A damaged frame ends the reading of its segment: what was before it is booked, the rest is reported in the
-table `damage` and the file is kept in `damaged/`.
+table `damage` and the file is kept in `damaged/`. A sound frame whose record the store refuses is reported
+likewise, and costs nothing else (`salvage`).
 """
 
 from __future__ import annotations
@@ -24,9 +25,18 @@ from pathlib import Path
 from baseload.ledger.booking import Books
 from baseload.ledger.database import connect
 from baseload.ledger.hours import HOUR_NS
-from baseload.ledger.join import Batch, Joiner, Place
+from baseload.ledger.join import Batch, Begun, Joiner, Place, Spot
 from baseload.ledger.record import MAJOR, MINOR
-from baseload.ledger.segment import HEADER, Stop, frame_behind, parse_header, scan, writer_and_sequence
+from baseload.ledger.salvage import REFUSALS, Salvage
+from baseload.ledger.segment import (
+    HEADER,
+    Stop,
+    frame_behind,
+    parse_header,
+    scan,
+    segment_name,
+    writer_and_sequence,
+)
 
 OPEN_AFTER_NS = 5_000_000_000
 CHUNK_BYTES = 512 * 1024
@@ -137,7 +147,7 @@ class Follower:
                 batch = Batch()
                 joiner.take(payloads, [base + behind for behind in ends], batch)
                 if payloads:
-                    self._book(writer, batch, path.name)
+                    self._book(writer, batch)
                 if stop is not Stop.SHORT or len(data) < CHUNK_BYTES:
                     break
         if stop is Stop.SEALED:
@@ -166,38 +176,68 @@ class Follower:
 
     # ── booking ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _book(self, writer: _Writer, batch: Batch, segment: str = "") -> None:
-        joiner, books = writer.joiner, self._books
+    def _book(self, writer: _Writer, batch: Batch) -> None:
+        joiner = writer.joiner
         running = joiner.pop_running(self._now_ns() - OPEN_AFTER_NS)
-        with _transaction(self._db):
-            books.whole(batch.whole)
-            books.open(running, joiner.writer)
-            for end in batch.late_ends:
-                books.end(end)
-            books.refusals(batch.refusals)
-            books.fleets(batch.fleets)
-            for at, size, why in batch.unreadable:
-                books.damage(segment, at, size, why, self._now_ns())
-            books.position(joiner.writer, *joiner.booked)
+        try:
+            with _transaction(self._db):
+                self._book_at_once(writer, batch, running)
+        except REFUSALS:
+            with _transaction(self._db):
+                self._salvage(joiner).batch(batch, running)
+                self._book_rest(writer, batch)
         writer.saved = joiner.booked
         if batch.fleets:
             self._hours_due_ns = 0
+
+    def _book_at_once(self, writer: _Writer, batch: Batch, running: list[Begun]) -> None:
+        books = self._books
+        books.whole([begun.row + ended.row for begun, ended in batch.whole])
+        books.open([begun.row for begun in running], writer.joiner.writer)
+        for end in batch.late_ends:
+            books.end(end.record)
+        books.refusals([refusal.record for refusal in batch.refusals])
+        books.fleets([fleet.record for fleet in batch.fleets])
+        self._book_rest(writer, batch)
+
+    def _book_rest(self, writer: _Writer, batch: Batch) -> None:
+        joiner = writer.joiner
+        for spot, why in batch.unreadable:
+            self._report_frame(joiner, spot, why)
+        self._books.position(joiner.writer, *joiner.booked)
+
+    def _salvage(self, joiner: Joiner) -> Salvage:
+        return Salvage(
+            self._db, self._books, joiner.writer, lambda spot, why: self._report_frame(joiner, spot, why)
+        )
+
+    def _report_frame(self, joiner: Joiner, spot: Spot, why: str) -> None:
+        segment = segment_name(joiner.writer, spot.sequence)
+        self._books.damage(segment, spot.at, spot.bytes, why, self._now_ns())
 
     def _settle(self, writer: _Writer) -> None:
         """Books begins that wait too long; all that are open, as unknown, once the writer is dead."""
         joiner = writer.joiner
         if not writer.alive and not writer.finished:
-            rows = joiner.pop_all()
-            with _transaction(self._db):
-                self._books.open(rows, joiner.writer)
-                self._books.give_up(joiner.writer)
-                self._books.position(joiner.writer, *joiner.booked)
+            begins = joiner.pop_all()
+            try:
+                with _transaction(self._db):
+                    self._books.open([begun.row for begun in begins], joiner.writer)
+                    self._give_up(joiner)
+            except REFUSALS:
+                with _transaction(self._db):
+                    self._salvage(joiner).running(begins)
+                    self._give_up(joiner)
             writer.saved = joiner.booked
             writer.finished = True
         oldest_ns = joiner.oldest_ns
         waits_too_long = oldest_ns is not None and oldest_ns < self._now_ns() - OPEN_AFTER_NS
         if waits_too_long or writer.saved != joiner.booked:
             self._book(writer, Batch())
+
+    def _give_up(self, joiner: Joiner) -> None:
+        self._books.give_up(joiner.writer)
+        self._books.position(joiner.writer, *joiner.booked)
 
     def _close_hours(self) -> None:
         now_ns = self._now_ns()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -22,22 +22,49 @@ class Place(NamedTuple):
     at: int
 
 
+class Spot(NamedTuple):
+    """Where a frame is: its segment's sequence, its offset, and its length."""
+
+    sequence: int
+    at: int
+    bytes: int
+
+
+RecordT = TypeVar("RecordT")
+
+
+class Placed(NamedTuple, Generic[RecordT]):
+    """A record and where it was read."""
+
+    record: RecordT
+    spot: Spot
+
+
+class Begun(NamedTuple):
+    """A begin that waits for its end, as the row to be booked."""
+
+    row: Row
+    began_ns: int
+    spot: Spot
+
+
+class Ended(NamedTuple):
+    """An end; `row` is what it adds to its begin's."""
+
+    record: End
+    row: Row
+    spot: Spot
+
+
 class Batch:
     """Records sorted by what has to be done with them."""
 
     def __init__(self) -> None:
-        self.whole: list[Row] = []
-        self.late_ends: list[End] = []
-        self.refusals: list[Refusal] = []
-        self.fleets: list[Fleet] = []
-        self.unreadable: list[tuple[int, int, str]] = []  # offset, bytes, why
-
-
-class _Waiting(NamedTuple):
-    row: Row
-    began_ns: int
-    sequence: int
-    at: int
+        self.whole: list[tuple[Begun, Ended]] = []
+        self.late_ends: list[Placed[End]] = []
+        self.refusals: list[Placed[Refusal]] = []
+        self.fleets: list[Placed[Fleet]] = []
+        self.unreadable: list[tuple[Spot, str]] = []
 
 
 class Joiner:
@@ -46,13 +73,13 @@ class Joiner:
     def __init__(self, writer: str, place: Place) -> None:
         self.writer = writer
         self.sequence, self.at = place
-        self._waiting: dict[tuple[str, int], _Waiting] = {}
+        self._waiting: dict[tuple[str, int], Begun] = {}
 
     @property
     def booked(self) -> Place:
         """Everything before this place is booked once the batches so far are: a restart reads from here."""
         for oldest in self._waiting.values():
-            return Place(oldest.sequence, oldest.at)
+            return Place(oldest.spot.sequence, oldest.spot.at)
         return Place(self.sequence, self.at)
 
     @property
@@ -70,28 +97,28 @@ class Joiner:
         """Sorts the records of consecutive frames into `batch`; `ends` are the offsets behind each."""
         waiting = self._waiting
         for payload, behind in zip(payloads, ends, strict=True):
+            spot = Spot(self.sequence, self.at, behind - self.at)
+            self.at = behind
             try:
                 record = decode(payload)
             except msgspec.DecodeError as error:  # a sound frame, so what follows it is sound too
-                batch.unreadable.append((self.at, behind - self.at, f"a frame holds no record: {error}"))
-                self.at = behind
+                batch.unreadable.append((spot, f"a frame holds no record: {error}"))
                 continue
             if type(record) is End:
                 begun = waiting.pop((record.request_id, record.attempt), None)
                 if begun is None:
-                    batch.late_ends.append(record)
+                    batch.late_ends.append(Placed(record, spot))
                 else:
-                    batch.whole.append(begun.row + end_row(record))
+                    batch.whole.append((begun, Ended(record, end_row(record), spot)))
             elif type(record) is Begin:
                 key = (record.request_id, record.attempt)
-                waiting[key] = _Waiting(begin_row(record), record.at_ns, self.sequence, self.at)
+                waiting[key] = Begun(begin_row(record), record.at_ns, spot)
             elif type(record) is Refusal:
-                batch.refusals.append(record)
+                batch.refusals.append(Placed(record, spot))
             elif type(record) is Fleet:
-                batch.fleets.append(record)
-            self.at = behind
+                batch.fleets.append(Placed(record, spot))
 
-    def pop_running(self, before_ns: int) -> list[Row]:
+    def pop_running(self, before_ns: int) -> list[Begun]:
         """Takes out of memory the begins written before then, and of the others the oldest that are too many.
 
         They must be booked as running in the same transaction as the batch.
@@ -103,10 +130,10 @@ class Joiner:
                 break
             count += 1
         keys = list(islice(self._waiting, count))
-        return [self._waiting.pop(key).row for key in keys]
+        return [self._waiting.pop(key) for key in keys]
 
-    def pop_all(self) -> list[Row]:
+    def pop_all(self) -> list[Begun]:
         """Takes every begin that still waits out of memory."""
-        rows = [waiting.row for waiting in self._waiting.values()]
+        begins = list(self._waiting.values())
         self._waiting.clear()
-        return rows
+        return begins

@@ -54,7 +54,12 @@ class Header(NamedTuple):
         of its lives.
         """
         writer = f"{self.boot.hex()[:8]}-{self.worker}-{self.pid}-{self.started_ns:016x}"
-        return f"{writer}-{self.sequence:08d}{SUFFIX}"
+        return segment_name(writer, self.sequence)
+
+
+def segment_name(writer: str, sequence: int) -> str:
+    """The file name of a writer's segment."""
+    return f"{writer}-{sequence:08d}{SUFFIX}"
 
 
 def parse_header(data: bytes) -> Header | None:
