@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,8 +25,8 @@ Twins = Callable[..., RunningTwin]
 def test_nothing_unrecorded_is_sent(
     threaded: MakeThreaded, twins: Twins, monkeypatch: pytest.MonkeyPatch, stream: bool
 ) -> None:
-    """While the journal takes no begin, requests are 503 with Retry-After, no target sees a byte, and no
-    limit or load is held; afterwards they pass again."""
+    """While the journal takes no begin, requests are 503 with Retry-After, no target sees a byte, no limit
+    or load is held, and each is a refusal on record; afterwards they pass again."""
     api = twins(provider)
     limits = {"concurrent": 1}
     gateway = threaded({"api": metered(api)}, tenants={"shop": {"limits": limits}})
@@ -38,9 +40,13 @@ def test_nothing_unrecorded_is_sent(
             reply = gateway.chat(stream=stream)
             assert (reply.status, reply.code) == (503, "journal_unavailable")
             assert reply.headers["retry-after"] == "1"
+            assert "x-baseload-attempts" not in reply.headers
     assert not api.served().requests
     assert gateway.at_rest()
     assert gateway.chat(stream=stream).status == 200
+    gateway.rows(1)
+    with contextlib.closing(sqlite3.connect(gateway.data / "ledger.sqlite")) as store:
+        assert store.execute("SELECT code FROM refusals").fetchall() == [("journal_unavailable",)] * 3
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])

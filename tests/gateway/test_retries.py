@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from baseload.gateway.server import PortLimits
 from baseload.policy.health import State
 from tests.gateway.running import RunningTwin, engine, metered, owned, provider
 from tests.gateway.threaded import MakeThreaded, ThreadedGateway, eventually
@@ -168,3 +169,55 @@ def test_context_length_is_passed_on_as_it_is(threaded: MakeThreaded, twins: Twi
     assert (reply.status, reply.headers["x-baseload-attempts"]) == (400, "1")
     assert "maximum context length is 50 tokens" in reply.json["error"]["message"]
     assert [row["outcome"] for row in gateway.rows(1)] == ["rejected"]
+
+
+def test_a_lack_of_sockets_is_not_the_targets_failure(
+    threaded: MakeThreaded, twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where this gateway cannot make a connection more, the request moves on or waits; nobody is ejected."""
+    gateway = threaded({"api": metered(twins(provider))})
+    with monkeypatch.context() as patch:
+        patch.setattr("baseload.gateway.upstream.MAX_CONNECTIONS", 0)
+        patch.setattr("baseload.gateway.failure.WAITING_BUDGET_S", 0.0)
+        for _ in range(6):
+            reply = gateway.chat()
+            assert (reply.status, reply.code, reply.headers["retry-after"]) == (503, "overloaded", "1")
+    health = gateway.gateway.loads["api"].health
+    assert gateway.call(lambda: health._failures) == 0
+    assert {row["cost_nano"] for row in gateway.rows(6)} == {0}
+    assert gateway.chat().status == 200
+
+
+def test_a_late_close_of_a_kept_connection_is_the_targets_failure(
+    threaded: MakeThreaded, twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a close right after sending can be that of an idle connection; later the target broke off, which
+    counts against it and is charged."""
+    monkeypatch.setattr("baseload.gateway.attempt.STALE_S", 0.0)
+    gateway = threaded({"api": metered(twins(provider, faults=("reset=request,skip=1,times=1",)))})
+    assert gateway.chat().status == 200
+    assert gateway.chat().status == 200
+    health = gateway.gateway.loads["api"].health
+    assert gateway.call(lambda: health._failures) == 1
+    assert [row["estimated"] for row in gateway.rows(3)] == [0, 1, 0]
+
+
+def test_an_unreachable_target_is_named_without_its_address(threaded: MakeThreaded, twins: Twins) -> None:
+    """Tenants learn which target failed and how, not where it is."""
+    api = twins(provider)
+    gateway = threaded({"api": metered(api)})
+    api.stop()
+    reply = gateway.chat()
+    assert reply.json["error"]["message"].startswith("no connection to api: refused")
+    assert b"127.0.0.1" not in reply.body
+    assert [reply.headers[f"x-baseload-{name}"] for name in ("target", "reason")] == ["api", "fallback"]
+
+
+def test_a_stream_begun_by_a_comment_has_its_id(threaded: MakeThreaded, twins: Twins) -> None:
+    """A client that waits for its first token knows already what to ask the ledger for."""
+    slow = twins(provider, faults=("hang=request",))
+    target = metered(slow, timeouts={"ttft": "400ms"})
+    gateway = threaded({"api": target}, limits=PortLimits(comment_s=0.05))
+    reply = gateway.chat(stream=True)
+    assert reply.body.startswith(b": waiting")
+    assert {row["request_id"] for row in gateway.rows(3)} == {reply.headers["x-request-id"]}

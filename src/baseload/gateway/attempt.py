@@ -9,6 +9,7 @@ States and what moves them (`TRANSITIONS`; a test walks the table, docs/gateway.
 
 from __future__ import annotations
 
+import logging
 import time
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from baseload.core import Outcome
 from baseload.errors import Fault, RequestError
 from baseload.gateway import failure, settle
 from baseload.gateway.body import WholeBody
+from baseload.gateway.failure import Blame
+from baseload.gateway.upstream import is_ours, kind_of
 from baseload.policy.dispatch import Choice
 from baseload.wire.http1 import CHUNKED, ResponseHead, UpstreamSyntax
 from baseload.wire.openai import patch_request
@@ -30,6 +33,12 @@ if TYPE_CHECKING:
 
 MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of an unstreamed answer; a larger one is a broken upstream."""
+
+
+STALE_S = 1.0
+"""A kept connection that closes within this after sending was closed as idle; later the target broke off."""
+
+_log = logging.getLogger("baseload.gateway")
 
 
 class State(Enum):
@@ -59,6 +68,7 @@ class Attempt:
     state = State.CONNECTING
     first_ns = 0
     sent = False
+    loaded = False  # counted in its target's live load
     settled = False
     probe = False
     decoding = False
@@ -68,7 +78,9 @@ class Attempt:
     relay: EventRelay | None = None
     unmetered = b""  # a whole answer that says no usage
     _reused = False
+    _sent_s = 0.0
     _paused = False
+    _was_paused = False  # the client was slow: how long the whole took is not the target's doing alone
     _flows = False  # a part of a whole answer is here
     _connection: UpstreamConnection | None = None
     _body: WholeBody | None = None
@@ -108,12 +120,18 @@ class Attempt:
         self.sent = True
         self._connection = connection
         self._reused = connection.used > 0
-        self._deadline_s = time.monotonic() + self.place.target.timeouts.ttft_s
+        self._sent_s = time.monotonic()
+        self._deadline_s = self._sent_s + self.place.target.timeouts.ttft_s
         connection.send(self, *self._request())
 
     def connect_failed(self, error: Exception) -> None:
         if self.state is State.CONNECTING:
-            self._fail(errors.UPSTREAM_CONNECT, f"{self.place.target.name}: {error}")
+            name = self.place.target.name
+            _log.warning("no connection to target %s: %s", name, error)
+            if is_ours(error):
+                self._fail(errors.OVERLOADED, f"no connection to {name} is to be had", blame=Blame.ELSEWHERE)
+            else:
+                self._fail(errors.UPSTREAM_CONNECT, f"no connection to {name}: {kind_of(error)}")
 
     def response_head(self, head: ResponseHead) -> None:
         self.head = head
@@ -162,10 +180,17 @@ class Attempt:
             self._whole(whole)
             return
         if self.state is not State.ENDED:
-            said = f": {error}" if error else ""
+            said = f": {kind_of(error)}" if error else ""
             message = f"{self.place.target.name} closed the connection early{said}"
             stale = self.state is State.SENT and self._reused and not isinstance(error, UpstreamSyntax)
-            self._fail(errors.UPSTREAM_BROKEN, message, stale=stale)
+            if stale and time.monotonic() - self._sent_s < STALE_S:
+                self.sent = False  # in the target's eyes
+                self._fail(errors.UPSTREAM_BROKEN, message, blame=Blame.STALE)
+            else:
+                self._fail(errors.UPSTREAM_BROKEN, message)
+
+    def defect(self) -> None:
+        failure.defect(self._exchange)
 
     # -- streamed -------------------------------------------------------------------------------------------
 
@@ -255,6 +280,7 @@ class Attempt:
         if self._connection is not None:
             self._connection.pause(paused)
             self._paused = paused
+            self._was_paused = True
 
     def check(self, now_s: float) -> None:
         """Called a few times a second: each timeout has its own code."""
@@ -269,7 +295,8 @@ class Attempt:
             if now_s >= self._deadline_s:  # all is said, the target only does not end its body
                 self._stream_ended(b"")
         elif now_s >= self._total_deadline_s:
-            self._fail(errors.TIMEOUT_TOTAL, f"no whole answer within {timeouts.total_s:g} s")
+            blame = Blame.ELSEWHERE if self._was_paused else Blame.TARGET
+            self._fail(errors.TIMEOUT_TOTAL, f"no whole answer within {timeouts.total_s:g} s", blame=blame)
         elif now_s >= self._deadline_s:
             if self.state is State.CONNECTING:
                 self._fail(errors.TIMEOUT_CONNECT, f"no connection within {timeouts.connect_s:g} s")
@@ -286,7 +313,9 @@ class Attempt:
         if connection is not None:
             connection.release(reusable=reusable)
 
-    def _fail(self, fault: Fault, message: str, *, stale: bool = False) -> None:
-        """The target is in trouble. Whether another one may answer instead is the exchange's to say."""
+    def _fail(self, fault: Fault, message: str, *, blame: Blame = Blame.TARGET) -> None:
+        """The target is in trouble. Whether another one may answer instead is for `failure` to say."""
         self._end(reusable=False)
-        failure.attempt_failed(self._exchange, self, RequestError(fault, message), stale=stale)
+        retry_after_s = 1.0 if fault is errors.OVERLOADED else None
+        error = RequestError(fault, message, retry_after_s=retry_after_s)
+        failure.attempt_failed(self._exchange, self, error, blame)

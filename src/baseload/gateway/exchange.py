@@ -60,8 +60,8 @@ class Exchange:
             self.admitted = admission.admit(self)
             self.attempt_next(None)
         except RequestError as error:
-            self.refuse(error)
-        except Exception:  # noqa: BLE001  the request boundary: a defect costs this request only
+            failure.refuse(self, error)
+        except Exception:  # noqa: BLE001  the request boundary: as are all that call `failure.defect`
             failure.defect(self)
 
     def attempt_next(self, because: Reason | None, *, fresh: bool = False) -> None:
@@ -69,11 +69,10 @@ class Exchange:
         admitted = self.admitted
         assert admitted is not None
         choice = admitted.place.route.choose(admitted.ask, time.monotonic(), self.tried)
-        self.number += 1
         place = self.site.places[choice.target.name]
-        attempt = Attempt(self, place, choice, (because or choice.reason).value, self.number)
+        attempt = Attempt(self, place, choice, (because or choice.reason).value, self.number + 1)
         settle.begin(self, attempt)
-        self.attempt = attempt
+        self.attempt, self.number = attempt, attempt.number
         attempt.start(fresh=fresh)
 
     def stream_started(self, attempt: Attempt) -> None:
@@ -83,12 +82,11 @@ class Exchange:
 
     def send_stream_head(self, headers: bytes) -> None:
         """Begin a streamed answer, once."""
-        if self.head_sent:
-            return
-        self.head_sent = True
-        if not self.chunked:
-            self.client.close_after_answer()
-        self.client.write(answers.stream_head(self.gateway.date, chunked=self.chunked, headers=headers))
+        if not self.head_sent:
+            self.head_sent = True
+            if not self.chunked:
+                self.client.close_after_answer()
+            self.client.write(answers.stream_head(self.gateway.date, chunked=self.chunked, headers=headers))
 
     def last_of_stream(self, events: bytes) -> None:
         """`[DONE]` is settled (step 10) and goes out; a strict journal holds it until it is on the disk."""
@@ -104,8 +102,11 @@ class Exchange:
 
     def deliver(self, last: bytes) -> None:
         """Step 11: the end of the answer goes out."""
-        self.client.write(last)
-        self.finish()
+        try:
+            self.client.write(last)
+            self.finish()
+        except Exception:  # noqa: BLE001  a request boundary: a strict journal's flush calls this
+            failure.defect(self)
 
     def answered(self, attempt: Attempt, status: int, body: bytes) -> None:
         """Step 9, unstreamed: the whole answer is here. Step 10 comes before its first byte goes out."""
@@ -117,54 +118,33 @@ class Exchange:
         if answer.usage is None:
             attempt.unmetered = body
         settle.end(self, attempt, Outcome.COMPLETED, usage=answer.usage)
-        whole = answers.answer(
-            200,
-            rename_answer(body, attempt.place.target.model, self.fields.model),
-            self.gateway.date,
-            keep_alive=self.client.keep_alive,
-            headers=settle.answer_headers(self, attempt) + settle.cost_headers(attempt),
-        )
+        named = rename_answer(body, attempt.place.target.model, self.fields.model)
+        headers = settle.answer_headers(self, attempt) + settle.cost_headers(attempt)
+        keep_alive = self.client.keep_alive
+        whole = answers.answer(200, named, self.gateway.date, keep_alive=keep_alive, headers=headers)
         self.gateway.when_recorded(lambda: self.deliver(whole))
-
-    def refuse(self, error: RequestError) -> None:
-        """The request ends with an error: recorded if no attempt was, answered in the form still possible."""
-        settle.refused(self, error)
-        settle.closed(self, error.fault.code)
-        if self.head_sent:
-            self.client.write(answers.error_event(error, self.request_id, chunked=self.chunked))
-        else:
-            headers = settle.refusal_headers(self)
-            keep_alive = self.client.keep_alive
-            self.client.write(
-                answers.error_answer(
-                    error, self.request_id, self.gateway.date, keep_alive=keep_alive, headers=headers
-                )
-            )
-        self.finish()
 
     def finish(self) -> None:
         """The answer is out. Letting go of the attempt breaks a cycle: nothing waits for the collector."""
         self.attempt = None
         self.client.finished()
 
-    def client_gone(self) -> None:
-        """The client went away: cancel upstream at once, charge what was produced."""
-        failure.client_gone(self)
+    refuse = failure.refuse
+    client_gone = failure.guarded(failure.client_gone)
+    cut_off = failure.guarded(failure.cut_off)
 
-    def cut_off(self) -> None:
-        """The gateway stops and can wait no longer."""
-        failure.cut_off(self)
-
+    @failure.guarded
     def client_slow(self, slow: bool) -> None:
         """Back-pressure, both ways."""
         if self.attempt is not None:
             self.attempt.pause(slow)
 
+    @failure.guarded
     def check(self, now_s: float) -> None:
         """A few times a second: deadlines, and comments that keep idle proxies from cutting the line."""
         if self.attempt is not None and self.attempt.running:
             self.attempt.check(now_s)
         if self.stream and now_s >= self.comment_due_s and not (self.attempt and self.attempt.committed):
             self.comment_due_s = now_s + self.gateway.limits.comment_s
-            self.send_stream_head(settle.refusal_headers(self))
+            self.send_stream_head(settle.waiting_headers(self))
             self.client.write(answers.comment(chunked=self.chunked))

@@ -7,10 +7,13 @@ total waiting budget; after it never silently: the client gets an error event in
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import random
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from baseload import errors
 from baseload.core import Outcome, Reason
@@ -27,7 +30,7 @@ from baseload.policy.retry import (
     classify,
     retry_after_s,
 )
-from baseload.wire.openai import Answer, ErrorDetail
+from baseload.wire.openai import Answer, ErrorDetail, Usage
 
 if TYPE_CHECKING:
     from baseload.gateway.attempt import Attempt
@@ -36,27 +39,33 @@ if TYPE_CHECKING:
 TIMER_SLACK_S = 0.005
 """Timers count whole milliseconds and may fire early: a target that asked for time is not asked before."""
 
+P = ParamSpec("P")
+
 _log = logging.getLogger("baseload.gateway")
 
 
-def attempt_failed(exchange: Exchange, attempt: Attempt, error: RequestError, *, stale: bool) -> None:
-    """An attempt broke off or ran out of time.
+class Blame(Enum):
+    """What an attempt that broke off or ran out of time says of its target."""
 
-    `stale`: a kept connection was dropped before any byte of an answer, as servers do with idle ones: that
-    says nothing of the target, and a fresh connection to the same one is tried first.
-    """
+    TARGET = "target"  # it failed
+    STALE = "stale"  # nothing: it dropped a kept connection before it saw the request, as with idle ones
+    ELSEWHERE = "elsewhere"  # nothing: this gateway or the client was the reason
+
+
+def attempt_failed(exchange: Exchange, attempt: Attempt, error: RequestError, blame: Blame) -> None:
+    """An attempt broke off or ran out of time; a stale connection is first replaced by a fresh one."""
     now_s = time.monotonic()
     health = attempt.place.load.health
-    if stale:
-        health.lost(now_s, attempt.probe)
-    else:
+    if blame is Blame.TARGET:
         health.failure(now_s, random.random(), attempt.probe)
+    else:
+        health.lost(now_s, attempt.probe)
     if attempt.committed:
         settle.end(exchange, attempt, Outcome.CUT, error=error, status=error.fault.status)
         _break_off(exchange, error)
         return
     settle.end(exchange, attempt, Outcome.FAILED, error=error, status=error.fault.status)
-    _move_on(exchange, attempt, error, same_target=stale)
+    _move_on(exchange, attempt, error, same_target=blame is Blame.STALE)
 
 
 def answered_badly(
@@ -84,28 +93,100 @@ def answered_badly(
         _pass_on(exchange, attempt, status, body)
         return
     error = RequestError(verdict.fault, f"{name} answered {status}", retry_after_s=wait_s)
-    settle.end(exchange, attempt, Outcome.FAILED, status=status, error=error)
+    usage = answer.usage if answer is not None and status == 200 else None
+    if usage is None:
+        attempt.unmetered = body
+    settle.end(exchange, attempt, Outcome.FAILED, usage=usage, status=status, error=error)
     _move_on(exchange, attempt, error, same_target=False)
 
 
+def refuse(exchange: Exchange, error: RequestError) -> None:
+    """The request ends with an error: recorded if no attempt was, answered in the form still possible."""
+    settle.refused(exchange, error)
+    settle.closed(exchange, error.fault.code)
+    client = exchange.client
+    if exchange.head_sent:
+        client.write(answers.error_event(error, exchange.request_id, chunked=exchange.chunked))
+    else:
+        client.write(
+            answers.error_answer(
+                error,
+                exchange.request_id,
+                exchange.gateway.date,
+                keep_alive=client.keep_alive,
+                headers=settle.refusal_headers(exchange),
+            )
+        )
+    exchange.finish()
+
+
 def defect(exchange: Exchange) -> None:
-    """An error that nobody foresaw: logged with the request's id, told as `internal`, settled."""
+    """An error that nobody foresaw: logged with the request's id, told as `internal`, settled.
+
+    Called while that error is handled. If not even this can be done the client's connection is cut: better
+    than to let it wait.
+    """
     _log.exception("request %s ended by a defect of the gateway", exchange.request_id)
+    try:
+        _end_by_defect(exchange, RequestError(errors.INTERNAL, "the gateway failed"))
+    except Exception:  # noqa: BLE001  must not keep the client waiting
+        _log.exception("request %s could not be answered: its connection is cut", exchange.request_id)
+        settle.closed(exchange, errors.INTERNAL.code)
+        exchange.client.abort()
+
+
+def _end_by_defect(exchange: Exchange, error: RequestError) -> None:
     attempt = exchange.attempt
-    error = RequestError(errors.INTERNAL, "the gateway failed")
-    if attempt is not None and attempt.running:
-        attempt.cancel()
-        attempt.place.load.health.lost(time.monotonic(), attempt.probe)
-        settle.end(exchange, attempt, Outcome.FAILED, status=500, error=error)
-    exchange.refuse(error)
+    _forget_retry(exchange)
+    if attempt is not None and not attempt.settled:
+        try:
+            if attempt.running:
+                attempt.cancel()
+            attempt.place.load.health.lost(time.monotonic(), attempt.probe)
+        finally:
+            _settle_defect(exchange, attempt, error)
+    if exchange.client.conversation is exchange:
+        refuse(exchange, error)
+    else:  # the client has left, or its answer went out whole
+        settle.closed(exchange, error.fault.code)
+
+
+def _settle_defect(exchange: Exchange, attempt: Attempt, error: RequestError) -> None:
+    """The attempt's end on record, with no usage where counting it is what fails."""
+    try:
+        settle.end(exchange, attempt, Outcome.FAILED, status=error.fault.status, error=error)
+    except Exception:  # noqa: BLE001  must not keep the client waiting
+        _log.exception("request %s: its usage is not known", exchange.request_id)
+        settle.end(exchange, attempt, Outcome.FAILED, usage=Usage(), status=error.fault.status, error=error)
+
+
+def _forget_retry(exchange: Exchange) -> bool:
+    """Whether a pause before a retry was under way; it ends."""
+    timer, exchange.retry_timer = exchange.retry_timer, None
+    if timer is not None:
+        timer.cancel()
+    return timer is not None
+
+
+def guarded(
+    step: Callable[Concatenate[Exchange, P], None],
+) -> Callable[Concatenate[Exchange, P], None]:
+    """For what the event loop calls of an exchange: what it raises is a defect of that request only."""
+
+    @functools.wraps(step)
+    def entry(exchange: Exchange, /, *rest: P.args, **named: P.kwargs) -> None:
+        try:
+            step(exchange, *rest, **named)
+        except Exception:  # noqa: BLE001  a request boundary
+            defect(exchange)
+
+    return entry
 
 
 def client_gone(exchange: Exchange) -> None:
     """Nobody waits for the answer any more: cancel upstream, charge what was produced."""
     attempt = exchange.attempt
-    if exchange.retry_timer is not None:
-        exchange.retry_timer.cancel()
-        exchange.retry_timer = None
+    _forget_retry(exchange)
     if attempt is not None and attempt.running:
         attempt.cancel()
         attempt.place.load.health.lost(time.monotonic(), attempt.probe)
@@ -119,9 +200,8 @@ def cut_off(exchange: Exchange) -> None:
     error = RequestError(
         errors.DRAINING, "this gateway stopped before the answer was complete", retry_after_s=1.0
     )
-    if exchange.retry_timer is not None:
-        exchange.retry_timer.cancel()
-        exchange.retry_timer = None
+    if _forget_retry(exchange):
+        pass
     elif attempt is None or not attempt.running:
         return  # all is said
     else:
@@ -129,7 +209,7 @@ def cut_off(exchange: Exchange) -> None:
         attempt.place.load.health.lost(time.monotonic(), attempt.probe)
         outcome = Outcome.CUT if attempt.sent else Outcome.FAILED
         settle.end(exchange, attempt, outcome, status=error.fault.status, error=error)
-    exchange.refuse(error)
+    refuse(exchange, error)
 
 
 def _tell_health(exchange: Exchange, attempt: Attempt, verdict: Verdict, wait_s: float | None) -> None:
@@ -150,13 +230,13 @@ def _tell_health(exchange: Exchange, attempt: Attempt, verdict: Verdict, wait_s:
 def _move_on(exchange: Exchange, attempt: Attempt, error: RequestError, *, same_target: bool) -> None:
     """Another attempt: at once where a target is left, else after a pause; or the end."""
     if exchange.number > MOST_RETRIES or error.fault is errors.TIMEOUT_TOTAL:
-        exchange.refuse(error)
+        refuse(exchange, error)
         return
     admitted = exchange.admitted
     assert admitted is not None
     if not same_target and not admitted.place.retry_budget.take(time.monotonic()):
         exchange.gateway.metrics.retries_refused += 1
-        exchange.refuse(error)
+        refuse(exchange, error)
         return
     if not same_target:
         exchange.tried = (*exchange.tried, attempt.place.target.name)
@@ -173,7 +253,7 @@ def _try_again_later(exchange: Exchange, error: RequestError, none_left: Request
     if asked_s is not None:
         pause_s = max(pause_s, asked_s)
     if none_left.fault is not errors.NO_TARGET or exchange.waited_s + pause_s > WAITING_BUDGET_S:
-        exchange.refuse(error)
+        refuse(exchange, error)
         return
     exchange.waited_s += pause_s
     exchange.tried = ()
@@ -183,7 +263,9 @@ def _try_again_later(exchange: Exchange, error: RequestError, none_left: Request
         try:
             exchange.attempt_next(Reason.FALLBACK)
         except RequestError:
-            exchange.refuse(error)
+            refuse(exchange, error)
+        except Exception:  # noqa: BLE001  a request boundary: the timer's callback
+            defect(exchange)
 
     exchange.retry_timer = asyncio.get_running_loop().call_later(pause_s + TIMER_SLACK_S, again)
 
@@ -193,8 +275,8 @@ def _pass_on(exchange: Exchange, attempt: Attempt, status: int, body: bytes) -> 
     settle.closed(exchange, "rejected")
     headers = settle.answer_headers(exchange, attempt)
     if exchange.head_sent:
-        exchange.refuse(
-            RequestError(errors.UPSTREAM_REJECTED, f"the target answered {status}: {body[:300]!r}")
+        refuse(
+            exchange, RequestError(errors.UPSTREAM_REJECTED, f"the target answered {status}: {body[:300]!r}")
         )
         return
     head = attempt.head

@@ -7,6 +7,7 @@ second of its end, until then the answer is a 404 that says so.
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from baseload.wire.http1 import RequestHead
 if TYPE_CHECKING:
     from baseload.gateway.client import ClientConnection
     from baseload.gateway.server import Gateway
+
+_log = logging.getLogger("baseload.gateway")
 
 PATH = b"/v1/baseload/requests/"
 
@@ -77,8 +80,8 @@ class Lookup:
     def _answer(self, key_id: str, reading: asyncio.Future[list[dict[str, Any]]]) -> None:
         error = reading.exception()
         if error is not None:
-            message = f"the ledger cannot be read now: {error}"
-            self._refuse(RequestError(errors.OVERLOADED, message, retry_after_s=1.0))
+            _log.error("a request cannot be looked up: %s", error)
+            self._refuse(RequestError(errors.OVERLOADED, "the ledger cannot be read now", retry_after_s=1.0))
             return
         rows = reading.result()
         if not rows or rows[0]["key_id"] != key_id:  # another key's request is as unknown as none

@@ -6,6 +6,7 @@ without metrics, or one that answers late, is judged by our own counts alone.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from baseload.wire.http1 import ResponseHead, UpstreamSyntax
 
 MAX_REPORT = 4 * 1024 * 1024
 SCRAPE_TIMEOUT_S = 2.0
+
+_log = logging.getLogger("baseload.gateway")
 
 
 class EngineMetrics(NamedTuple):
@@ -123,6 +126,10 @@ class Scrape:
         if whole is not None:
             self._take(whole)
         self.over = True
+
+    def defect(self) -> None:
+        _log.exception("a report of target %s could not be read", self._place.target.name)
+        self.give_up()
 
     def give_up(self) -> None:
         """It takes too long, or is no such page."""

@@ -65,6 +65,7 @@ def begin(exchange: Exchange, attempt: Attempt) -> None:
             reserved,
         )
     )
+    attempt.loaded = True
     attempt.probe = attempt.place.load.begin(ask.input_tokens, ask.output_tokens, time.monotonic())
     if not exchange.stream and (ttft_s is None or ttft_s < BRIEF_S):
         decoding(exchange, attempt)
@@ -95,13 +96,27 @@ def end(
     status: int = 200,
     error: RequestError | None = None,
 ) -> None:
-    """Step 10: usage to cost, and the attempt's end on record; before the last byte goes to the client."""
+    """Step 10: usage to cost, and the attempt's end on record; before the last byte goes to the client.
+
+    What raises here leaves the attempt unsettled, but never in its target's live load.
+    """
     if attempt.settled:
         return
-    attempt.settled = True
-    admitted = exchange.admitted
-    assert admitted is not None
-    tokens, estimated = _tokens(exchange, attempt, outcome, usage)
+    try:
+        _record(exchange, attempt, outcome, usage, status, error)
+    finally:
+        _leave(exchange, attempt)
+
+
+def _record(
+    exchange: Exchange,
+    attempt: Attempt,
+    outcome: Outcome,
+    usage: Usage | None,
+    status: int,
+    error: RequestError | None,
+) -> None:
+    tokens, estimated = _tokens(exchange, attempt, usage)
     bill = _bill(exchange, attempt, tokens)
     attempt.cost_nano, attempt.counterfactual_nano = bill.cost_nano, bill.counterfactual_nano
     now_ns = time.monotonic_ns()
@@ -128,14 +143,23 @@ def end(
             attempt.upstream_request_id,
         )
     )
-    ask, load = admitted.ask, attempt.place.load
-    load.end(ask.input_tokens, ask.output_tokens, attempt.decoding)
-    exchange.used_tokens += tokens.input + tokens.output
+    attempt.settled = True
+    ask, load = exchange.admitted.ask, attempt.place.load  # type: ignore[union-attr]
+    if outcome is not Outcome.FAILED:  # a target's failure is not the client's use
+        exchange.used_tokens += tokens.input + tokens.output
     load.settle(ask.input_tokens + ask.output_tokens, tokens.input + tokens.output)
     if outcome is Outcome.COMPLETED:
         load.health.success(now_ns / 1e9, attempt.probe)
         _learn(exchange, attempt, tokens, estimated)
     _count(attempt, ended, tokens, estimated, bill)
+
+
+def _leave(exchange: Exchange, attempt: Attempt) -> None:
+    """The request is no longer at its target."""
+    if attempt.loaded:
+        attempt.loaded = False
+        ask = exchange.admitted.ask  # type: ignore[union-attr]
+        attempt.place.load.end(ask.input_tokens, ask.output_tokens, attempt.decoding)
 
 
 def _learn(exchange: Exchange, attempt: Attempt, tokens: Tokens, estimated: bool) -> None:
@@ -181,9 +205,7 @@ def refused(exchange: Exchange, error: RequestError) -> None:
     )
 
 
-def _tokens(
-    exchange: Exchange, attempt: Attempt, outcome: Outcome, usage: Usage | None
-) -> tuple[Tokens, bool]:
+def _tokens(exchange: Exchange, attempt: Attempt, usage: Usage | None) -> tuple[Tokens, bool]:
     """What the attempt used, and whether that is an estimate."""
     relay = attempt.relay
     if usage is None and relay is not None and relay.usage_event:
@@ -191,8 +213,9 @@ def _tokens(
         usage = answer.usage if answer is not None else None
     if usage is not None:
         return usage.tokens(), False
-    if outcome in (Outcome.FAILED, Outcome.REJECTED) or not attempt.sent:
-        return Tokens(), False  # providers charge nothing for an error; an engine's waste is not billed
+    head = attempt.head
+    if not attempt.sent or (head is not None and head.status != 200):
+        return Tokens(), False  # providers charge nothing for an error status, and all else that they began
     return guess.tokens(exchange, attempt), True
 
 
@@ -264,7 +287,22 @@ def limit_headers(exchange: Exchange) -> bytes:
 
 
 def refusal_headers(exchange: Exchange) -> bytes:
-    """What an answer without a target can still say."""
-    if exchange.number:
-        return b"x-baseload-attempts: %d\r\n" % exchange.number + limit_headers(exchange)
-    return limit_headers(exchange)
+    """What an error can say besides its `x-request-id`: where and why there the last attempt was."""
+    attempt = exchange.attempt
+    if attempt is None:
+        return limit_headers(exchange)
+    return b"x-baseload-target: %b\r\nx-baseload-reason: %b\r\nx-baseload-attempts: %d\r\n%b" % (
+        attempt.place.name,
+        attempt.reason.encode(),
+        attempt.number,
+        limit_headers(exchange),
+    )
+
+
+def waiting_headers(exchange: Exchange) -> bytes:
+    """What a stream that is begun before a target answers can say: not which one will."""
+    return b"x-request-id: %b\r\nx-baseload-attempts: %d\r\n%b" % (
+        exchange.request_id.encode(),
+        exchange.number,
+        limit_headers(exchange),
+    )

@@ -7,6 +7,8 @@ come, and goes back to its pool when the attempt says that the response is compl
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Protocol, cast
@@ -24,6 +26,36 @@ IDLE_S = 55.0
 WRITE_HIGH_WATER = 1024 * 1024
 
 
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+
+
+class NoRoom(OSError):
+    """As many connections to the target as we make."""
+
+
+def is_ours(error: Exception) -> bool:
+    """Whether a connection failed for what this machine lacks, which says nothing of the target."""
+    return isinstance(error, NoRoom) or (isinstance(error, OSError) and error.errno in _OURS)
+
+
+def kind_of(error: Exception) -> str:
+    """What went wrong with a connection, for clients: without addresses, paths and certificates' names."""
+    match error:
+        case UpstreamSyntax():
+            return str(error)
+        case ssl.SSLError():
+            return "TLS"
+        case socket.gaierror():
+            return "its name is not known"
+        case ConnectionRefusedError():
+            return "refused"
+        case ConnectionResetError() | BrokenPipeError():
+            return "reset"
+        case OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH):
+            return "unreachable"
+    return "failed"
+
+
 class Receiver(Protocol):
     """The attempt that a connection carries."""
 
@@ -32,6 +64,7 @@ class Receiver(Protocol):
     def response_head(self, head: ResponseHead) -> None: ...
     def response_body(self, data: bytes) -> None: ...
     def response_closed(self, error: Exception | None) -> None: ...
+    def defect(self) -> None: ...  # one of the above raised; called while that is handled
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -80,13 +113,16 @@ class UpstreamConnection(asyncio.Protocol):
         receiver = self.receiver
         if receiver is None:  # bytes that nobody asked for: the connection is out of step
             self.transport.abort()
-        elif self._in_body:
-            receiver.response_body(data)
-        else:
-            try:
+            return
+        try:
+            if self._in_body:
+                receiver.response_body(data)
+            else:
                 self._head(receiver, self._buffer + data if self._buffer else data)
-            except UpstreamSyntax as error:
-                self.abort(error)
+        except UpstreamSyntax as error:
+            self.abort(error)
+        except Exception:  # noqa: BLE001  a request boundary: a defect costs this attempt's request only
+            receiver.defect()
 
     def _head(self, receiver: Receiver, data: bytes) -> None:
         end = data.find(b"\r\n\r\n")
@@ -115,9 +151,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.lost(self)
-        receiver, self.receiver = self.receiver, None
-        if receiver is not None:
-            receiver.response_closed(exc)
+        self._tell_closed(exc)
 
     def pause(self, paused: bool) -> None:
         """Back-pressure: stop or go on reading."""
@@ -139,10 +173,17 @@ class UpstreamConnection(asyncio.Protocol):
 
     def abort(self, error: Exception) -> None:
         """Break off because the upstream misbehaves; its attempt hears why."""
-        receiver, self.receiver = self.receiver, None
         self.transport.abort()
-        if receiver is not None:
+        self._tell_closed(error)
+
+    def _tell_closed(self, error: Exception | None) -> None:
+        receiver, self.receiver = self.receiver, None
+        if receiver is None:
+            return
+        try:
             receiver.response_closed(error)
+        except Exception:  # noqa: BLE001  a request boundary, as above
+            receiver.defect()
 
 
 class Pool:
@@ -172,7 +213,7 @@ class Pool:
                 receiver.connected(connection)
                 return
         if self.open + len(self._connecting) >= MAX_CONNECTIONS:
-            receiver.connect_failed(OSError(f"more than {MAX_CONNECTIONS} connections to one target"))
+            receiver.connect_failed(NoRoom(f"more than {MAX_CONNECTIONS} connections to one target"))
             return
         self._connecting[receiver] = self._loop.create_task(self._connect(receiver))
 
@@ -183,6 +224,13 @@ class Pool:
             task.cancel()
 
     async def _connect(self, receiver: Receiver) -> None:
+        try:
+            await self._make(receiver)
+        except Exception:  # noqa: BLE001  a request boundary, as above
+            self._connecting.pop(receiver, None)
+            receiver.defect()
+
+    async def _make(self, receiver: Receiver) -> None:
         try:
             _, connection = await self._loop.create_connection(
                 lambda: UpstreamConnection(self),
@@ -199,8 +247,12 @@ class Pool:
         self.open += 1
         if connection.transport.is_closing():
             receiver.connect_failed(OSError("the connection was closed at once"))
-        else:
+            return
+        try:
             receiver.connected(connection)
+        except Exception:
+            connection.transport.abort()
+            raise
 
     def put(self, connection: UpstreamConnection) -> None:
         """Take a connection back for the next attempt."""
