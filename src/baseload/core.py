@@ -10,6 +10,10 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+UNPLACED = frozenset({"any", "cross-region", "global", "multi-region", "unknown", "worldwide"})
+"""Words for regions that name no place: never admissible for a class that asks for regions, and no class may
+list them."""
+
 
 class Side(StrEnum):
     """How serving is paid: by the hour (owned) or by the token (metered)."""

@@ -15,13 +15,11 @@ import pytest
 from baseload.catalog.providers import provider
 from baseload.config import json_schema
 from baseload.config.document import read_document
-from baseload.config.fields import UNPLACED
 from baseload.config.load import LATER
 from baseload.config.providers import ENDPOINTS
 from baseload.config.published import key_rows, known_keys, meaning
 from baseload.config.schema import SloSection
 from baseload.core import Slo
-from baseload.policy.residency import UNPLACED as POLICY_UNPLACED
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -124,11 +122,6 @@ def test_every_endpoint_is_where_the_price_package_expects_that_provider() -> No
 
     patterns = {known.id: known.api_pattern for known in providers}
     assert [name for name, url in ENDPOINTS.items() if not re.match(patterns[name], url)] == []
-
-
-def test_the_words_for_no_place_are_those_of_the_policy() -> None:
-    """What a class may not list is what no class admits."""
-    assert POLICY_UNPLACED - {""} == UNPLACED
 
 
 def test_an_slo_that_is_not_written_is_the_cores() -> None:

@@ -183,15 +183,17 @@ def test_never_a_target_that_a_rule_forbids(
         if state == "ejected":
             scene.eject(name)
         elif state == "dead":
-            scene.loads[name].health.refuse()
+            scene.loads[name].health.refuse(NOW_S)
         elif state == "full":
             scene.loads[name].health.full(NOW_S, NOW_S + 7.0)
     lawful = {
         name
         for name in allowed[data_class.name] & (only or set("abmn"))
         if input_tokens + 200 <= windows[name]
-    } - tried
+    }
     states = dict(zip("abmn", health, strict=True))
+    not_ejected = any(states[name] in ("ok", "full") for name in lawful)
+    lawful -= tried
     up = {name for name in lawful if states[name] == "ok"}
     alive = {name for name in lawful if states[name] != "dead"}
     ask = Ask(input_tokens, 200, data_class, only, context_tokens=input_tokens + 200)
@@ -199,7 +201,7 @@ def test_never_a_target_that_a_rule_forbids(
         choice = scene.choose(ask, tried=tried)
     except RequestError:
         assert not up
-        assert not alive or any(states[name] == "full" for name in alive)
+        assert not alive or not_ejected
     else:
         assert choice.target.name in (up or alive)
 
@@ -268,7 +270,7 @@ def test_an_unknown_price_is_never_free() -> None:
     """A metered target without a price comes after every priced one, with money None as its alarm."""
     scene = Scene(metered("unpriced", None), metered("dear", TokenPrice(10**12, 10**12)))
     assert scene.choose().target.name == "dear"
-    scene.loads["dear"].health.refuse()
+    scene.loads["dear"].health.refuse(NOW_S)
     choice = scene.choose()
     assert (choice.target.name, choice.money, choice.price) == ("unpriced", None, None)
 
@@ -363,21 +365,44 @@ def test_reasons() -> None:
 def test_the_last_target_is_never_ejected() -> None:
     """Where ejections alone keep targets out, the one that returns first is tried; a dead one never."""
     scene = Scene(owned("a"), metered("m"), metered("dead"))
-    scene.loads["dead"].health.refuse()
+    scene.loads["dead"].health.refuse(NOW_S)
     scene.eject("m", NOW_S - 10.0)
     scene.eject("a", NOW_S)
     assert scene.choose().target.name == "m"
     assert scene.choose(tried=["m"]).target.name == "a"
+    scene.loads["dead"].health.sent()
+    assert scene.choose().target.name == "m"  # nor one whose probe is on its way
     scene.loads["m"].health.full(NOW_S, NOW_S + 3.0)
     error = scene.refusal(NO_TARGET)
     assert error.retry_after_s == pytest.approx(20.0)
 
 
+def test_an_ejected_target_is_not_the_last_while_a_tried_one_is_in_use() -> None:
+    """One failed attempt at a healthy target makes no other a probe before its time."""
+    scene = Scene(owned("a"), owned("b"))
+    scene.eject("b", NOW_S)
+    assert scene.choose().target.name == "a"
+    assert scene.refusal(NO_TARGET, tried=["a"]).retry_after_s == pytest.approx(30.0)
+    assert scene.choose(now_s=NOW_S + 31.0, tried=["a"]).target.name == "b"
+    scene.eject("a", NOW_S)
+    assert scene.choose(tried=["a"]).target.name == "b"
+
+
+def test_a_dead_credential_is_probed_in_its_turn() -> None:
+    """Once its time has come the next request it is the cheapest for goes there, and no other meanwhile."""
+    scene = Scene(owned("a"), metered("m"))
+    scene.loads["a"].health.refuse(NOW_S)
+    assert scene.choose(now_s=NOW_S + 59.0).target.name == "m"
+    assert scene.choose(now_s=NOW_S + 61.0).target.name == "a"
+    assert scene.loads["a"].begin(500, 200, NOW_S + 61.0) is True
+    assert scene.choose(now_s=NOW_S + 61.0).target.name == "m"
+
+
 def test_no_target_says_when_the_first_is_back() -> None:
-    """Retry-After is the shortest time left of all that are out; what never returns gives none."""
+    """Retry-After is the shortest time left of all that are out; a dead credential promises none."""
     scene = Scene(owned("a"), metered("m"))
     scene.loads["a"].health.full(NOW_S, NOW_S + 4.0)
-    scene.loads["m"].health.refuse()
+    scene.loads["m"].health.refuse(NOW_S)
     error = scene.refusal(NO_TARGET)
     assert error.retry_after_s == pytest.approx(4.0)
     assert "a: out of room; m: dead credential" in error.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -143,16 +144,75 @@ def test_a_full_probe_is_a_living_target() -> None:
     assert health.shut_until_s == 140.0
 
 
-def test_a_dead_credential_stays_out_until_revived() -> None:
-    """Neither time nor late answers bring a refused credential back; an operator does."""
+def refused(now_s: float = 100.0) -> Health:
+    """A target that refused our credential then."""
     health = Health()
-    health.refuse()
-    health.success(1e9)
-    assert state(health) is State.DEAD_CREDENTIAL
-    assert health.shut_until_s == math.inf
-    health.revive(1e9)
+    health.refuse(now_s)
+    return health
+
+
+def test_late_answers_bring_no_dead_credential_back_but_an_operator_does() -> None:
+    """Answers and refusals of requests sent before change nothing; reviving opens the target at once."""
+    health = refused()
+    health.success(101.0)
+    health.failure(101.0, 0.0)
+    health.refuse(101.0)
+    assert (state(health), health.shut_until_s) == (State.DEAD_CREDENTIAL, 160.0)
+    health.revive(102.0)
     assert state(health) is State.CLOSED
     assert health.shut_until_s < 0.0
+
+
+def test_a_dead_credential_is_probed_ever_more_rarely() -> None:
+    """One real request after 60 s, then 120 s, up to 15 min; while it is out nothing else is sent."""
+    health, now_s, pauses = refused(0.0), 0.0, []
+    for _ in range(17):
+        pauses.append(health.shut_until_s - now_s)
+        now_s = health.shut_until_s
+        assert health.sent() is True
+        assert (state(health), health.shut_until_s) == (State.CREDENTIAL_PROBE, math.inf)
+        assert health.sent() is False
+        health.refuse(now_s)
+        assert state(health) is State.DEAD_CREDENTIAL
+    assert pauses == [60.0 * n for n in range(1, 16)] + [900.0, 900.0]
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_probe_that_is_not_refused_revives_a_dead_credential(full: bool) -> None:
+    """An answer, or a full queue, shows that the credential lives; the next refusal counts from one again."""
+    health = refused()
+    for now_s in (160.0, 280.0):
+        health.sent()
+        if now_s == 160.0:
+            health.refuse(now_s)
+    if full:
+        health.full(281.0, 285.0, probe=True)
+    else:
+        health.success(281.0, probe=True)
+    assert state(health) is State.CLOSED
+    health.refuse(300.0)
+    assert health.shut_until_s == 360.0
+
+
+def test_a_refusal_without_a_time_is_of_now() -> None:
+    """The credential's pause begins when the refusal came."""
+    begun_s = time.monotonic()
+    health = Health()
+    health.refuse()
+    assert begun_s + 60.0 <= health.shut_until_s <= time.monotonic() + 60.0
+
+
+def test_a_credential_probe_without_a_verdict_leaves_it_dead() -> None:
+    """Lost: the next request probes. Trouble: another pause, of the same length, and no ejection."""
+    health = refused()
+    health.sent()
+    health.lost(161.0, probe=True)
+    assert (state(health), health.shut_until_s) == (State.DEAD_CREDENTIAL, 161.0)
+    health.sent()
+    health.failure(163.0, 0.5, probe=True)
+    assert (state(health), health.shut_until_s) == (State.DEAD_CREDENTIAL, 223.0)
+    assert health.ejections == 0
+    assert not health.only_ejected(300.0)
 
 
 @given(st.lists(st.sampled_from(Event), max_size=20))
@@ -164,7 +224,8 @@ def test_the_table_always_leads_back(events: list[Event]) -> None:
     back = {
         State.EJECTED: (Event.PROBE_SENT, Event.PROBE_OK),
         State.HALF_OPEN: (Event.PROBE_OK,),
-        State.DEAD_CREDENTIAL: (Event.REVIVED,),
+        State.DEAD_CREDENTIAL: (Event.PROBE_SENT, Event.PROBE_OK),
+        State.CREDENTIAL_PROBE: (Event.PROBE_OK,),
         State.CLOSED: (),
     }
     for event in back[state]:
@@ -194,7 +255,7 @@ class Life(RuleBasedStateMachine):
                 self.out.append(self.health.sent())
 
     @precondition(lambda self: self.out)
-    @rule(result=st.sampled_from(["success", "failure", "full", "lost"]), data=st.data())
+    @rule(result=st.sampled_from(["success", "failure", "full", "lost", "refuse"]), data=st.data())
     def finish(self, result: str, data: st.DataObject) -> None:
         """One of them ends."""
         probe = self.out.pop(data.draw(st.integers(0, len(self.out) - 1)))
@@ -204,15 +265,18 @@ class Life(RuleBasedStateMachine):
             self.health.failure(self.now_s, 0.99, probe)
         elif result == "full":
             self.health.full(self.now_s, self.now_s + 5.0, probe)
+        elif result == "refuse":
+            self.health.refuse(self.now_s)
         else:
             self.health.lost(self.now_s, probe)
 
     @invariant()
     def at_most_one_probe_and_no_state_without_end(self) -> None:
-        """A probe is out exactly in HALF_OPEN, and every other state but that one ends by itself in 330 s."""
-        assert self.out.count(True) == (self.health.state is State.HALF_OPEN)
-        if self.health.state is not State.HALF_OPEN:
-            assert self.health.shut_until_s <= self.now_s + 330.0
+        """Where nothing is sent without end a probe is out; every other state ends by itself in 15 min."""
+        if self.health.state in (State.HALF_OPEN, State.CREDENTIAL_PROBE):
+            assert any(self.out)
+        else:
+            assert self.health.shut_until_s <= self.now_s + 900.0
 
 
 TestLife = Life.TestCase

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baseload.core import DataClass, Side, Target
+from baseload.core import UNPLACED, DataClass, Side, Target
 from baseload.errors import RESIDENCY, RequestError
-from baseload.policy.residency import UNPLACED, is_narrower, may_process, narrow, why_not
+from baseload.policy.residency import is_narrower, may_process, narrow, why_not
 
 REGIONS = ("eu-west", "eu-north", "us", "global", "cross-region")
 
@@ -38,7 +38,7 @@ def test_only_what_is_certain_is_admissible(data_class: DataClass, place: Target
     assert (why_not(data_class, place) is None) == may_process(data_class, place)
 
 
-@pytest.mark.parametrize("region", [*sorted(UNPLACED), "Global", " cross-region ", None])
+@pytest.mark.parametrize("region", ["", *sorted(UNPLACED), "Global", " cross-region ", None])
 def test_no_place_is_never_admissible(region: str | None) -> None:
     """An unknown, global or cross-region target is out even when a class lists that word as a region."""
     asks = DataClass("patient", frozenset({"eu-west", str(region)}))

@@ -35,6 +35,13 @@ NOW_S = 1_700_000_000.0
         (403, None, "permission_error", "", Kind.DEAD_CREDENTIAL),
         (400, None, "invalid_request_error", "Your credit balance is too low to", Kind.DEAD_CREDENTIAL),
         (400, None, None, "bad value: 'your credit balance is too low'", Kind.CLIENT_MISTAKE),
+        (403, "insufficient_permissions", None, "", Kind.DEAD_CREDENTIAL),
+        (403, "billing_not_active", None, "", Kind.DEAD_CREDENTIAL),
+        (403, "unsupported_country_region_territory", "request_forbidden", "", Kind.CLIENT_MISTAKE),
+        (403, 403, None, "Your chosen model requires moderation", Kind.CLIENT_MISTAKE),
+        (403, None, None, "", Kind.CLIENT_MISTAKE),
+        (403, "content_filter", None, "", Kind.CONTENT_POLICY),
+        (403, "model_not_found", "invalid_request_error", "", Kind.MODEL_MISSING),
         (404, "model_not_found", "invalid_request_error", "", Kind.MODEL_MISSING),
         (404, 404, "NotFoundError", "The model `x` does not exist.", Kind.MODEL_MISSING),
         (404, None, "not_found_error", "model: claude", Kind.MODEL_MISSING),
@@ -70,16 +77,16 @@ def test_verdicts_say_what_to_do() -> None:
     assert UPSTREAM_CREDENTIALS.status == 502
     assert (VERDICTS[Kind.MODEL_MISSING].fault, VERDICTS[Kind.MODEL_MISSING].alarm) == (UPSTREAM_MODEL, True)
     for kind in (Kind.CLIENT_MISTAKE, Kind.CONTEXT_LENGTH, Kind.CONTENT_POLICY):
-        assert VERDICTS[kind] == (kind, None, False, False, False)
+        assert VERDICTS[kind] == (kind, None, False, False)
 
 
 @given(st.integers(100, 999), st.none() | st.text() | st.integers(), st.none() | st.text(), st.text())
 def test_every_answer_has_a_meaning(
     status: int, code: str | int | None, type_: str | None, message: str
 ) -> None:
-    """Whatever an upstream says, there is a verdict, and what passes on is no 5xx of a target in trouble."""
+    """Whatever an upstream says, there is a verdict, and what is the client's own moves no target."""
     verdict = classify(status, code, type_, message)
-    assert verdict.elsewhere == (verdict.fault is not None)
+    assert verdict.fault is not None or not (verdict.ejects or verdict.alarm)
 
 
 @pytest.mark.parametrize(

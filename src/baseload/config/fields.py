@@ -22,12 +22,10 @@ from baseload.catalog.gpus import gpu
 from baseload.catalog.models import BITS_PER_WEIGHT, open_model
 from baseload.catalog.providers import provider
 from baseload.config import units
+from baseload.core import UNPLACED
 from baseload.errors import UnknownName, nearest
 
 ENGINES = ("vllm", "sglang", "tensorrt-llm", "tgi", "llama.cpp", "openvino")
-UNPLACED = frozenset({"any", "cross-region", "global", "multi-region", "unknown", "worldwide"})
-"""Words for regions that name no place: a class may not list them (policy/residency.py admits none)."""
-
 NO_KEY = "none"
 """What `key` says where an endpoint takes no credential."""
 

@@ -6,9 +6,9 @@ import ipaddress
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from baseload.config.fields import NO_KEY, UNPLACED
+from baseload.config.fields import NO_KEY
 from baseload.config.schema import Config, TargetSection
-from baseload.core import Slo
+from baseload.core import UNPLACED, Slo
 from baseload.errors import nearest
 
 

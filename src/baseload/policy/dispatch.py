@@ -117,8 +117,11 @@ class Route:
         if lane is None:
             lane = self._admit(ask.data_class)
         tokens = ask.input_tokens + ask.output_tokens
-        if ask.only is not None or tried or (ask.context_tokens or tokens) > lane.smallest_context:
-            lane = self._narrow(lane, ask, tried)
+        if ask.only is not None or (ask.context_tokens or tokens) > lane.smallest_context:
+            lane = self._narrow(lane, ask)
+        whole = lane
+        if tried:
+            lane = _kept(lane, lambda option: option.name not in tried)
 
         owned, x, ttft_s, tpot_s = _least_pressed(lane.owned, ask, now_s)
         if owned is not None and x <= 1.0:  # f(x) <= 1: no metered price can be below
@@ -138,7 +141,7 @@ class Route:
             reason = _reason(lane, ask, tried, Reason.METERED)
             congestion = int(metered_price - money)
             return Choice(metered.target, metered.load, reason, int(money), congestion, 0, None, None)
-        return self._last_resort(lane, ask, now_s, tried)
+        return self._last_resort(whole, lane, ask, now_s)
 
     def _admit(self, data_class: DataClass) -> Lane:
         whole = self._whole
@@ -151,7 +154,7 @@ class Route:
         self._lanes[data_class] = lane
         return lane
 
-    def _narrow(self, lane: Lane, ask: Ask, tried: Collection[str]) -> Lane:
+    def _narrow(self, lane: Lane, ask: Ask) -> Lane:
         """The part of a lane that this request may use; the errors say which rule left nothing."""
         only = ask.only
         if only is not None:
@@ -167,11 +170,15 @@ class Route:
             if ask.context_tokens or tokens > ESTIMATE_DOUBT * largest:
                 raise no_context(self.model, tokens, largest)
             fitting = _kept(lane, lambda option: option.context_tokens == largest)
-        return _kept(fitting, lambda option: option.name not in tried) if tried else fitting
+        return fitting
 
-    def _last_resort(self, lane: Lane, ask: Ask, now_s: float, tried: Collection[str]) -> Choice:
+    def _last_resort(self, whole: Lane, lane: Lane, ask: Ask, now_s: float) -> Choice:
         """What is left when no priced target is open: one without a price; else, where all that keeps every
-        target out are ejections, the one that returns soonest, since the last target is never ejected."""
+        target out are ejections, the one that returns soonest, since the last target is never ejected.
+
+        `lane` is the `whole` one without what was tried: where a target of the whole is in use, though tried,
+        an ejected one is not the last.
+        """
         tokens = ask.input_tokens + ask.output_tokens
         found: Metered | None = None
         for metered in lane.metered:
@@ -183,10 +190,11 @@ class Route:
             if found is None or load.in_flight < found.load.in_flight:
                 found = metered
         if found is not None:
-            reason = _reason(lane, ask, tried, Reason.METERED)
+            reason = Reason.FALLBACK if lane is not whole else _reason(lane, ask, (), Reason.METERED)
             return Choice(found.target, found.load, reason, None, 0, 0, None, None)
-        options = [o for o in lane.options if o.load.health.state is not State.DEAD_CREDENTIAL]
-        if options and all(option.load.health.only_ejected(now_s) for option in options):
+        living = [option for option in whole.options if not option.load.health.credential_dead]
+        options = [option for option in lane.options if not option.load.health.credential_dead]
+        if options and all(option.load.health.only_ejected(now_s) for option in living):
             soonest = min(options, key=lambda option: option.load.health.returns_s)
             return _forced(soonest, ask, now_s)
         raise no_room(self.model, lane, tokens, now_s)

@@ -82,11 +82,6 @@ class TokenEstimate:
         self._p99 = 0
         self._since_p99 = 0
 
-    @property
-    def bytes_per_token(self) -> float:
-        """Body bytes to an input token, of lately settled requests weighted by size."""
-        return self._bytes / self._tokens
-
     def learn(self, body_bytes: int, input_tokens: int, output_tokens: int) -> None:
         """Take in the usage that an upstream reported for a completed request.
 

@@ -3,7 +3,8 @@
 A target is ejected after 5 consecutive failures, or when less than 80% of at least 20 requests within 30 s
 succeeded; for 30 s times the number of ejections in a row, at most 300 s, plus up to 10% jitter. Afterwards
 one real request at a time probes it. A full target (429, 529, queue full) is healthy: it is left alone as
-long as it asks and never ejected for that. A refused credential stays out until an operator revives it.
+long as it asks and never ejected for that. A refused credential stays out until an operator revives it, or
+until a probe is not refused: one real request a minute after the last, then after two, up to every 15.
 
 The thresholds are those of Envoy's and Finagle's outlier detection, per target instead of per provider.
 """
@@ -11,6 +12,7 @@ The thresholds are those of Envoy's and Finagle's outlier detection, per target 
 from __future__ import annotations
 
 import math
+import time
 from enum import StrEnum
 
 CONSECUTIVE_FAILURES = 5
@@ -22,6 +24,10 @@ LONGEST_EJECTION_S = 300.0
 JITTER = 0.1
 FORGIVE_S = 60.0
 """A minute without an ejection takes one off the count that lengthens the next."""
+
+CREDENTIAL_PROBE_S = 60.0
+LONGEST_CREDENTIAL_PROBE_S = 900.0
+"""A refused credential is probed after this times the number of refusals in a row, at the longest."""
 
 NO_ROOM_S = 1.0
 """How long a full target that does not say `Retry-After` is left alone."""
@@ -36,18 +42,19 @@ class State(StrEnum):
     CLOSED = "closed"  # in use (the circuit is closed: current flows)
     EJECTED = "ejected"  # out until its time has passed, then the next request is a probe
     HALF_OPEN = "half_open"  # one probe is on its way, nothing else is sent
-    DEAD_CREDENTIAL = "dead_credential"  # out until revived
+    DEAD_CREDENTIAL = "dead_credential"  # out until revived, or until it is time for a probe
+    CREDENTIAL_PROBE = "credential_probe"  # one such probe is on its way, nothing else is sent
 
 
 class Event(StrEnum):
     """What happens to a target."""
 
     TRIPPED = "tripped"  # a failure reached a threshold
-    PROBE_SENT = "probe_sent"  # a request was sent after the ejection's time
+    PROBE_SENT = "probe_sent"  # a request was sent after its time out
     PROBE_OK = "probe_ok"  # the probe succeeded, or met a full but living target
     PROBE_FAILED = "probe_failed"
     PROBE_LOST = "probe_lost"  # the probe ended without a verdict, e.g. its client went away
-    REFUSED = "refused"  # 401, 402, 403 or insufficient_quota: our credential is dead
+    REFUSED = "refused"  # 401, 402, insufficient_quota and the like: our credential is dead
     REVIVED = "revived"  # an operator or a credential check brought it back
 
 
@@ -60,7 +67,13 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.CLOSED, Event.REFUSED): State.DEAD_CREDENTIAL,
     (State.EJECTED, Event.REFUSED): State.DEAD_CREDENTIAL,
     (State.HALF_OPEN, Event.REFUSED): State.DEAD_CREDENTIAL,
+    (State.DEAD_CREDENTIAL, Event.PROBE_SENT): State.CREDENTIAL_PROBE,
+    (State.CREDENTIAL_PROBE, Event.PROBE_OK): State.CLOSED,
+    (State.CREDENTIAL_PROBE, Event.PROBE_FAILED): State.DEAD_CREDENTIAL,
+    (State.CREDENTIAL_PROBE, Event.PROBE_LOST): State.DEAD_CREDENTIAL,
+    (State.CREDENTIAL_PROBE, Event.REFUSED): State.DEAD_CREDENTIAL,
     (State.DEAD_CREDENTIAL, Event.REVIVED): State.CLOSED,
+    (State.CREDENTIAL_PROBE, Event.REVIVED): State.CLOSED,
     (State.EJECTED, Event.REVIVED): State.CLOSED,
     (State.HALF_OPEN, Event.REVIVED): State.CLOSED,
 }
@@ -89,6 +102,7 @@ class Health:
         "_in_row",
         "_ok",
         "_oks",
+        "_refusals",
         "_returned_s",
         "_shut_until_s",
         "ejections",
@@ -104,7 +118,13 @@ class Health:
         self._full_until_s = -math.inf  # by the target's own word
         self._returned_s = -math.inf
         self._in_row = 0
+        self._refusals = 0
         self._clear()
+
+    @property
+    def credential_dead(self) -> bool:
+        """Whether its credential was refused, and no probe has found it alive yet."""
+        return self.state in (State.DEAD_CREDENTIAL, State.CREDENTIAL_PROBE)
 
     @property
     def returns_s(self) -> float:
@@ -117,7 +137,7 @@ class Health:
 
     def sent(self) -> bool:
         """A request is on its way; True makes it the probe (pass that back with its result)."""
-        if self.state is not State.EJECTED:
+        if self.state is not State.EJECTED and self.state is not State.DEAD_CREDENTIAL:
             return False
         self._move(Event.PROBE_SENT, math.inf)
         return True
@@ -137,7 +157,10 @@ class Health:
     def failure(self, now_s: float, jitter: float, probe: bool = False) -> None:
         """The target failed. `jitter` is uniform in [0, 1): it spreads the returns of many gateways."""
         if probe:
-            self._eject(Event.PROBE_FAILED, now_s, jitter)
+            if self.state is State.CREDENTIAL_PROBE:
+                self._move(Event.PROBE_FAILED, now_s + self._credential_pause_s())
+            else:
+                self._eject(Event.PROBE_FAILED, now_s, jitter)
             return
         if self.state is not State.CLOSED:
             return  # sent before the ejection: it says nothing new
@@ -161,9 +184,16 @@ class Health:
             self._full_until_s = until_s
             self._settle()
 
-    def refuse(self) -> None:
-        """The target refused our credential: out until `revive`."""
-        self._move(Event.REFUSED, math.inf)
+    def refuse(self, now_s: float | None = None) -> None:
+        """The target refused our credential, now where no time is given: out until `revive`, or until a
+        probe is not refused."""
+        if (self.state, Event.REFUSED) in TRANSITIONS:
+            self._refusals += 1
+            now_s = time.monotonic() if now_s is None else now_s
+            self._move(Event.REFUSED, now_s + self._credential_pause_s())
+
+    def _credential_pause_s(self) -> float:
+        return min(CREDENTIAL_PROBE_S * self._refusals, LONGEST_CREDENTIAL_PROBE_S)
 
     def lost(self, now_s: float, probe: bool) -> None:
         """The request ended without saying anything of the target; after a lost probe the next one probes."""
@@ -178,7 +208,7 @@ class Health:
     def _reopen(self, event: Event, now_s: float) -> None:
         if self._move(event, -math.inf):
             self._returned_s = now_s
-            self._in_row = 0
+            self._in_row = self._refusals = 0
             self._clear()
 
     def _eject(self, event: Event, now_s: float, jitter: float) -> None:

@@ -66,7 +66,8 @@ def no_room(model: Model, lane: Lane, tokens: int, now_s: float) -> RequestError
         overloaded = overloaded and cause == "its queue is too long"
         too_large = too_large and cause == "larger than its quota"
         why.append(f"{option.name}: {cause}")
-        shortest_s = min(shortest_s, wait_s)
+        if not health.credential_dead:  # when it is probed next is no promise
+            shortest_s = min(shortest_s, wait_s)
     fault = OVERLOADED if overloaded else TOO_LARGE_FOR_LIMIT if too_large else NO_TARGET
     message = f"no target of model {model.name!r} can take this request now"
     return RequestError(

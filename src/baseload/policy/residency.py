@@ -5,17 +5,14 @@ A class asks for regions, for zero retention, or for both. What a target does no
 
 from __future__ import annotations
 
-from baseload.core import DataClass, Target
+from baseload.core import UNPLACED, DataClass, Target
 from baseload.errors import RESIDENCY, RequestError
-
-UNPLACED = frozenset({"", "any", "cross-region", "global", "multi-region", "unknown", "worldwide"})
-"""Names of regions that are no place: never admissible for a class that asks for regions, even if it lists
-them."""
 
 
 def placed(region: str | None) -> bool:
     """Whether a region names one place, so that a class may rely on it."""
-    return region is not None and region.strip().lower() not in UNPLACED
+    name = (region or "").strip().lower()
+    return name != "" and name not in UNPLACED
 
 
 def may_process(data_class: DataClass, target: Target) -> bool:

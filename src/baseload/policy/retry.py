@@ -45,29 +45,28 @@ class Kind(StrEnum):
 class Verdict(NamedTuple):
     """What to do with an upstream's error answer.
 
-    `fault` is what the client is told once nothing else helps; None passes the upstream's answer on.
-    `elsewhere`: another target may serve it. `ejects`: a failure in the eyes of `Health`. `alarm`: an
-    operator must look.
+    `fault` is what the client is told once no other target serves it; None passes the upstream's answer on,
+    as no other target would serve it. `ejects`: a failure in the eyes of `Health`. `alarm`: an operator must
+    look.
     """
 
     kind: Kind
     fault: Fault | None
-    elsewhere: bool
     ejects: bool
     alarm: bool
 
 
 VERDICTS: dict[Kind, Verdict] = {
-    kind: Verdict(kind, fault, elsewhere, ejects, alarm)
-    for kind, fault, elsewhere, ejects, alarm in (
-        (Kind.TROUBLE, UPSTREAM_ERROR, True, True, False),
-        (Kind.NO_ROOM, UPSTREAM_NO_ROOM, True, False, False),
-        (Kind.DEAD_CREDENTIAL, UPSTREAM_CREDENTIALS, True, False, True),
-        (Kind.MODEL_MISSING, UPSTREAM_MODEL, True, True, True),
-        (Kind.TRANSLATION, UPSTREAM_ERROR, True, True, True),
-        (Kind.CONTEXT_LENGTH, None, False, False, False),
-        (Kind.CONTENT_POLICY, None, False, False, False),
-        (Kind.CLIENT_MISTAKE, None, False, False, False),
+    kind: Verdict(kind, fault, ejects, alarm)
+    for kind, fault, ejects, alarm in (
+        (Kind.TROUBLE, UPSTREAM_ERROR, True, False),
+        (Kind.NO_ROOM, UPSTREAM_NO_ROOM, False, False),
+        (Kind.DEAD_CREDENTIAL, UPSTREAM_CREDENTIALS, False, True),
+        (Kind.MODEL_MISSING, UPSTREAM_MODEL, True, True),
+        (Kind.TRANSLATION, UPSTREAM_ERROR, True, True),
+        (Kind.CONTEXT_LENGTH, None, False, False),
+        (Kind.CONTENT_POLICY, None, False, False),
+        (Kind.CLIENT_MISTAKE, None, False, False),
     )
 }
 
@@ -82,6 +81,26 @@ _DEAD_CODES = frozenset(
         "invalid_api_key",
     }
 )
+_DENIED_CODES = frozenset(
+    {
+        "accessdenied",
+        "accessdeniedexception",
+        "authentication_error",
+        "insufficient_permissions",
+        "invalid_authentication",
+        "missing_scope",
+        "organization_deactivated",
+        "payment_required",
+        "permission_denied",
+        "permission_error",
+        "permissiondenied",
+        "permissiondeniederror",
+        "unauthorized",
+    }
+)
+"""What makes a 403 one about our credential. Any other 403 is about this request (moderation, a blocked
+country): were it held against the credential, one client could take a target away from all."""
+
 _CONTEXT_CODES = frozenset(
     {"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"}
 )
@@ -132,7 +151,7 @@ def _kind(status: int, codes: set[str], message: str) -> Kind:
             return Kind.CONTEXT_LENGTH
         if codes & _CONTENT_CODES:
             return Kind.CONTENT_POLICY
-    if status in (401, 402, 403):
+    if status in (401, 402) or (status == 403 and codes & _DENIED_CODES):
         return Kind.DEAD_CREDENTIAL
     if codes & _MODEL_CODES:
         return Kind.MODEL_MISSING

@@ -43,7 +43,6 @@ _BARE_LF = re.compile(rb"(?<!\r)\n")
 _PORT = rb":(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})"
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]++|\[[0-9A-Fa-f:.]++\])(?:" + _PORT + rb")?")
 _ABSOLUTE = re.compile(rb"(?i)https?://([^/?#@]++)([/?][^#]*+)?")
-_ORIGIN = re.compile(rb"/[^#]*+")
 _QUOTED = rb'"(?:[\t\x20!\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'
 _CHUNK_LINE = re.compile(
     rb"([0-9A-Fa-f]{1,15})(?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?+)*+"
