@@ -77,7 +77,8 @@ MATRIX: list[tuple[str, Expected, Expected]] = [
     ("status=429,code=insufficient_quota", Moves(CREDENTIALS), Moves(CREDENTIALS)),
     ("status=401", Moves(CREDENTIALS), Moves(CREDENTIALS)),
     ("status=402", Moves(CREDENTIALS), Moves(CREDENTIALS)),
-    ("status=403", Moves(CREDENTIALS), Moves(CREDENTIALS)),
+    ("status=403,code=permission_denied", Moves(CREDENTIALS), Moves(CREDENTIALS)),
+    ("status=403", Passed(403), Passed(403)),  # a blocked country: about this request
     ("status=404,code=model_not_found", Moves(MODEL), Moves(MODEL)),
     ("status=404", Moves(MODEL), Moves(MODEL)),
     ("status=400", Passed(400), Passed(400)),
