@@ -379,7 +379,7 @@ def test_useless_usage_spoils_no_answer(usage: str) -> None:
     assert failed == Answer(error=ErrorDetail(message="no", code="x"))
 
 
-COUNTS = (
+COUNTS: st.SearchStrategy[object] = (
     st.integers(0, 2**31 - 1)
     | st.integers(-(2**65), 2**65)
     | st.none()
