@@ -37,3 +37,21 @@ def test_a_streamed_requests_cost_is_told_afterwards(
         assert time.monotonic() < deadline_s  # the new key is known within a second
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "not_found")
     assert _look_up(gateway, "nothing", gateway.key).status_code == 404
+
+
+def test_a_ledger_that_cannot_be_read_is_not_described_to_clients(
+    make_gateway: MakeGateway, twins: Callable[..., RunningTwin]
+) -> None:
+    """The client is told to come back; where the store is and what ails it goes to the log."""
+    gateway = make_gateway({"api": metered(twins(provider))})
+    gateway.chat()
+    gateway.settled(1)
+    for name in ("ledger.sqlite-wal", "ledger.sqlite-shm"):
+        (gateway.data / name).unlink(missing_ok=True)
+    (gateway.data / "ledger.sqlite").unlink()
+    (gateway.data / "ledger.sqlite").mkdir()
+    answer = _look_up(gateway, "any", gateway.key)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "overloaded")
+    assert answer.json()["error"]["message"].startswith("the ledger cannot be read now")
+    assert "sqlite" not in answer.text
+    assert "a request cannot be looked up" in gateway.log()

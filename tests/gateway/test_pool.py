@@ -317,6 +317,23 @@ def test_a_slow_reader_is_not_the_targets_failure(
         assert read_reply(slow).done
 
 
+def test_a_slow_readers_total_is_not_the_targets_failure(
+    threaded: MakeThreaded, scripted: MakeScripted, quick_sweep: None
+) -> None:
+    """A stream that its client held up until `total` had passed ends, and says nothing against its target."""
+    event = b'data: {"id":"x","choices":[{"delta":{"content":"%b"}}]}\n\n' % (b"y" * 60_000)
+    body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (*[event] * 200, EVENTS))
+    answer = SSE + b"transfer-encoding: chunked\r\n\r\n" + body + b"0\r\n\r\n"
+    gateway = threaded({"api": scripted(answer).target(timeouts={"total": "300ms"})})
+    with gateway.connection() as slow:
+        gateway.send(slow, stream=True)
+        (row,) = gateway.rows(1)
+        assert read_reply(slow).in_band_error == "timeout_total"
+    assert (row["outcome"], row["error_code"]) == ("cut", "timeout_total")
+    health = gateway.gateway.loads["api"].health
+    assert gateway.call(lambda: (health._failures, health._oks)) == (0, 0)
+
+
 def test_http_1_0_clients_get_streams_that_end_with_the_connection(
     threaded: MakeThreaded, twins: Twins
 ) -> None:
