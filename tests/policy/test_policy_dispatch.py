@@ -370,7 +370,7 @@ def test_the_last_target_is_never_ejected() -> None:
     scene.eject("a", NOW_S)
     assert scene.choose().target.name == "m"
     assert scene.choose(tried=["m"]).target.name == "a"
-    scene.loads["dead"].health.sent()
+    scene.loads["dead"].health.sent(NOW_S)
     assert scene.choose().target.name == "m"  # nor one whose probe is on its way
     scene.loads["m"].health.full(NOW_S, NOW_S + 3.0)
     error = scene.refusal(NO_TARGET)

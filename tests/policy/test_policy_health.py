@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -70,7 +69,7 @@ def test_ejections_grow_to_five_minutes_and_are_forgiven() -> None:
             health.failure(now_s, 0.0)
         lengths.append(health.shut_until_s - now_s)
         now_s = health.shut_until_s
-        assert health.sent()
+        assert health.sent(131.0)
         health.success(now_s, probe=True)
     assert lengths == [30.0 * n for n in range(1, 11)] + [300.0, 300.0]
     now_s += 3600.0
@@ -87,10 +86,10 @@ def test_jitter_adds_up_to_a_tenth() -> None:
 def test_one_probe_at_a_time() -> None:
     """After the ejection one request probes; until its result is known nothing else is sent."""
     health = ejected()
-    assert health.sent() is True
+    assert health.sent(131.0) is True
     assert state(health) is State.HALF_OPEN
     assert health.shut_until_s == math.inf
-    assert health.sent() is False
+    assert health.sent(131.0) is False
     health.success(131.0, probe=True)
     assert state(health) is State.CLOSED
     assert health.shut_until_s < 131.0
@@ -99,7 +98,7 @@ def test_one_probe_at_a_time() -> None:
 def test_a_failed_probe_ejects_for_longer() -> None:
     """A probe that fails ejects again at once, for one step more."""
     health = ejected()
-    health.sent()
+    health.sent(131.0)
     health.failure(131.0, 0.0, probe=True)
     assert state(health) is State.EJECTED
     assert health.shut_until_s == 131.0 + 60.0
@@ -108,11 +107,11 @@ def test_a_failed_probe_ejects_for_longer() -> None:
 def test_a_lost_probe_leaves_the_next_request_to_probe() -> None:
     """A probe whose client went away says nothing: the target waits for the next one, not forever."""
     health = ejected()
-    health.sent()
+    health.sent(131.0)
     health.lost(131.0, probe=True)
     assert state(health) is State.EJECTED
     assert health.shut_until_s == 131.0
-    assert health.sent() is True
+    assert health.sent(131.0) is True
 
 
 def test_results_of_requests_sent_before_the_ejection_change_nothing() -> None:
@@ -121,7 +120,7 @@ def test_results_of_requests_sent_before_the_ejection_change_nothing() -> None:
     health.failure(101.0, 0.0)
     health.success(101.0)
     assert (health.state, health.shut_until_s) == (State.EJECTED, 130.0)
-    health.sent()
+    health.sent(131.0)
     health.failure(131.0, 0.0)
     assert state(health) is State.HALF_OPEN
 
@@ -138,7 +137,7 @@ def test_a_full_target_is_left_alone_but_never_ejected() -> None:
 def test_a_full_probe_is_a_living_target() -> None:
     """A probe that meets a full queue ends the ejection; the target's own time is honoured."""
     health = ejected()
-    health.sent()
+    health.sent(131.0)
     health.full(131.0, 140.0, probe=True)
     assert state(health) is State.CLOSED
     assert health.shut_until_s == 140.0
@@ -169,9 +168,9 @@ def test_a_dead_credential_is_probed_ever_more_rarely() -> None:
     for _ in range(17):
         pauses.append(health.shut_until_s - now_s)
         now_s = health.shut_until_s
-        assert health.sent() is True
+        assert health.sent(now_s) is True
         assert (state(health), health.shut_until_s) == (State.CREDENTIAL_PROBE, math.inf)
-        assert health.sent() is False
+        assert health.sent(now_s) is False
         health.refuse(now_s)
         assert state(health) is State.DEAD_CREDENTIAL
     assert pauses == [60.0 * n for n in range(1, 16)] + [900.0, 900.0]
@@ -182,7 +181,7 @@ def test_a_probe_that_is_not_refused_revives_a_dead_credential(full: bool) -> No
     """An answer, or a full queue, shows that the credential lives; the next refusal counts from one again."""
     health = refused()
     for now_s in (160.0, 280.0):
-        health.sent()
+        health.sent(now_s)
         if now_s == 160.0:
             health.refuse(now_s)
     if full:
@@ -194,21 +193,21 @@ def test_a_probe_that_is_not_refused_revives_a_dead_credential(full: bool) -> No
     assert health.shut_until_s == 360.0
 
 
-def test_a_refusal_without_a_time_is_of_now() -> None:
-    """The credential's pause begins when the refusal came."""
-    begun_s = time.monotonic()
+def test_a_refusal_without_a_time_is_of_the_last_request() -> None:
+    """The credential's pause then begins when the last request was sent."""
     health = Health()
+    health.sent(100.0)
     health.refuse()
-    assert begun_s + 60.0 <= health.shut_until_s <= time.monotonic() + 60.0
+    assert health.shut_until_s == 160.0
 
 
 def test_a_credential_probe_without_a_verdict_leaves_it_dead() -> None:
     """Lost: the next request probes. Trouble: another pause, of the same length, and no ejection."""
     health = refused()
-    health.sent()
+    health.sent(160.0)
     health.lost(161.0, probe=True)
     assert (state(health), health.shut_until_s) == (State.DEAD_CREDENTIAL, 161.0)
-    health.sent()
+    health.sent(162.0)
     health.failure(163.0, 0.5, probe=True)
     assert (state(health), health.shut_until_s) == (State.DEAD_CREDENTIAL, 223.0)
     assert health.ejections == 0
@@ -252,7 +251,7 @@ class Life(RuleBasedStateMachine):
         """Requests go out while it is open."""
         for _ in range(count):
             if self.health.shut_until_s <= self.now_s:
-                self.out.append(self.health.sent())
+                self.out.append(self.health.sent(self.now_s))
 
     @precondition(lambda self: self.out)
     @rule(result=st.sampled_from(["success", "failure", "full", "lost", "refuse"]), data=st.data())

@@ -12,7 +12,6 @@ The thresholds are those of Envoy's and Finagle's outlier detection, per target 
 from __future__ import annotations
 
 import math
-import time
 from enum import StrEnum
 
 CONSECUTIVE_FAILURES = 5
@@ -104,6 +103,7 @@ class Health:
         "_oks",
         "_refusals",
         "_returned_s",
+        "_sent_s",
         "_shut_until_s",
         "ejections",
         "shut_until_s",
@@ -118,6 +118,7 @@ class Health:
         self._full_until_s = -math.inf  # by the target's own word
         self._returned_s = -math.inf
         self._in_row = 0
+        self._sent_s = -math.inf
         self._refusals = 0
         self._clear()
 
@@ -135,8 +136,9 @@ class Health:
         """Whether an ejection is all that keeps it out: its credential lives and it did not ask for time."""
         return self.state in (State.EJECTED, State.HALF_OPEN) and self._full_until_s <= now_s
 
-    def sent(self) -> bool:
+    def sent(self, now_s: float) -> bool:
         """A request is on its way; True makes it the probe (pass that back with its result)."""
+        self._sent_s = now_s
         if self.state is not State.EJECTED and self.state is not State.DEAD_CREDENTIAL:
             return False
         self._move(Event.PROBE_SENT, math.inf)
@@ -185,12 +187,14 @@ class Health:
             self._settle()
 
     def refuse(self, now_s: float | None = None) -> None:
-        """The target refused our credential, now where no time is given: out until `revive`, or until a
-        probe is not refused."""
+        """The target refused our credential: out until `revive`, or until a probe is not refused.
+
+        Where no time is given the pause counts from the last request sent here.
+        """
         if (self.state, Event.REFUSED) in TRANSITIONS:
             self._refusals += 1
-            now_s = time.monotonic() if now_s is None else now_s
-            self._move(Event.REFUSED, now_s + self._credential_pause_s())
+            since_s = self._sent_s if now_s is None else now_s
+            self._move(Event.REFUSED, since_s + self._credential_pause_s())
 
     def _credential_pause_s(self) -> float:
         return min(CREDENTIAL_PROBE_S * self._refusals, LONGEST_CREDENTIAL_PROBE_S)

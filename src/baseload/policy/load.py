@@ -172,7 +172,7 @@ class TargetLoad:
                 tat_s = gcra.tat_s
                 tokens = input_tokens + output_tokens
                 gcra.tat_s = (tat_s if tat_s > now_s else now_s) + tokens * gcra.interval_s
-        return self.health.sent()
+        return self.health.sent(now_s)
 
     def first_token(self, input_tokens: int, output_tokens: int) -> None:
         """Its first token came: prefill is over, it decodes."""
