@@ -147,8 +147,10 @@ def _end_by_defect(exchange: Exchange, error: RequestError) -> None:
             _settle_defect(exchange, attempt, error)
     if exchange.client.conversation is exchange:
         refuse(exchange, error)
-    else:  # the client has left, or its answer went out whole
-        settle.closed(exchange, error.fault.code)
+        return
+    settle.closed(exchange, error.fault.code)
+    if exchange.client.conversation is None:  # it has left, or its answer is out but its end went wrong
+        exchange.client.abort()
 
 
 def _settle_defect(exchange: Exchange, attempt: Attempt, error: RequestError) -> None:
