@@ -269,11 +269,11 @@ class Gateway:
                 pool.sweep(now_s)
             except Exception as error:  # noqa: BLE001  (nor one target's)
                 self._defect(error)
+        self._reload_keys()
         if now_s >= self._second_due_s:
             self._second_due_s = now_s + 1.0 - SWEEP_S / 2
             self._scraper.ask(self.site.places)
             self._report_saturation(now_s)
-            self._reload_keys()
         if self._fleet_due_s and now_s >= self._fleet_due_s:
             self._record_fleet(now_s)
 
