@@ -185,7 +185,7 @@ class Route:
             load = metered.load
             if metered.known or load.health.shut_until_s > now_s:
                 continue
-            if load.quota is not None and load.quota.use(now_s, tokens, load.in_flight) > 1.0:
+            if load.quota is not None and not load.quota.has_room(now_s, tokens, load.in_flight):
                 continue
             if found is None or load.in_flight < found.load.in_flight:
                 found = metered
@@ -219,7 +219,7 @@ def _reference(options: tuple[Metered, ...], ask: Ask, now_s: float) -> float:
         money = metered.money(input_tokens, cached_tokens, output_tokens)
         if money < reference and (
             load.quota is None
-            or load.quota.use(now_s, input_tokens + output_tokens, load.running + load.waiting) <= 1.0
+            or load.quota.has_room(now_s, input_tokens + output_tokens, load.running + load.waiting)
         ):
             reference = money
     return reference

@@ -56,13 +56,7 @@ class Owned:
             x = (running + waiting + 1) / self.room
             return (x if x <= LONGEST_QUEUE else math.inf), None, None
         ttft_s, tpot_s = predict(
-            self.step,
-            running=running,
-            kv_tokens=kv_tokens,
-            waiting_tokens=waiting_tokens,
-            waiting=waiting,
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
+            self.step, running, kv_tokens, waiting_tokens, waiting, input_tokens, output_tokens
         )
         if ttft_s > self.give_up_s:
             return math.inf, ttft_s, tpot_s

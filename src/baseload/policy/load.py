@@ -79,6 +79,19 @@ class Quota:
                 used = share
         return used
 
+    def has_room(self, now_s: float, tokens: float, in_flight: int) -> bool:
+        """Whether `use` is at most 1: this request would not meet a 429."""
+        gcra = self.requests
+        if gcra is not None and gcra.tat_s - now_s + gcra.interval_s > gcra.capacity_s:
+            return False
+        gcra = self.tokens
+        if gcra is not None:
+            backlog_s = gcra.tat_s - now_s
+            need_s = tokens * gcra.interval_s
+            if (backlog_s if backlog_s > 0.0 else 0.0) + need_s > gcra.capacity_s:
+                return False
+        return self.concurrent is None or in_flight < self.concurrent
+
     def wait_s(self, now_s: float, tokens: float) -> float:
         """Seconds until the rates leave room for this request; infinite where it is larger than the quota."""
         wait_s = 0.0
