@@ -14,6 +14,8 @@ import time
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from baseload import errors
 from baseload.core import Outcome
 from baseload.errors import Fault, RequestError
@@ -66,39 +68,35 @@ def _is_event_stream(head: ResponseHead) -> bool:
     return head.fields.get(b"content-type", b"").startswith(b"text/event-stream")
 
 
-class Attempt:
+class Attempt(Struct, eq=False):
     """One try. What it leads to is told to its exchange and to `failure`."""
 
-    state = State.CONNECTING
-    first_ns = 0
-    sent = False
-    loaded = False  # counted in its target's live load
-    settled = False
-    probe = False
-    decoding = False
+    _exchange: Exchange
+    place: Place
+    choice: Choice
+    reason: str
+    number: int
+    begun_ns: int
+    _deadline_s: float
+    state: State = State.CONNECTING
+    first_ns: int = 0
+    sent: bool = False
+    loaded: bool = False  # counted in its target's live load
+    settled: bool = False
+    probe: bool = False
+    decoding: bool = False
     cost_nano: int | None = None
     counterfactual_nano: int | None = None
     head: ResponseHead | None = None
     relay: EventRelay | None = None
-    unmetered = b""  # a whole answer that says no usage
-    _reused = False
-    _sent_s = 0.0
-    _paused = False
-    _was_paused = False  # the client was slow: how long the whole took is not the target's doing alone
-    _flows = False  # a part of a whole answer is here
+    unmetered: bytes = b""  # a whole answer that says no usage
+    _reused: bool = False
+    _sent_s: float = 0.0
+    _paused: bool = False
+    _was_paused: bool = False  # the client was slow: how long the whole took is not the target's doing alone
+    _flows: bool = False  # a part of a whole answer is here
     _connection: UpstreamConnection | None = None
     _body: WholeBody | None = None
-
-    def __init__(
-        self, exchange: Exchange, place: Place, choice: Choice, reason: str, number: int, now_ns: int
-    ) -> None:
-        self._exchange = exchange
-        self.place = place
-        self.choice = choice
-        self.reason = reason
-        self.number = number
-        self.begun_ns = now_ns
-        self._deadline_s = now_ns / 1e9 + place.target.timeouts.connect_s
 
     def start(self, *, fresh: bool = False) -> None:
         """Ask for a connection; the journal holds the attempt's begin already."""
@@ -120,8 +118,8 @@ class Attempt:
         fields = exchange.fields
         add_usage = exchange.stream and not fields.wants_usage
         body = patch_request(exchange.body, fields, model=place.target.model, add_usage=add_usage)
-        attempt_id = b"%b.%d" % (exchange.request_id.encode(), self.number)
-        connection.send(self, place.request_head(exchange.endpoint, attempt_id, len(body)), body)
+        head = place.request_head(exchange.endpoint, exchange.request_id, self.number, len(body))
+        connection.send(self, head, body)
 
     def connect_failed(self, error: Exception) -> None:
         if self.state is State.CONNECTING:

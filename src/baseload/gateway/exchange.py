@@ -7,8 +7,9 @@ named call; where it is decided is in the module it comes from.
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from baseload.core import Outcome, Reason
 from baseload.errors import RequestError
@@ -17,45 +18,45 @@ from baseload.gateway.attempt import Attempt
 from baseload.policy.dispatch import Ask
 from baseload.policy.limits import Grant
 from baseload.wire.http1 import RequestHead
-from baseload.wire.openai import read_answer, read_request, rename_answer
+from baseload.wire.openai import RequestFields, read_answer, read_request, rename_answer
 
 if TYPE_CHECKING:
     from baseload.gateway.client import ClientConnection
     from baseload.gateway.server import Gateway
-    from baseload.gateway.site import Endpoint
+    from baseload.gateway.site import Caller, Endpoint, Site
 
 
-class Exchange:
+class Exchange(Struct, eq=False):
     """One request and its attempts. `site`, the configuration it lives under, is fixed when it is made.
 
-    `terms`, `ask` and `grant` are there once it is admitted; `grant` None says that it is not.
+    `grant` None says that it is not admitted; `terms` and `ask` are there once it is.
     """
 
-    terms: admission.Terms
-    ask: Ask
+    gateway: Gateway
+    client: ClientConnection
+    head: RequestHead
+    body: bytes
+    endpoint: Endpoint
+    site: Site
+    request_id: str
+    received_ns: int
+    chunked: bool  # whether the client understands chunked coding
+    caller: Caller = admission.NOBODY
+    fields: RequestFields = field(default_factory=lambda: admission.NO_FIELDS)
+    terms: admission.Terms = None  # type: ignore[assignment]  # until admitted
+    ask: Ask = None  # type: ignore[assignment]  # likewise
     grant: Grant | None = None
-    caller = admission.NOBODY
-    fields = admission.NO_FIELDS
     attempt: Attempt | None = None
     tried: tuple[str, ...] = ()
-    number = 0
+    number: int = 0
     retry_timer: asyncio.TimerHandle | None = None
-    waited_s = 0.0
-    used_tokens = 0
-    closed = False
-    stream = False
-    head_sent = False
-    last_events = b""
-    comment_due_s = 0.0
-
-    def __init__(
-        self, gateway: Gateway, client: ClientConnection, head: RequestHead, body: bytes, endpoint: Endpoint
-    ) -> None:
-        self.gateway, self.client, self.head, self.body, self.endpoint = gateway, client, head, body, endpoint
-        self.site = gateway.site
-        self.request_id = gateway.new_request_id()
-        self.received_ns = time.monotonic_ns()
-        self.chunked = head.minor == 1  # whether the client understands chunked coding
+    waited_s: float = 0.0
+    used_tokens: int = 0
+    closed: bool = False
+    stream: bool = False
+    head_sent: bool = False
+    last_events: bytes = b""
+    comment_due_s: float = 0.0
 
     def run(self) -> None:
         """Steps 2 to 8. A refusal at any of them is recorded and answered."""
@@ -76,10 +77,13 @@ class Exchange:
 
     def attempt_next(self, because: Reason | None, now_ns: int, *, fresh: bool = False) -> None:
         """Steps 6 to 8: choose among the admissible targets, journal, send. Raises RequestError."""
-        choice = self.terms.place.route.choose(self.ask, now_ns / 1e9, self.tried)
+        now_s = now_ns / 1e9
+        choice = self.terms.place.route.choose(self.ask, now_s, self.tried)
         number = self.number + 1
         place = self.site.places[choice.target.name]
-        attempt = Attempt(self, place, choice, (because or choice.reason).value, number, now_ns)
+        connect_until_s = now_s + place.target.timeouts.connect_s
+        reason = (because or choice.reason).value
+        attempt = Attempt(self, place, choice, reason, number, now_ns, connect_until_s)
         settle.begin(self, attempt)
         self.attempt, self.number = attempt, number
         attempt.start(fresh=fresh)

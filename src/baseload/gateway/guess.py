@@ -45,12 +45,14 @@ def tokens(exchange: Exchange, attempt: Attempt) -> Tokens:
     if size is not None:
         input_tokens = max(1, round(size.text_bytes * per_byte + size.parts * per_part) + size.ids)
     if attempt.unmetered:
-        return Tokens(input=input_tokens, output=round(answer_text_bytes(attempt.unmetered) * per_byte))
+        return Tokens(
+            input_tokens, output=round(answer_text_bytes(attempt.unmetered) * per_byte), estimated=True
+        )
     if attempt.relay is not None:
-        return Tokens(input=input_tokens, output=attempt.relay.events)
+        return Tokens(input_tokens, output=attempt.relay.events, estimated=True)
     if exchange.stream or not exchange.endpoint.generates:
-        return Tokens(input=input_tokens)  # nothing came, or nothing is ever made
-    return Tokens(input=input_tokens, output=_made_unseen(exchange, attempt))
+        return Tokens(input_tokens, estimated=True)  # nothing came, or nothing is ever made
+    return Tokens(input_tokens, output=_made_unseen(exchange, attempt), estimated=True)
 
 
 def _made_unseen(exchange: Exchange, attempt: Attempt) -> int:

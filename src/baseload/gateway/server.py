@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import secrets
 import socket
@@ -84,6 +85,8 @@ class Gateway:
         self.connections: set[ClientConnection] = set()
         self.control_task: asyncio.Task[None] | None = None
         self.now_s = time.monotonic
+        self.request = functools.partial(routes.serve, self)
+        """A whole request is here: of this client, with this head and body."""
         self._limiter = Limiter()
         self._estimates: dict[str, TokenEstimate] = {}
         self._pools: dict[_PoolKey, Pool] = {}
@@ -193,10 +196,6 @@ class Gateway:
         """Whether a body that is still on its way is worth keeping: its sender must be known."""
         if head.path in ENDPOINTS:
             admission.authenticate(self, self.site, head)
-
-    def request(self, client: ClientConnection, head: RequestHead, body: bytes) -> None:
-        """A whole request is here."""
-        routes.serve(self, client, head, body)
 
     def refused_unread(self, error: RequestError) -> None:
         """A request was refused before it was read: counted, since there is nothing to record."""

@@ -15,7 +15,6 @@ from baseload.errors import RequestError
 from baseload.gateway import guess
 from baseload.gateway.metrics import TargetCounts
 from baseload.ledger.record import Begin, Bill, Call, Chosen, End, Refusal
-from baseload.ledger.record import Usage as UsageRecord
 from baseload.money import NANO, divide_half_even, token_cost
 from baseload.wire.openai import Usage, read_answer
 from baseload.wire.sse import event_data
@@ -65,11 +64,8 @@ def begin(exchange: Exchange, attempt: Attempt) -> None:
         )
     )
     attempt.loaded = True
-    load = place.load
-    attempt.probe = load.begin(input_tokens, output_tokens, begun_ns / 1e9)
-    if not exchange.stream and (ttft_s is None or ttft_s < BRIEF_S):
-        attempt.decoding = True
-        load.first_token(input_tokens, output_tokens)
+    attempt.decoding = brief = not exchange.stream and (ttft_s is None or ttft_s < BRIEF_S)
+    attempt.probe = place.load.begin(input_tokens, output_tokens, begun_ns / 1e9, decoding=brief)
     if number == 1:
         gateway.metrics.overhead.add((time.monotonic_ns() - exchange.received_ns) / 1e9)
 
@@ -127,10 +123,7 @@ def _record(
     status: int,
     error: RequestError | None,
 ) -> None:
-    if usage is not None:
-        tokens, estimated = usage.tokens(), False
-    else:
-        tokens, estimated = _tokens(exchange, attempt)
+    tokens = usage.tokens() if usage is not None else _tokens(exchange, attempt)
     bill = _bill(exchange, attempt, tokens)
     gateway, begun_ns, first_ns = exchange.gateway, attempt.begun_ns, attempt.first_ns
     ended, now_ns = outcome.value, time.monotonic_ns()
@@ -143,14 +136,7 @@ def _record(
             ended,
             status,
             now_ns - begun_ns,
-            UsageRecord(
-                input_tokens,
-                tokens.cached_input,
-                tokens.cache_write,
-                output_tokens,
-                tokens.reasoning,
-                estimated,
-            ),
+            tokens,
             bill,
             first_ns - begun_ns if first_ns else None,
             error.fault.code if error is not None else None,
@@ -166,10 +152,10 @@ def _record(
         exchange.used_tokens += used
     if load.quota is not None:
         load.settle(ask.input_tokens + ask.output_tokens, used)
-    _count(place.counts, (attempt.reason, ended), tokens, estimated, bill.cost_nano)
+    _count(place.counts, (attempt.reason, ended), tokens, bill.cost_nano)
     if outcome is Outcome.COMPLETED:
         load.health.success(now_ns / 1e9, attempt.probe)
-        if not estimated:  # a whole answer teaches the estimates
+        if not tokens.estimated:  # a whole answer teaches the estimates
             exchange.terms.place.estimate.learn(len(exchange.body), input_tokens, output_tokens)
             guess.learn(exchange, attempt, tokens)
         closed(exchange, "ok")
@@ -211,17 +197,17 @@ def refused(exchange: Exchange, error: RequestError) -> None:
     )
 
 
-def _tokens(exchange: Exchange, attempt: Attempt) -> tuple[Tokens, bool]:
-    """What the attempt used where its answer is no whole body with usage; and whether that is an estimate."""
+def _tokens(exchange: Exchange, attempt: Attempt) -> Tokens:
+    """What the attempt used where its answer is no whole body with usage."""
     relay = attempt.relay
     if relay is not None and relay.usage_event:
         answer = read_answer(event_data(relay.usage_event))
         if answer is not None and answer.usage is not None:
-            return answer.usage.tokens(), False
+            return answer.usage.tokens()
     head = attempt.head
     if not attempt.sent or (head is not None and head.status != 200):
-        return Tokens(), False  # providers charge nothing for an error status, and all else that they began
-    return guess.tokens(exchange, attempt), True
+        return Tokens()  # providers charge nothing for an error status, and all else that they began
+    return guess.tokens(exchange, attempt)
 
 
 def _bill(exchange: Exchange, attempt: Attempt, tokens: Tokens) -> Bill:
@@ -241,9 +227,7 @@ def _bill(exchange: Exchange, attempt: Attempt, tokens: Tokens) -> Bill:
     return Bill(cost, owned, other.name, 0)
 
 
-def _count(
-    counts: TargetCounts, ended: tuple[str, str], tokens: Tokens, estimated: bool, cost_nano: int | None
-) -> None:
+def _count(counts: TargetCounts, ended: tuple[str, str], tokens: Tokens, cost_nano: int | None) -> None:
     counts.attempts[ended] = counts.attempts.get(ended, 0) + 1
     counts.input += tokens.input
     counts.output += tokens.output
@@ -251,7 +235,7 @@ def _count(
         counts.cached += tokens.cached_input
     if tokens.reasoning:
         counts.reasoning += tokens.reasoning
-    if estimated:
+    if tokens.estimated:
         counts.estimated += 1
     if cost_nano is None:
         counts.unknown += 1
@@ -271,7 +255,7 @@ def answer_headers(exchange: Exchange, attempt: Attempt) -> bytes:
             attempt.place.name,
             attempt.reason.encode(),
             attempt.number,
-            exchange.terms.gate.headers(time.monotonic()),
+            exchange.terms.gate.headers(attempt.first_ns / 1e9),
         )
     )
 

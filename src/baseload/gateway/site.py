@@ -7,7 +7,9 @@ ledger records, the target whose price is the counterfactual. A request keeps it
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from baseload.config import DEFAULT_TENANT
 from baseload.core import DataClass, Model, Side, Slo, Snapshot, Target, Tenant
@@ -28,7 +30,7 @@ MAX_GATES = 65_536
 """Prepared gates kept; when there are more keys than that the cache starts afresh."""
 
 
-class Endpoint(NamedTuple):
+class Endpoint(Struct, frozen=True):
     """A path of the data port that reaches models; `suffix` follows a target's base URL.
 
     `generates`: whether it makes output tokens.
@@ -70,9 +72,14 @@ class Place:
             for endpoint in ENDPOINTS.values()
         }
 
-    def request_head(self, endpoint: Endpoint, attempt_id: bytes, length: int) -> bytes:
-        """The head of an attempt; the target may log `attempt_id`, which names its row in the ledger."""
-        return b"%b%b\r\ncontent-length: %d\r\n\r\n" % (self._heads[endpoint.name], attempt_id, length)
+    def request_head(self, endpoint: Endpoint, request_id: str, number: int, length: int) -> bytes:
+        """The head of an attempt; the target may log its id, which names its row in the ledger."""
+        return b"%b%b.%d\r\ncontent-length: %d\r\n\r\n" % (
+            self._heads[endpoint.name],
+            request_id.encode(),
+            number,
+            length,
+        )
 
 
 class ModelPlace:
@@ -93,7 +100,7 @@ class ModelPlace:
         """The metered target whose price an owned answer is compared with."""
 
 
-class Caller(NamedTuple):
+class Caller(Struct, frozen=True):
     """Who asks: a key's tenant and the rights that follow from it. Built once per key and site."""
 
     tenant: Tenant

@@ -104,8 +104,6 @@ class UpstreamConnection(asyncio.Protocol):
         """Carry an attempt: its request goes out at once."""
         self.receiver = receiver
         self.used += 1
-        self._in_body = False
-        self._interim = 0
         if len(body) < 16384:
             self.transport.write(head + body)
         else:
@@ -131,6 +129,8 @@ class UpstreamConnection(asyncio.Protocol):
         end = known.end_in(data) if known is not None else 0
         if end and known is not None:
             head = known.head
+            if self._buffer:
+                self._buffer = b""
         else:
             end = data.find(b"\r\n\r\n") + 4
             if end < 4 or end > MAX_HEAD + 4:
@@ -149,7 +149,8 @@ class UpstreamConnection(asyncio.Protocol):
                     self._head(receiver, data[end:])
                 return
             self._known = KnownHead.of(head, raw)
-        self._buffer = b""
+            self._buffer = b""
+            self._interim = 0
         self._in_body = True
         if len(data) == end:
             receiver.response_head(head, b"")
@@ -174,6 +175,7 @@ class UpstreamConnection(asyncio.Protocol):
     def release(self, *, reusable: bool) -> None:
         """The attempt is over. A connection whose response is not complete is closed, which cancels it."""
         self.receiver = None
+        self._in_body = False
         if self._paused:
             self.pause(False)
         if reusable and not self.transport.is_closing():

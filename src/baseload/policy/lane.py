@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from baseload.capacity.predict import predict
 from baseload.core import LongContext, Slo, Target, TokenPrice
@@ -118,7 +119,7 @@ def _per_token(price: TokenPrice | LongContext) -> tuple[float, float, float]:
     return price.input / MILLION, cached / MILLION, price.output / MILLION
 
 
-class Lane(NamedTuple):
+class Lane(Struct, frozen=True):
     """The targets that may process data of one class."""
 
     metered: tuple[Metered, ...]

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from weakref import WeakSet
 
+from msgspec import Struct
+
 from baseload.core import Limits
 from baseload.errors import CONCURRENCY_LIMITED, RATE_LIMITED, TOO_LARGE_FOR_LIMIT, RequestError
 
@@ -233,15 +235,12 @@ class Gate:
         return lines
 
 
-class Grant:
+class Grant(Struct, eq=False, gc=False):
     """One admitted request: settle its tokens when they are known, release it exactly once when it ends."""
 
-    __slots__ = ("_concurrent", "_rates", "_tokens")
-
-    def __init__(self, rates: tuple[Gcra, ...], concurrent: tuple[Meter, ...], tokens: int) -> None:
-        self._rates = rates
-        self._concurrent = concurrent
-        self._tokens = tokens
+    _rates: tuple[Gcra, ...]
+    _concurrent: tuple[Meter, ...]
+    _tokens: int
 
     def settle(self, actual_tokens: int) -> None:
         """Give back what was estimated and not used (or take what was used beyond); again: corrects again."""
