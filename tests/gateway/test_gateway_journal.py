@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import signal
 import sqlite3
@@ -77,6 +78,27 @@ def test_strict_answers_are_on_disk_first(
             gateway.send(connection, stream=stream, max_tokens=3, ignore_eos=True)
             assert read_reply(connection).content == "the sun and "
     assert [row["outcome"] for row in gateway.rows(6)] == ["completed"] * 6
+    eventually(gateway.at_rest)
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+def test_an_answer_that_cannot_be_flushed_is_cut_off(
+    threaded: MakeThreaded, twins: Twins, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    """In strict mode a failing disk gives no whole answer and lets no client wait: its connection is cut."""
+    gateway = threaded({"api": metered(twins(provider))}, journal={"strict": True})
+
+    def broken() -> None:
+        raise RequestError(errors.JOURNAL_FULL, "the disk is gone")
+
+    monkeypatch.setattr(gateway.gateway.journal, "sync", broken)
+    with gateway.connection() as connection:
+        gateway.send(connection, stream=stream, max_tokens=3, ignore_eos=True)
+        try:
+            whole = read_reply(connection).whole
+        except (http.client.HTTPException, OSError):
+            whole = False
+    assert not whole
     eventually(gateway.at_rest)
 
 

@@ -90,8 +90,10 @@ class HttpSection(Section):
 
     body: Size = Field(default="32MiB", validate_default=True)
     """Longest request body; longer ones are answered 413."""
+    bodies: Size = Field(default="1GiB", validate_default=True)
+    """Request bodies in memory at once, those up to 64 KiB left out; beyond it requests are answered 503."""
     connections: Count = Field(default="4096", validate_default=True)
-    """Client connections at once; further ones are answered 503."""
+    """Client connections at once; beyond it idle ones are closed, and without such new ones answered 503."""
     header_deadline: Duration = Field(default="10s", validate_default=True)
     """From a request's first byte to the end of its headers."""
     body_deadline: Duration = Field(default="30s", validate_default=True)

@@ -40,6 +40,8 @@ WRITE_HIGH_WATER = 64 * 1024
 """Bytes waiting for a slow client before its upstream is paused."""
 LINGER_S = 2.0
 """How long a refused client may go on sending before the connection is cut (RFC 9112 section 9.6)."""
+LINGER_BYTES = 256 * 1024
+"""Bytes of what a refused client sends that are read away meanwhile."""
 NEVER = float("inf")
 FROM_NEXT_SWEEP = 0.0
 """A deadline that the next sweep sets: the idle one, which needs no clock then (docs/adr/0003)."""
@@ -74,6 +76,7 @@ class ClientConnection(asyncio.Protocol):
         "_checked",
         "_chunks",
         "_gateway",
+        "_held",
         "_keep_alive",
         "_known",
         "_reading",
@@ -102,6 +105,7 @@ class ClientConnection(asyncio.Protocol):
         self._body = bytearray()  # with a length, as far as it came
         self._chunks: ChunkedReader | None = None  # of a chunked body
         self._received = 0
+        self._held = 0  # bytes of this request's body that count in the gateway's total
         self._begun_s = 0.0  # when the head, then the body, began; 0 between requests
         self._keep_alive = True
         self._reading = True
@@ -115,9 +119,13 @@ class ClientConnection(asyncio.Protocol):
         self.deadline_s = self._gateway.now_s() + self._gateway.limits.idle_s
         if not self._gateway.connected(self):
             self._refuse(RequestError(errors.OVERLOADED, "too many connections", retry_after_s=1.0))
+            if self._gateway.crowded:
+                self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.state = State.CLOSED
+        self.deadline_s = NEVER
+        self._stalled = None
         self._forget()
         self._gateway.disconnected(self)
         conversation, self.conversation = self.conversation, None
@@ -136,6 +144,11 @@ class ClientConnection(asyncio.Protocol):
         elif state is State.BUSY or state is State.HEAD:  # behind a request that is not done with
             self._buffer += data
             if len(self._buffer) > MAX_PIPELINED and self._reading:
+                self._reading = False
+                self.transport.pause_reading()
+        elif state is State.LINGER and self._reading:
+            self._received += len(data)
+            if self._received > LINGER_BYTES:
                 self._reading = False
                 self.transport.pause_reading()
 
@@ -165,8 +178,8 @@ class ClientConnection(asyncio.Protocol):
             else:
                 # RFC 9112 section 2.2: an empty line before a request is ignored
                 start = 2 if data.startswith(b"\r\n") else 0
-                end = data.find(b"\r\n\r\n", max(start, self._checked - 3)) + 4
-                if end < 4 or end > MAX_HEAD:
+                end = data.find(b"\r\n\r\n", max(start, self._checked - 3), MAX_HEAD) + 4
+                if end < 4:
                     self._head_so_far(data)
                     return
                 head = self._new_head(data[start:end])
@@ -179,6 +192,10 @@ class ClientConnection(asyncio.Protocol):
         self.head = head
         length = head.length
         if 0 <= length <= len(data) - end:
+            if length > SMALL_BODY:
+                self._received = length
+                if not self._room_for_body():
+                    return
             stop = end + length
             self._buffer = data[stop:] if len(data) > stop else b""
             self._dispatch(head, data[end:stop] if length else b"")
@@ -230,6 +247,8 @@ class ClientConnection(asyncio.Protocol):
         head = self.head
         assert head is not None
         self._received += len(data)
+        if self._received > SMALL_BODY and not self._room_for_body():
+            return
         self.deadline_s = self._begun_s + self._gateway.limits.body_s + self._received / 65536
         if self._chunks is not None:
             try:
@@ -254,6 +273,17 @@ class ClientConnection(asyncio.Protocol):
             self._buffer = data[missing:]
             self._dispatch(head, body)
 
+    def _room_for_body(self) -> bool:
+        """Whether the gateway still holds this much of bodies; else the request is refused."""
+        gateway = self._gateway
+        gateway.held_bytes += self._received - self._held
+        self._held = self._received
+        if gateway.held_bytes <= gateway.limits.bodies_bytes:
+            return True
+        message = "the bodies of the requests under way fill the memory set aside for them"
+        self._refuse(RequestError(errors.OVERLOADED, message, retry_after_s=1.0))
+        return False
+
     def _dispatch(self, head: RequestHead, body: bytes) -> None:
         self.state = State.BUSY
         self.deadline_s = NEVER
@@ -262,6 +292,11 @@ class ClientConnection(asyncio.Protocol):
         self._gateway.request(self, head, body)
 
     # -- writing -----------------------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a request of which nothing has come yet."""
+        return self.state is State.HEAD and not self._buffer and self._stalled is None
 
     @property
     def keep_alive(self) -> bool:
@@ -281,6 +316,8 @@ class ClientConnection(asyncio.Protocol):
         """The current answer is complete: take up the next request."""
         self.conversation = None
         self.head = None
+        if self._held:
+            self._let_go_of_body()
         if self.state is not State.BUSY:
             return
         if not self._keep_alive:
@@ -327,6 +364,7 @@ class ClientConnection(asyncio.Protocol):
     def _linger(self) -> None:
         """Close so that the answer arrives: end our side, read on for a moment, then cut."""
         self.state = State.LINGER
+        self._received = 0
         self._forget()
         waiting = self.transport.get_write_buffer_size()
         if waiting:
@@ -340,8 +378,14 @@ class ClientConnection(asyncio.Protocol):
         else:
             self.transport.close()
 
+    def _let_go_of_body(self) -> None:
+        self._gateway.held_bytes -= self._held
+        self._held = 0
+
     def _forget(self) -> None:
         """Let go of what was received."""
+        if self._held:
+            self._let_go_of_body()
         self._buffer = b""
         self._checked = 0
         self._body = bytearray()

@@ -85,7 +85,6 @@ class Exchange(Struct, eq=False):
         reason = (because or choice.reason).value
         attempt = Attempt(self, place, choice, reason, number, now_ns, connect_until_s)
         settle.begin(self, attempt)
-        self.attempt, self.number = attempt, number
         attempt.start(fresh=fresh)
 
     def stream_started(self, attempt: Attempt) -> None:
@@ -115,7 +114,7 @@ class Exchange(Struct, eq=False):
     def deliver(self, last: bytes) -> None:
         """Step 11: the end of the answer goes out; with a strict journal once its record is on the disk."""
         if self.gateway.strict:
-            self.gateway.when_recorded(lambda: self.finish_recorded(last))
+            self.gateway.when_recorded(self, last)
         else:
             self.finish(last)
 

@@ -254,16 +254,17 @@ def _try_again_later(exchange: Exchange, error: RequestError, none_left: Request
     exchange.waited_s += pause_s
     exchange.tried = ()
 
-    def again() -> None:
-        exchange.retry_timer = None
-        try:
-            exchange.attempt_next(Reason.FALLBACK, time.monotonic_ns())
-        except RequestError:
-            refuse(exchange, error)
-        except Exception:  # noqa: BLE001  a request boundary: the timer's callback
-            defect(exchange)
+    loop = asyncio.get_running_loop()
+    exchange.retry_timer = loop.call_later(pause_s + TIMER_SLACK_S, _try_again, exchange, error)
 
-    exchange.retry_timer = asyncio.get_running_loop().call_later(pause_s + TIMER_SLACK_S, again)
+
+@guarded
+def _try_again(exchange: Exchange, error: RequestError) -> None:
+    exchange.retry_timer = None
+    try:
+        exchange.attempt_next(Reason.FALLBACK, time.monotonic_ns())
+    except RequestError:
+        refuse(exchange, error)
 
 
 def _pass_on(exchange: Exchange, attempt: Attempt, status: int, body: bytes) -> None:

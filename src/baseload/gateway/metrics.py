@@ -25,6 +25,11 @@ METRICS: dict[str, tuple[str, str]] = {
     ),
     "baseload_requests_in_flight": ("gauge", "Requests under way"),
     "baseload_connections": ("gauge", "Open client connections"),
+    "baseload_idle_connections_closed_total": (
+        "counter",
+        "Idle client connections closed to make room for new ones at the limit",
+    ),
+    "baseload_request_bodies_bytes": ("gauge", "Request bodies in memory, those up to 64 KiB left out"),
     "baseload_target_running": ("gauge", "Attempts past their first token, by target"),
     "baseload_target_waiting": ("gauge", "Attempts before their first token, by target"),
     "baseload_target_state": ("gauge", "1 for the state a target is in, by target and state"),
@@ -104,6 +109,7 @@ class Metrics:
     """All counts of one gateway process."""
 
     __slots__ = (
+        "idle_closed",
         "ingest_restarts",
         "overhead",
         "refusals_unrecorded",
@@ -122,6 +128,7 @@ class Metrics:
         self.reloads = {"applied": 0, "refused": 0}
         self.retries_refused = 0
         self.slow_readers = 0
+        self.idle_closed = 0
         self.refusals_unrecorded = 0
         self.ingest_restarts = 0
         self.overhead = Histogram(OVERHEAD_BOUNDS_S)

@@ -133,6 +133,7 @@ def _port_limits(config: Config) -> PortLimits:
         stall_s=http.stall_deadline,
         drain_s=http.drain_deadline,
         body_bytes=http.body,
+        bodies_bytes=http.bodies,
         connections=http.connections,
     )
 

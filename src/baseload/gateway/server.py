@@ -9,10 +9,11 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
@@ -32,8 +33,15 @@ from baseload.policy.limits import Limiter
 from baseload.policy.load import TargetLoad
 from baseload.wire.http1 import RequestHead
 
+if TYPE_CHECKING:
+    from baseload.gateway.exchange import Exchange
+
+Thing = TypeVar("Thing")
+
 SWEEP_S = 0.25
 """How often deadlines are looked at: what they are off by."""
+SWEEP_PARTS = 8
+"""A sweep looks at a part of the connections at a time: thousands of them hold up nobody's request."""
 FLEET_EVERY_S = 3600.0
 FLEET_RETRY_S = 60.0
 NOBODY_REFUSALS_PER_S = 20
@@ -58,6 +66,7 @@ class PortLimits(Struct, frozen=True):
     comment_s: float = 15.0
     drain_s: float = 30.0
     body_bytes: int = 32 * 1024 * 1024
+    bodies_bytes: int = 1024 * 1024 * 1024
     connections: int = 4096
 
 
@@ -69,7 +78,7 @@ class Gateway:
         self._loop = asyncio.get_running_loop()
         self.strict = strict
         self.store: Path | None = None
-        self._unrecorded: list[Callable[[], None]] = []
+        self._unrecorded: list[tuple[Exchange, bytes]] = []
         self._recording = False
         self.journal = journal
         self.keys = keys
@@ -82,7 +91,9 @@ class Gateway:
         self.epoch_ns = 0
         """Wall clock less monotonic clock, as of the last sweep: one reading of a clock serves for both."""
         self.site: Site
-        self.connections: set[ClientConnection] = set()
+        self.connections: dict[ClientConnection, None] = {}  # in the order they came
+        self.held_bytes = 0
+        """Request bodies in memory beyond small ones."""
         self.control_task: asyncio.Task[None] | None = None
         self.now_s = time.monotonic
         self.request = functools.partial(routes.serve, self)
@@ -100,6 +111,8 @@ class Gateway:
         self._nobody_until_s = 0.0
         self._nobody_left = 0
         self._defects: set[tuple[str, str, int]] = set()
+        self._sweep_part = 0
+        self._unswept: list[ClientConnection] = []
         self._sweep()
 
     # -- configuration -----------------------------------------------------------------------------------
@@ -181,12 +194,25 @@ class Gateway:
         return number
 
     def connected(self, client: ClientConnection) -> bool:
-        """Whether there is room for one more connection."""
-        self.connections.add(client)
-        return len(self.connections) <= self.limits.connections
+        """Whether there is room for one more connection; one that idles makes room."""
+        self.connections[client] = None
+        if len(self.connections) <= self.limits.connections:
+            return True
+        idle = next((other for other in self.connections if other.idle and other is not client), None)
+        if idle is None:
+            return False
+        self.disconnected(idle)
+        idle.abort()
+        self.metrics.idle_closed += 1
+        return True
+
+    @property
+    def crowded(self) -> bool:
+        """Whether even those that were told that there is no room are too many to wait for their leaving."""
+        return len(self.connections) > 2 * self.limits.connections
 
     def disconnected(self, client: ClientConnection) -> None:
-        self.connections.discard(client)
+        self.connections.pop(client, None)
 
     def body_limit(self, head: RequestHead) -> int:
         """Bytes the request's body may have: only a model call needs many."""
@@ -226,9 +252,9 @@ class Gateway:
 
     # -- the record --------------------------------------------------------------------------------------
 
-    def when_recorded(self, then: Callable[[], None]) -> None:
-        """Call `then` once what the journal holds now is on the disk."""
-        self._unrecorded.append(then)
+    def when_recorded(self, exchange: Exchange, last: bytes) -> None:
+        """Finish an exchange once what the journal holds now is on the disk."""
+        self._unrecorded.append((exchange, last))
         if not self._recording:
             self._record()
 
@@ -240,35 +266,40 @@ class Gateway:
             flushed = self._loop.run_in_executor(None, self.journal.sync)
             flushed.add_done_callback(lambda done: self._recorded(batch, done))
 
-    def _recorded(self, batch: list[Callable[[], None]], flushed: asyncio.Future[None]) -> None:
+    def _recorded(self, batch: list[tuple[Exchange, bytes]], flushed: asyncio.Future[None]) -> None:
+        """An answer whose record may be lost is not given: its connection is cut, which clients know."""
         error = flushed.exception()
-        if error is not None:  # the clients' answers stay unsent: they run into the stall deadline
-            _log.error("strict journal: answers are held back: %s", error)
-        else:
-            for then in batch:
-                then()
+        if error is not None:
+            _log.error("strict journal: %d answers are cut off: %s", len(batch), error)
+        for exchange, last in batch:
+            if error is None:
+                exchange.finish_recorded(last)
+            else:
+                exchange.client.abort()
         self._record()
 
     # -- time --------------------------------------------------------------------------------------------
 
     def _sweep(self) -> None:
-        """A few times a second: deadlines, keys, the date. An error here must not end the sweeping."""
-        self._loop.call_later(SWEEP_S, self._sweep)
+        """A few times a second, in parts: deadlines, keys, the date. An error must not end the sweeping."""
+        self._loop.call_later(SWEEP_S / SWEEP_PARTS, self._sweep)
         now_s = self.now_s()
-        self.date = formatdate(usegmt=True).encode()
+        part = self._sweep_part
+        if part == 0:
+            self._begin_sweep(now_s)
+        self._sweep_part = (part + 1) % SWEEP_PARTS
+        share = -(-len(self._unswept) // (SWEEP_PARTS - part))
+        self._each(self._unswept[:share], lambda client: client.check(now_s))
+        del self._unswept[:share]
+
+    def _begin_sweep(self, now_s: float) -> None:
+        """What a sweep does once; the connections follow in parts."""
+        self._unswept = list(self.connections)
         wall_ns = time.time_ns()
+        self.date = formatdate(usegmt=True).encode()
         self.epoch_ns = wall_ns - time.monotonic_ns()
         self._id_prefix = f"{wall_ns // 1_000_000:011x}{self._boot}"
-        for client in tuple(self.connections):
-            try:
-                client.check(now_s)
-            except Exception as error:  # noqa: BLE001  (one client's defect is not the others')
-                self._defect(error)
-        for pool in self._pools.values():
-            try:
-                pool.sweep(now_s)
-            except Exception as error:  # noqa: BLE001  (nor one target's)
-                self._defect(error)
+        self._each(self._pools.values(), lambda pool: pool.sweep(now_s))
         self._reload_keys()
         if now_s >= self._second_due_s:
             self._second_due_s = now_s + 1.0 - SWEEP_S / 2
@@ -276,6 +307,14 @@ class Gateway:
             self._report_saturation(now_s)
         if self._fleet_due_s and now_s >= self._fleet_due_s:
             self._record_fleet(now_s)
+
+    def _each(self, things: Iterable[Thing], step: Callable[[Thing], None]) -> None:
+        """A step for each: the defect of one is not the others'."""
+        for thing in things:
+            try:
+                step(thing)
+            except Exception as error:  # noqa: BLE001  the supervisor of what goes on in the background
+                self._defect(error)
 
     def _defect(self, error: Exception) -> None:
         """Something raised that never should: logged once for each place in the code, since sweeps repeat."""
@@ -319,11 +358,7 @@ class Gateway:
         while self.connections and self.now_s() < until_s:
             await asyncio.sleep(0.02)
         left = [client.conversation for client in self.connections if client.conversation is not None]
-        for conversation in left:
-            try:
-                conversation.cut_off()
-            except Exception as error:  # noqa: BLE001  (the others are still to be told and settled)
-                self._defect(error)
+        self._each(left, lambda conversation: conversation.cut_off())
         if left:
             await asyncio.sleep(FAREWELL_S)
         for client in tuple(self.connections):

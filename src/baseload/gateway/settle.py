@@ -30,7 +30,10 @@ HOUR_NS = 3_600_000_000_000
 
 
 def begin(exchange: Exchange, attempt: Attempt) -> None:
-    """Step 7: on record before its first byte leaves. Raises RequestError (journal_unavailable)."""
+    """Step 7: on record before its first byte leaves; from then on it is the exchange's attempt and must end.
+
+    Raises RequestError (journal_unavailable).
+    """
     terms, ask, choice, place = exchange.terms, exchange.ask, attempt.choice, attempt.place
     gateway, number, begun_ns = exchange.gateway, attempt.number, attempt.begun_ns
     input_tokens, output_tokens = ask.input_tokens, ask.output_tokens
@@ -63,6 +66,7 @@ def begin(exchange: Exchange, attempt: Attempt) -> None:
             0 if place.owned else _reserve(exchange, place.target),
         )
     )
+    exchange.attempt, exchange.number = attempt, number
     attempt.loaded = True
     attempt.decoding = brief = not exchange.stream and (ttft_s is None or ttft_s < BRIEF_S)
     attempt.probe = place.load.begin(input_tokens, output_tokens, begun_ns / 1e9, decoding=brief)

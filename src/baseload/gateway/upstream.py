@@ -10,7 +10,8 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
@@ -65,6 +66,15 @@ class Receiver(Protocol):
     def response_body(self, data: bytes) -> None: ...
     def response_closed(self, error: Exception | None) -> None: ...
     def defect(self) -> None: ...  # one of the above raised; called while that is handled
+
+
+@contextmanager
+def _boundary(receiver: Receiver) -> Iterator[None]:
+    """A request boundary: a defect costs this attempt's request only."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001  the boundary
+        receiver.defect()
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -190,12 +200,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _tell_closed(self, error: Exception | None) -> None:
         receiver, self.receiver = self.receiver, None
-        if receiver is None:
-            return
-        try:
-            receiver.response_closed(error)
-        except Exception:  # noqa: BLE001  a request boundary, as above
-            receiver.defect()
+        if receiver is not None:
+            with _boundary(receiver):
+                receiver.response_closed(error)
 
 
 class Pool:
@@ -236,11 +243,11 @@ class Pool:
             task.cancel()
 
     async def _connect(self, receiver: Receiver) -> None:
-        try:
-            await self._make(receiver)
-        except Exception:  # noqa: BLE001  a request boundary, as above
-            self._connecting.pop(receiver, None)
-            receiver.defect()
+        with _boundary(receiver):
+            try:
+                await self._make(receiver)
+            finally:
+                self._connecting.pop(receiver, None)
 
     async def _make(self, receiver: Receiver) -> None:
         try:

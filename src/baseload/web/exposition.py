@@ -53,6 +53,8 @@ def _samples(gateway: Gateway) -> Iterator[Sample]:
     yield "baseload_retries_refused_total", {}, metrics.retries_refused
     yield "baseload_slow_readers_total", {}, metrics.slow_readers
     yield "baseload_connections", {}, len(gateway.connections)
+    yield "baseload_idle_connections_closed_total", {}, metrics.idle_closed
+    yield "baseload_request_bodies_bytes", {}, gateway.held_bytes
     in_flight = sum(client.conversation is not None for client in gateway.connections)
     yield "baseload_requests_in_flight", {}, in_flight
     yield "baseload_refusals_unrecorded_total", {}, metrics.refusals_unrecorded

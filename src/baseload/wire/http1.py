@@ -176,7 +176,9 @@ def partial_head_fault(data: bytes, checked: int = 0) -> RequestError | None:
     The first `checked` bytes have passed before. The answers are those the whole head would get, so that it
     does not matter in which pieces a request arrives.
     """
-    bare = _BARE_LF.search(data, max(checked, 0), MAX_HEAD)
+    bare = None
+    if data.count(b"\n", checked, MAX_HEAD) != data.count(b"\r\n", max(checked - 1, 0), MAX_HEAD):
+        bare = _BARE_LF.search(data, checked, MAX_HEAD)
     line_is_long = len(data) > MAX_REQUEST_LINE and data.find(b"\r\n", 2, MAX_REQUEST_LINE + 2) < 0
     if line_is_long and (bare is None or bare.start() > MAX_REQUEST_LINE):
         return _refused(errors.TARGET_TOO_LONG, "the request line is longer than 8 KiB")

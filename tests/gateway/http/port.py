@@ -255,12 +255,12 @@ def _split(received: bytes) -> Iterator[Answer]:
         received = received[length:]
 
 
-def call(*lines: bytes, version: bytes = b"HTTP/1.1", **wishes: int | bool) -> bytes:
-    """A chat completion with further head lines and wishes to the upstream."""
+def call(*lines: bytes, version: bytes = b"HTTP/1.1", padding: int = 0, **wishes: int | bool) -> bytes:
+    """A chat completion with further head lines, wishes to the upstream, and so many bytes of padding."""
     fields = b"".join(
         b',"%b":%b' % (name.encode(), str(value).lower().encode()) for name, value in wishes.items()
     )
-    body = b'{"model":"chat","messages":[]%b}' % fields
+    body = b'{"model":"chat","messages":[],"user":"%b"%b}' % (b"x" * padding, fields)
     head = [b"POST /v1/chat/completions " + version, b"Host: gw", b"Content-Length: %d" % len(body), *lines]
     return b"\r\n".join([*head, b"", body])
 

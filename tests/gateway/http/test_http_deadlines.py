@@ -183,19 +183,56 @@ def test_a_thousand_slow_heads(make_port: MakePort) -> None:
 
 
 def test_connections_are_bounded(make_port: MakePort) -> None:
-    """Above the bound a connection is told 503 and closed; those within go on, and room that gets free is
-    given away again."""
+    """At the bound, while all are busy, a connection is told 503 and closed; those within go on, and room
+    that gets free is given away again."""
     port = make_port(connections=20)
     with contextlib.ExitStack() as stack:
         within = [stack.enter_context(port.connect()) for _ in range(20)]
-        port.wait_for(lambda: len(port.gateway.connections) == 20)
+        for client in within:
+            client.sendall(call(hang=1))
+        port.wait_for(lambda: len(port.seen) == 20)
         (answer,) = answers(read_to_end(stack.enter_context(port.connect())))
         assert answer.status == 503
         assert b"retry-after" in answer.fields
-        within[0].sendall(GET)
-        read_until(within[0], lambda received: received.endswith(b"}"))
+        for client in within:
+            client.setblocking(False)
+            with pytest.raises(BlockingIOError):  # nothing came, not even the end
+                client.recv(1)
     port.wait_for(lambda: not port.gateway.connections)
     assert [answer.status for answer in port.talk([call(b"Connection: close")])] == [200]
+
+
+def test_idle_connections_make_room(make_port: MakePort) -> None:
+    """At the bound the connection that idles longest is closed for a new one, and none that is at work."""
+    port = make_port(connections=5)
+    with contextlib.ExitStack() as stack:
+        busy, *idle = [stack.enter_context(port.connect()) for _ in range(5)]
+        busy.sendall(call(hang=1))
+        port.wait_for(lambda: len(port.seen) == 1 and len(port.gateway.connections) == 5)
+        newcomer = stack.enter_context(port.connect())
+        newcomer.sendall(GET)
+        read_until(newcomer, lambda received: received.endswith(b"}"))
+        with contextlib.suppress(ConnectionResetError):
+            assert read_to_end(idle[0]) == b""
+        idle[1].sendall(GET)
+        read_until(idle[1], lambda received: received.endswith(b"}"))
+        assert (port.gateway.metrics.idle_closed, len(port.gateway.connections)) == (1, 5)
+
+
+def test_bodies_in_memory_are_bounded(make_port: MakePort) -> None:
+    """Bodies of all requests under way have one bound: beyond it they are 503, and room comes back."""
+    port = make_port(bodies_bytes=1_000_000)
+    large = call(hang=1, padding=600_000)
+    with port.connect() as first, port.connect() as second:
+        first.sendall(large)
+        port.wait_for(lambda: len(port.seen) == 1)
+        assert port.gateway.held_bytes > 600_000
+        second.sendall(large)
+        (answer,) = answers(read_to_end(second))
+        assert answer.status == 503
+    port.wait_for(lambda: port.gateway.held_bytes == 0)
+    (answer,) = port.talk([call(b"Connection: close", padding=600_000)])
+    assert answer.status == 200
 
 
 def test_waiting_for_an_answer_has_no_deadline_here(make_port: MakePort) -> None:

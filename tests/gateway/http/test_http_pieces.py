@@ -21,6 +21,7 @@ class Recorder:
 
     draining = False
     date = b"now"
+    held_bytes = 0
     limits = PortLimits()
 
     def __init__(self) -> None:
