@@ -53,9 +53,10 @@ def show(amount: int | None) -> str:
 def divide_half_even(numerator: int, denominator: int) -> int:
     """`numerator / denominator` rounded half-even, exact at any size; the denominator is positive."""
     quotient, remainder = divmod(numerator, denominator)
-    twice = 2 * remainder
-    if twice > denominator or (twice == denominator and quotient & 1):
-        quotient += 1
+    if remainder:
+        twice = 2 * remainder
+        if twice > denominator or (twice == denominator and quotient & 1):
+            return quotient + 1
     return quotient
 
 

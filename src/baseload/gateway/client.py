@@ -77,7 +77,6 @@ class ClientConnection(asyncio.Protocol):
         "_chunks",
         "_gateway",
         "_held",
-        "_keep_alive",
         "_known",
         "_reading",
         "_received",
@@ -85,6 +84,7 @@ class ClientConnection(asyncio.Protocol):
         "conversation",
         "deadline_s",
         "head",
+        "keep_alive",
         "standing",
         "state",
         "transport",
@@ -107,7 +107,7 @@ class ClientConnection(asyncio.Protocol):
         self._received = 0
         self._held = 0  # bytes of this request's body that count in the gateway's total
         self._begun_s = 0.0  # when the head, then the body, began; 0 between requests
-        self._keep_alive = True
+        self.keep_alive = True  # whether it goes on after this answer, whose head must say so
         self._reading = True
         self._stalled: tuple[float, int] | None = None  # since when, with how many bytes waiting
 
@@ -288,7 +288,7 @@ class ClientConnection(asyncio.Protocol):
         self.state = State.BUSY
         self.deadline_s = NEVER
         self._begun_s = 0.0
-        self._keep_alive = head.keep_alive and not self._gateway.draining
+        self.keep_alive = head.keep_alive and not self._gateway.draining
         self._gateway.request(self, head, body)
 
     # -- writing -----------------------------------------------------------------------------------------
@@ -298,14 +298,9 @@ class ClientConnection(asyncio.Protocol):
         """Whether it waits for a request of which nothing has come yet."""
         return self.state is State.HEAD and not self._buffer and self._stalled is None
 
-    @property
-    def keep_alive(self) -> bool:
-        """Whether the connection goes on after this answer; the answer's head must say so."""
-        return self._keep_alive
-
     def close_after_answer(self) -> None:
         """The answer has no length of its own: it ends with the connection."""
-        self._keep_alive = False
+        self.keep_alive = False
 
     def write(self, data: bytes) -> None:
         """Send a part of the current answer."""
@@ -320,7 +315,7 @@ class ClientConnection(asyncio.Protocol):
             self._let_go_of_body()
         if self.state is not State.BUSY:
             return
-        if not self._keep_alive:
+        if not self.keep_alive:
             self._linger()
             return
         self.state = State.HEAD
@@ -428,6 +423,6 @@ class ClientConnection(asyncio.Protocol):
 
     def stop_idle(self) -> None:
         """Draining: close unless an answer is under way."""
-        self._keep_alive = False
+        self.keep_alive = False
         if self.state is State.HEAD and not self._buffer:
             self.transport.close()

@@ -82,7 +82,7 @@ class Exchange(Struct, eq=False):
         number = self.number + 1
         place = self.site.places[choice.target.name]
         connect_until_s = now_s + place.target.timeouts.connect_s
-        reason = (because or choice.reason).value
+        reason = (because or choice.reason)._value_  # `.value` is a call in Python
         attempt = Attempt(self, place, choice, reason, number, now_ns, connect_until_s)
         settle.begin(self, attempt)
         attempt.start(fresh=fresh)

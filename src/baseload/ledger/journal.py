@@ -141,8 +141,7 @@ class Journal:
 
     def begin(self, record: Begin) -> None:
         """Records that an attempt is about to be sent, and sets room aside for its end."""
-        self._admit(encode(record))
-        self._end_room += END_BYTES
+        self._admit(encode(record), END_BYTES)
 
     def end(self, record: End) -> None:
         """Records how an attempt ended; exactly once per `begin`. Over-long foreign ids are clipped."""
@@ -163,8 +162,9 @@ class Journal:
         """Records which owned targets are paid for from now on."""
         self._admit(encode(record))
 
-    def _admit(self, payload: bytes) -> None:
-        """Appends what has no room set aside, if after it every open attempt's end still fits.
+    def _admit(self, payload: bytes, for_end: int = 0) -> None:
+        """Appends what has no room set aside, if after it every open attempt's end still fits; `for_end`
+        bytes are set aside for its own.
 
         It counts twice, since as much as its size may stay unused where two segments meet.
         """
@@ -174,6 +174,7 @@ class Journal:
         if self._at + size + size + self._end_room > self._budget:
             self._need_room(size + size)
         self._append(payload)
+        self._end_room += for_end
 
     def _append(self, payload: bytes) -> None:
         size = len(payload)
