@@ -12,6 +12,9 @@ import msgspec
 from baseload.errors import DataError, UnknownName, UsageError
 from baseload.ledger.launch import store_path
 from baseload.traffic import azure, bailian, burstgpt, generic, mooncake, servegen
+from baseload.traffic.bills.bill import Bill
+from baseload.traffic.bills.read import BillFormat, read_bill, recognise
+from baseload.traffic.bills.reconcile import with_tokens
 from baseload.traffic.columns import parse_columns
 from baseload.traffic.ledger import read_ledger
 from baseload.traffic.load import LoadShape
@@ -31,6 +34,16 @@ class Format(StrEnum):
     BURSTGPT = "burstgpt"
     SERVEGEN = "servegen"
     LEDGER = "ledger"
+    OPENAI_USAGE = "openai_usage"
+    OPENAI_COSTS = "openai_costs"
+    ANTHROPIC_USAGE = "anthropic_usage"
+    ANTHROPIC_COSTS = "anthropic_costs"
+    LITELLM = "litellm"
+    HELICONE = "helicone"
+    LANGFUSE = "langfuse"
+    BEDROCK_CUR = "bedrock_cur"
+    BEDROCK_CLOUDWATCH = "bedrock_cloudwatch"
+    VERTEX_BILLING = "vertex_billing"
     CSV = "csv"
     JSONL = "jsonl"
     PARQUET = "parquet"
@@ -39,11 +52,12 @@ class Format(StrEnum):
 def read_traffic(
     path: str | Path, format: str | None = None, columns: str | Mapping[str, str] | None = None
 ) -> Traffic:
-    """The requests in a trace, a log or a ledger, sorted by arrival and counted from the first one.
+    """The requests in a trace, a log, a bill or a ledger, sorted by arrival and counted from the first one.
 
     `format` is a `Format`; None finds it out. `columns` names the columns of a CSV, JSON Lines or Parquet
     file (`arrival=ts,input=prompt_tokens,output=completion_tokens`), as `columns.parse_columns` says.
-    Files may be packed with gzip or zstd. Raises DataError where the file is not what it should be or more
+    Files may be packed with gzip or zstd. Requests of a bill in buckets are modelled, and `Traffic.notes` say
+    what of them (`bills.modelled`). Raises DataError where the file is not what it should be or more
     than 1% of its rows are bad, EnvironmentProblem where it is missing, UsageError for wrong arguments.
     """
     path = Path(path)
@@ -59,6 +73,8 @@ def read_traffic(
         return read_ledger(path)
     if kind is Format.PARQUET:
         return generic.read_parquet(path, wanted)
+    if kind.value in set(BillFormat):
+        return _bill(path, kind).traffic()
     with open_trace(path) as stream:
         match kind:
             case Format.AZURE:
@@ -79,12 +95,20 @@ def read_shape(path: str | Path, *, window_s: float = 600.0, workload: str | Non
     """The load shape of any file that `read_traffic` reads, or of a ServeGen load curve.
 
     `window_s` is the window's length for requests (a curve brings its own); `workload` chooses one of a
-    curve's. Raises as `read_traffic` does.
+    curve's. A bill of any size has one. Raises as `read_traffic` does.
     """
     path = Path(path)
-    if detect(path) is Format.SERVEGEN:
+    kind = detect(path)
+    if kind is Format.SERVEGEN:
         return servegen.read_servegen(path, workload=workload)
+    if kind.value in set(BillFormat):
+        return _bill(path, kind).shape(window_s)
     return read_traffic(path).shape(window_s)
+
+
+def _bill(path: Path, kind: Format) -> Bill:
+    """A bill that requests can be made of: tokens that are missing are what its dollars paid for."""
+    return with_tokens(read_bill(path, format=kind.value))
 
 
 _PLAIN = {
@@ -93,6 +117,9 @@ _PLAIN = {
     Format.SERVEGEN: Format.CSV,
     Format.MOONCAKE: Format.JSONL,
     Format.BAILIAN: Format.JSONL,
+    Format.LITELLM: Format.JSONL,
+    Format.HELICONE: Format.CSV,
+    Format.LANGFUSE: Format.JSONL,
 }
 """What a known format is when the user names its columns."""
 
@@ -117,7 +144,10 @@ def detect(path: Path) -> Format:
             return Format.LEDGER
         if magic.startswith(PARQUET_MAGIC):
             return Format.PARQUET
-        first = next(lines(stream, path), None)
+        bill = recognise(stream)
+        first = None if bill is not None else next(lines(stream, path), None)
+    if bill is not None:
+        return Format(bill.value)
     if first is None:
         raise DataError(f"{path}: is empty", hint="a trace has one request a line")
     text = first[1].decode("utf-8", "replace")
