@@ -11,6 +11,7 @@ import pytest
 
 from baseload.errors import DataError, EnvironmentProblem, UnknownName, UsageError
 from baseload.traffic.read import Format, detect, read_shape, read_traffic
+from tests.traffic.bill_samples import SAMPLES as SAMPLE_BILLS
 
 SAMPLES = {
     Format.AZURE: "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n",
@@ -25,6 +26,7 @@ SAMPLES = {
     Format.JSONL: '{"ts": 1, "input": 2, "output": 3}\n',
     Format.PARQUET: "PAR1…",
     Format.LEDGER: "SQLite format 3\x00…",
+    **{Format(kind.value): path.read_text(encoding="utf-8") for kind, path in SAMPLE_BILLS.items()},
 }
 
 

@@ -5,7 +5,7 @@ line_item_usage_amount in pricing_unit, line_item_unblended_cost in line_item_cu
 line_item_line_item_type (Usage, Tax, Credit …), line_item_product_code; in legacy reports
 `lineItem/UsageType` and so on. Usage types read `USE1-Claude4Sonnet-input-tokens`, with endings such as
 `-cross-region-global` and `-batch`, in `1K tokens`; models sold through the marketplace read
-`USE1-MP:USE1_InputTokenCount-Units`, a unit being a million tokens, and name the model in the product
+`USE1-MP:USE1_InputTokenCount_Global-Units`, a unit being a million tokens, and name the model in the product
 (`Claude Sonnet 4.5 (Amazon Bedrock Edition)`). Every kind is a line of its own, requests are not counted.
 https://docs.aws.amazon.com/cur/latest/userguide/table-dictionary-cur2.html
 CloudWatch, namespace AWS/Bedrock: what `aws cloudwatch get-metric-data` prints (labels that hold the model id
@@ -101,7 +101,10 @@ class Usage(NamedTuple):
 
 
 def usage(usage_type: str, product: str) -> Usage | None:
-    """Model, kind of token and tier of a usage type; None for one that is not of tokens."""
+    """Model, kind of token and tier of a usage type; None for one that is not of tokens.
+
+    A model served from any region has a price of its own, so its name begins with `global.` as its id does.
+    """
     words = usage_type.lower().replace("_", "-")
     if "token" not in words:
         return None
@@ -112,6 +115,8 @@ def usage(usage_type: str, product: str) -> Usage | None:
     model = name[: found.start()] if (found := _MODEL_ENDS.search(name)) else ""
     if not model or name.startswith("MP:"):
         model = product.replace(EDITION, "").strip()
+    if "global" in words:
+        model = f"global.{model}"
     tier = next(
         (tier for tier in (Tier.BATCH, Tier.FLEX, Tier.PRIORITY) if tier.value in words), Tier.STANDARD
     )

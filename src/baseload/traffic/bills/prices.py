@@ -18,6 +18,7 @@ FIRST_PARTY = ("openai", "anthropic", "google", "mistral", "deepseek", "x-ai", "
 """Whose model a name is where the bill names no seller."""
 
 _REGION = re.compile(r"^(?:us|us-gov|eu|apac|jp|au|ca|global)\.")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _VENDOR = re.compile(r"^[a-z0-9]+\.(?=[a-z])")
 _REVISION = re.compile(r"(?:[-@]?v\d+)?(?::\d+)+$|[-@ ]v\d+$|(?<=[a-z])v\d+$")
 _DATED = re.compile(r"[-@ ]?(?:20\d{6}|20\d\d-\d\d-\d\d)(?=\D|$)")
@@ -37,10 +38,18 @@ class Priced(NamedTuple):
     note: str = ""
 
 
-def words_of(model: str) -> tuple[str, ...]:
-    """The words and numbers of a name in order, sorted: what two names of one model share."""
-    plain = _VENDOR.sub("", _REGION.sub("", model.casefold().rpartition("/")[2]))
-    plain = _REVISION.sub("", _DATED.sub("", plain))
+def words_of(model: str) -> frozenset[tuple[str, ...]]:
+    """The ways to spell a name as sorted words and numbers; two names that share one are of one model.
+
+    A vendor before a dot may be left out, and words run together may be apart: `DeepSeek-R1`, `NovaLite`.
+    """
+    name = _REGION.sub("", model.rpartition("/")[2])
+    spelt = {_VENDOR.sub("", name), name}
+    return frozenset(_words(each) for way in spelt for each in (way, _CAMEL.sub(" ", way)))
+
+
+def _words(name: str) -> tuple[str, ...]:
+    plain = _REVISION.sub("", _DATED.sub("", name.casefold()))
     return tuple(sorted(part for part in re.findall(r"[a-z]+|\d+", plain) if part not in _FINISH))
 
 
@@ -49,12 +58,12 @@ def priced(seller: str, model: str, on: date) -> Priced | None:
     if not model:
         return None
     for firm in (seller,) if seller else FIRST_PARTY:
-        known = _asked(firm, (model,), on) or _asked(firm, _same(firm, words_of(model)), on)
+        known = _asked(firm, (model,), on) or _asked(firm, _same(firm, model), on)
         if known:
             name = next(iter(known))
             row = listed(firm, name) or listed(firm, _DATED.sub("", name))
             batch, priority = (None, None) if row is None else (row.batch, row.priority)
-            return Priced(f"{firm}/{name}", known[name], batch, priority, _apart(name, known))
+            return Priced(f"{firm}/{name}", known[name], batch, priority, _apart(model, name, known))
     return None
 
 
@@ -66,27 +75,38 @@ def _asked(firm: str, names: tuple[str, ...], on: date) -> dict[str, TokenPrice]
     return {name: price for name, price in prices.items() if price is not None}
 
 
-def _apart(name: str, known: dict[str, TokenPrice]) -> str:
-    """What the dearest of these names costs more than the one taken; empty where all cost the same."""
-    dearest = max(known, key=lambda other: known[other].input)
-    more = known[dearest].input / known[name].input - 1 if known[name].input else 0.0
-    return f"priced as {name}; {dearest} costs {more:.0%} more" if more > 0 else ""
+def _apart(model: str, name: str, known: dict[str, TokenPrice]) -> str:
+    """What another of these names costs beside the one taken; empty where the bill named the region."""
+    taken = known[name].input
+    other = max(known, key=lambda each: (abs(known[each].input - taken), each))
+    if known[other].input == taken or not taken or _region(model) == _region(name):
+        return ""
+    return f"priced as {name}; {other} costs {known[other].input / taken - 1:+.0%}"
 
 
 @cache
-def _same(firm: str, words: tuple[str, ...]) -> tuple[str, ...]:
-    """This firm's names of a model, those for any region first, then the shortest."""
+def _same(firm: str, model: str) -> tuple[str, ...]:
+    """This firm's names of a model: those of the same region first, then those of none, then the shortest."""
+    words, region = words_of(model), _region(model)
     return tuple(
         sorted(
-            (name for name in _names(firm) if words_of(name) == words),
-            key=lambda name: (bool(_REGION.match(name)), len(name), name),
+            (name for name in _names(firm) if words & words_of(name)),
+            key=lambda name: (_region(name) != region, bool(_region(name)), len(name), name),
         )
     )
 
 
+def _region(name: str) -> str:
+    found = _REGION.match(name)
+    return "" if found is None else found[0]
+
+
 @cache
 def _names(firm: str) -> tuple[str, ...]:
-    """Every id under which genai-prices holds a model of this firm."""
+    """Every name that genai-prices finds a model of this firm by.
+
+    Its ids say `regional` where the names it answers to begin with any one region.
+    """
     from baseload.catalog.published import model_ids
 
-    return model_ids(firm)
+    return tuple(re.sub(r"^regional\.", "us.", name) for name in model_ids(firm))

@@ -213,7 +213,7 @@ def one_name(bill: Bill) -> Bill:
     with_tokens = {int(code) for code in np.unique(bill.table["model"][bill.used])}
     table = bill.table.copy()
     for code, name in enumerate(names):
-        same = [other for other in with_tokens if words_of(names[other]) == words_of(name)]
+        same = [other for other in with_tokens if words_of(names[other]) & words_of(name)]
         if name and code not in with_tokens and len(same) == 1:
             table["model"][bill.table["model"] == code] = same[0]
     return replace(bill, table=table)

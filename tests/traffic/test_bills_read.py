@@ -1,0 +1,213 @@
+"""Reading bills: totals of any file, every way JSON comes, bad records, several files together."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from decimal import ROUND_HALF_EVEN, Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from baseload.errors import DataError, EnvironmentProblem, UnknownName, UsageError
+from baseload.traffic.bills.read import read_bill
+from tests.traffic.bill_samples import DAY_NS, START_NS
+
+START_S = START_NS // 10**9
+tokens = st.integers(0, 10**9)
+dollars = st.decimals(0, 10**4, allow_nan=False, allow_infinity=False, places=12)
+
+
+def result(input_tokens: int, output_tokens: int, **more: Any) -> dict[str, Any]:
+    """One result of OpenAI's usage API."""
+    return {
+        "object": "organization.usage.completions.result",
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "num_model_requests": max(1, (input_tokens + output_tokens) // 1000),
+        **more,
+    }
+
+
+def bucket(number: int, *results: dict[str, Any]) -> dict[str, Any]:
+    """A day of it."""
+    start = START_S + number * 86_400
+    return {"object": "bucket", "start_time": start, "end_time": start + 86_400, "results": list(results)}
+
+
+def page(*buckets: dict[str, Any]) -> dict[str, Any]:
+    """A page of it."""
+    return {"object": "page", "data": list(buckets), "has_more": False, "next_page": None}
+
+
+def written(folder: Path, text: str) -> Path:
+    """A file whose name says nothing."""
+    path = folder / "export"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(tokens, tokens, st.integers(0, 100), st.sampled_from(["a", "b"])), min_size=1))
+def test_openai_pages_keep_every_token(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, int, str]]
+) -> None:
+    """Input, cached and output tokens and requests are the results' sums, by model too."""
+    results = [result(i, o, input_cached_tokens=i * share // 100, model=model) for i, o, share, model in rows]
+    text = json.dumps(page(*(bucket(n, each) for n, each in enumerate(results))))
+    used = [each for each in results if each["input_tokens"] or each["output_tokens"]]
+    path = written(tmp_path_factory.mktemp("pages"), text)
+    bill = read_bill(path)
+    total = bill.total()
+    assert total.input_tokens == sum(each["input_tokens"] for each in results)
+    assert total.cached_tokens == sum(each["input_cached_tokens"] for each in results)
+    assert total.output_tokens == sum(each["output_tokens"] for each in results)
+    assert total.requests == sum(each["num_model_requests"] for each in results)
+    for group in bill.sums(["model"]):
+        mine = [each for each in used if each["model"] == group.group[0]]
+        assert group.output_tokens == sum(each["output_tokens"] for each in mine)
+    assert bill.days == len(rows)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.tuples(dollars, st.sampled_from(["gpt-4o, input", "gpt-4o, output", "tools"])), min_size=1)
+)
+def test_cost_rows_keep_every_nano_dollar(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Decimal, str]]
+) -> None:
+    """The bill's dollars are the column's exact sum, rounded once, however many places it has."""
+    out = io.StringIO()
+    table = csv.writer(out)
+    table.writerow(["start_time", "end_time", "amount_value", "amount_currency", "line_item", "project_id"])
+    for number, (amount, item) in enumerate(rows):
+        start = START_S + number * 86_400
+        table.writerow([start, start + 86_400, format(amount, "f"), "usd", item, "p"])
+    bill = read_bill(written(tmp_path_factory.mktemp("costs"), out.getvalue()))
+    exact = int((sum((each for each, _ in rows), Decimal(0)) * 10**9).to_integral_value(ROUND_HALF_EVEN))
+    assert bill.billed_nano == exact
+    assert sum(group.nano or 0 for group in bill.sums(["item", "day"])) == exact
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.sampled_from(["input", "output"]), tokens, dollars), min_size=1, max_size=30))
+def test_cost_and_usage_reports_keep_tokens_and_dollars(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int, Decimal]]
+) -> None:
+    """Amounts in thousands of tokens come out as the tokens they are."""
+    out = io.StringIO()
+    table = csv.writer(out)
+    table.writerow(
+        ["lineItem/UsageStartDate", "lineItem/UsageEndDate", "lineItem/ProductCode", "lineItem/UsageType",
+         "lineItem/UsageAmount", "lineItem/UnblendedCost", "lineItem/LineItemType", "pricing/unit"]
+    )  # fmt: skip
+    for kind, count, amount in rows:
+        table.writerow(
+            ["2026-10-05T00:00:00Z", "2026-10-05T01:00:00Z", "AmazonBedrock", f"USE1-NovaLite-{kind}-tokens",
+             format(Decimal(count) / 1000, "f"), format(amount, "f"), "Usage", "1K tokens"]
+        )  # fmt: skip
+    total = read_bill(written(tmp_path_factory.mktemp("cur"), out.getvalue())).total()
+    assert total.input_tokens == sum(count for kind, count, _ in rows if kind == "input")
+    assert total.output_tokens == sum(count for kind, count, _ in rows if kind == "output")
+    exact = int((sum((each for *_, each in rows), Decimal(0)) * 10**9).to_integral_value(ROUND_HALF_EVEN))
+    assert total.nano == exact
+
+
+PAGES = [page(bucket(0, result(10, 1, model="a"))), page(bucket(1), bucket(2, result(20, 2, model="a")))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(PAGES),
+        json.dumps(PAGES, indent=2),
+        "\n".join(json.dumps(each) for each in PAGES) + "\n",
+        "".join(json.dumps(each, indent=1) for each in PAGES),
+        json.dumps([*PAGES[0]["data"], *PAGES[1]["data"]]),
+        "\ufeff" + json.dumps(page(*PAGES[0]["data"], *PAGES[1]["data"])),
+    ],
+    ids=["array", "indented", "lines", "one after the other", "buckets", "one page"],
+)
+def test_pages_are_read_however_they_were_saved(text: str, tmp_path: Path) -> None:
+    """As an array, as lines, appended to one file, or joined; quiet buckets count as time."""
+    bill = read_bill(written(tmp_path, text))
+    assert (bill.total().input_tokens, bill.total().output_tokens, bill.days) == (30, 3, 3.0)
+    assert bill.format == "openai_usage"
+
+
+def test_bad_records_are_counted_and_shown(tmp_path: Path) -> None:
+    """One in a hundred is let through with its place and reason."""
+    results = [result(10, 1, model="a") for _ in range(199)] + [result(-5, 1, model="a")]
+    bill = read_bill(
+        written(tmp_path, json.dumps(page(*(bucket(n, each) for n, each in enumerate(results)))))
+    )
+    assert bill.bad_rows == 1
+    assert (bill.first_bad[0].line, len(bill)) == (200, 199)
+    assert "-5 input_tokens" in bill.first_bad[0].reason
+
+
+def test_more_than_one_percent_refuses_the_file_with_line_numbers(tmp_path: Path) -> None:
+    """The first five bad rows of a CSV are named by their lines."""
+    header = "usage_date_utc,model_version,usage_input_tokens_no_cache,usage_output_tokens\n"
+    rows = "".join(f"2026-10-0{n},claude-x,{'ten' if n > 2 else 10},1\n" for n in range(1, 10))
+    with pytest.raises(DataError, match="7 of 9 rows cannot be read") as caught:
+        read_bill(written(tmp_path, header + rows))
+    assert "line 4: uncached_input_tokens is 'ten'" in caught.value.message
+    assert "line 8" in caught.value.message
+    assert "line 9" not in caught.value.message
+
+
+def test_lines_of_json_lines_are_numbered_as_they_stand(tmp_path: Path) -> None:
+    """Blank lines count, and what is no object is a bad line."""
+    good = {"startTime": "2026-10-05 09:00:00.000", "spend": 0.1, "prompt_tokens": 5, "completion_tokens": 1}
+    text = "\n".join([*[json.dumps(good)] * 150, "", "no json"]) + "\n"
+    bill = read_bill(written(tmp_path, text))
+    assert (len(bill), bill.first_bad[0].line, bill.billed_nano) == (150, 152, 150 * 10**8)
+
+
+def test_lines_before_the_header_are_left_out_and_counted(tmp_path: Path) -> None:
+    """An invoice's summary stands above the cost table; line numbers stay those of the file."""
+    text = (
+        "Invoice number,1\nCurrency,USD\n\n"
+        "Service description,SKU description,Usage start date,Usage end date,Usage amount,Usage unit,"
+        "Cost ($)\n"
+        + "Vertex AI,Gemini 2.5 Pro Text Input - Predictions,2026-10-05,2026-10-05,1000,count,0.00125\n" * 120
+        + "Vertex AI,Gemini 2.5 Pro Text Input - Predictions,someday,2026-10-05,1000,count,0.00125\n"
+    )
+    bill = read_bill(written(tmp_path, text))
+    assert (bill.total().input_tokens, bill.first_bad[0].line) == (120_000, 125)
+
+
+def test_a_cut_document_names_its_line(tmp_path: Path) -> None:
+    """A download that broke off is refused, never read as a shorter bill."""
+    whole = json.dumps(PAGES, indent=1)
+    with pytest.raises(DataError, match=r"export:\d+: is no JSON"):
+        read_bill(written(tmp_path, whole[: len(whole) // 2]), format="openai_usage")
+
+
+def test_what_is_no_bill_says_which_there_are(tmp_path: Path) -> None:
+    """Unknown content, a wrong name, a missing file and none at all are told apart."""
+    with pytest.raises(DataError, match="is no bill that is known") as caught:
+        read_bill(written(tmp_path, "city,people\nBerne,1\n"))
+    assert "openai_usage" in caught.value.hint
+    with pytest.raises(UnknownName, match="did you mean 'litellm'"):
+        read_bill(tmp_path / "export", format="litelm")
+    with pytest.raises(EnvironmentProblem, match="no such file"):
+        read_bill(tmp_path / "none")
+    with pytest.raises(UsageError, match="no bill is named"):
+        read_bill()
+
+
+def test_several_files_are_one_bill(tmp_path: Path) -> None:
+    """Lines, time and names are put together; equal names stay one."""
+    paths = []
+    for number, each in enumerate(PAGES):
+        paths.append(tmp_path / f"{number}.json")
+        paths[-1].write_text(json.dumps(each))
+    bill = read_bill(*paths)
+    assert (bill.total().input_tokens, bill.days, bill.names["model"]) == (30, 3.0, ("a",))
+    assert bill.end_ns - bill.start_ns == 3 * DAY_NS
