@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -9,12 +10,15 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baseload.errors import DataError, EnvironmentProblem, UnknownName, UsageError
-from baseload.traffic.bills.read import read_bill
+from baseload.errors import BaseloadError, DataError, EnvironmentProblem, UnknownName, UsageError
+from baseload.traffic.bills.read import BillFormat, read_bill
+from baseload.traffic.read import detect, read_traffic
 from tests.traffic.bill_samples import DAY_NS, START_NS
 
 START_S = START_NS // 10**9
@@ -211,3 +215,66 @@ def test_several_files_are_one_bill(tmp_path: Path) -> None:
     bill = read_bill(*paths)
     assert (bill.total().input_tokens, bill.days, bill.names["model"]) == (30, 3.0, ("a",))
     assert bill.end_ns - bill.start_ns == 3 * DAY_NS
+
+
+def test_parquet_is_read_as_the_other_ways(tmp_path: Path) -> None:
+    """Columns tell whose it is; times, maps and floats come out as JSON would have them."""
+    table = pa.table(
+        {
+            "type": ["GENERATION", "SPAN"],
+            "start_time": pa.array([START_NS // 1000, START_NS // 1000], pa.timestamp("us")),
+            "provided_model_name": ["gpt-4o", ""],
+            "usage_details": pa.array([[("input", 60), ("output", 5)], []], pa.map_(pa.string(), pa.int64())),
+            "total_cost": [0.00020000000000000001, 0.0],
+        }
+    )
+    pq.write_table(table, tmp_path / "export")
+    bill = read_bill(tmp_path / "export")
+    assert (bill.format, detect(tmp_path / "export").value) == ("langfuse", "langfuse")
+    assert len(read_traffic(tmp_path / "export")) == 1
+    assert (bill.total().input_tokens, bill.billed_nano, bill.start_ns) == (60, 200_000, START_NS)
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        read_bill(written(tmp_path, "PAR1 and no more"))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("2026-10-05"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = (
+    "start_time", "end_time", "input_tokens", "num_model_requests", "amount", "amount_value", "line_item",
+    "starting_at", "ending_at", "usage_date_utc", "uncached_input_tokens", "cache_creation", "cost_usd",
+    "startTime", "spend", "prompt_tokens", "metadata", "request_created_at", "cost", "usage_details", "type",
+    "line_item_usage_type", "line_item_unblended_cost", "line_item_usage_amount", "MetricDataResults",
+    "Timestamp", "service", "sku", "usage", "credits", "data", "results",
+)  # fmt: skip
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(st.dictionaries(st.sampled_from(KEYS), json_values, max_size=12), min_size=1, max_size=4),
+    st.sampled_from(BillFormat),
+)
+def test_no_content_breaks_a_reader(
+    tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, Any]], kind: BillFormat
+) -> None:
+    """Whatever stands in a record, it is read, or refused with an error of ours."""
+    path = written(tmp_path_factory.mktemp("any"), json.dumps(records))
+    with contextlib.suppress(BaseloadError):
+        read_bill(path, format=kind.value)
+
+
+@given(
+    st.binary(max_size=300), st.sampled_from([b"", b"{", b"[", b"start_time,end_time,num_model_requests\n"])
+)
+def test_no_bytes_break_recognition(
+    tmp_path_factory: pytest.TempPathFactory, rest: bytes, start: bytes
+) -> None:
+    """Any file is some format, or an error of ours."""
+    path = tmp_path_factory.mktemp("bytes") / "file"
+    path.write_bytes(start + rest)
+    with contextlib.suppress(BaseloadError):
+        detect(path)
+    with contextlib.suppress(BaseloadError):
+        read_bill(path)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
-from baseload.errors import DataError, UnknownName, UsageError
+from baseload.errors import DataError, EnvironmentProblem, UnknownName, UsageError
 from baseload.ledger.launch import store_path
 from baseload.traffic import azure, bailian, burstgpt, generic, mooncake, servegen
 from baseload.traffic.bills.bill import Bill
@@ -143,15 +144,23 @@ def detect(path: Path) -> Format:
         if magic == SQLITE_MAGIC:
             return Format.LEDGER
         if magic.startswith(PARQUET_MAGIC):
-            return Format.PARQUET
-        bill = recognise(stream)
-        first = None if bill is not None else next(lines(stream, path), None)
-    if bill is not None:
-        return Format(bill.value)
+            return _of_parquet(stream, path)
+        if (bill := recognise(stream, path)) is not None:
+            return Format(bill.value)
+        first = next(lines(stream, path), None)
     if first is None:
         raise DataError(f"{path}: is empty", hint="a trace has one request a line")
     text = first[1].decode("utf-8", "replace")
     return _of_object(first[1], path) if text.startswith("{") else _of_header(text)
+
+
+def _of_parquet(stream: io.BufferedReader, path: Path) -> Format:
+    """Parquet: a bill's columns, or any; a file that cannot be opened tells why when it is read."""
+    try:
+        bill = recognise(stream, path)
+    except (DataError, EnvironmentProblem):
+        return Format.PARQUET
+    return Format.PARQUET if bill is None else Format(bill.value)
 
 
 def _of_object(line: bytes, path: Path) -> Format:

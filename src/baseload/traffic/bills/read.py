@@ -16,6 +16,7 @@ from baseload.errors import DataError, UnknownName, UsageError
 from baseload.traffic.bills import anthropic, aws, google, logs, openai
 from baseload.traffic.bills.bill import CODED, Bill, Item, Line, Lines
 from baseload.traffic.bills.left_out import LeftOut
+from baseload.traffic.bills.parquet import PARQUET_MAGIC, parquet_columns, parquet_records
 from baseload.traffic.bills.records import HEAD_BYTES, Record, csv_records, header_of, json_head, json_records
 from baseload.traffic.rows import BadRows, Names
 from baseload.traffic.source import open_trace
@@ -75,7 +76,7 @@ def read_bill(*paths: str | Path, format: str | None = None) -> Bill:
 
 def _read(path: Path, format: str | None) -> Bill:
     with open_trace(path) as stream:
-        kind = _named(format) if format is not None else recognise(stream)
+        kind = _named(format) if format is not None else recognise(stream, path)
         if kind is None:
             raise DataError(
                 f"{path}: is no bill that is known", hint=f"--format names one of {', '.join(BillFormat)}"
@@ -85,7 +86,7 @@ def _read(path: Path, format: str | None) -> Bill:
             try:
                 for line in list(reader.lines(record, left_out)):
                     _take(line, lines)
-            except (ValueError, TypeError, AttributeError) as error:
+            except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
                 bad.add(place, str(error))
         return lines.bill(kind.value, f"{path.name} ({reader.title})", bad, left_out.notes())
 
@@ -102,6 +103,8 @@ def _take(line: Line, lines: Lines) -> None:
 def _records(
     stream: io.BufferedReader, path: Path, bad: BadRows, reader: Reader
 ) -> Iterable[tuple[int, Record]]:
+    if stream.peek(len(PARQUET_MAGIC)).startswith(PARQUET_MAGIC):
+        return parquet_records(path, bad)
     if _head(stream).lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
         return json_records(stream, path, bad)
     return csv_records(stream, path, bad, reader.matches)
@@ -118,8 +121,13 @@ def _head(stream: io.BufferedReader) -> str:
     return stream.peek(HEAD_BYTES).decode("utf-8-sig", "replace")
 
 
-def recognise(stream: io.BufferedReader) -> BillFormat | None:
-    """Whose export this stream is, from its first bytes, which stay unread; None for none that is known."""
+def recognise(stream: io.BufferedReader, path: Path) -> BillFormat | None:
+    """Whose export this stream is, from its first bytes, which stay unread; None for none that is known.
+
+    Of a Parquet file from its columns; raises as `parquet_columns` does.
+    """
+    if stream.peek(len(PARQUET_MAGIC)).startswith(PARQUET_MAGIC):
+        return _of_keys(parquet_columns(path))
     head = _head(stream)
     if head.lstrip()[:1] not in ("{", "["):
         headers = map(header_of, head.splitlines()[:_PREAMBLE_LINES])
@@ -128,7 +136,9 @@ def recognise(stream: io.BufferedReader) -> BillFormat | None:
         first = json_head(head)
     except ValueError:
         return None
-    return (_of_keys(frozenset(first)) if first is not None else None) or _of_text(head)
+    if first is None or any(isinstance(first.get(key), list) for key in ("data", "results")):
+        return _of_text(head)
+    return _of_keys(frozenset(first))
 
 
 def _of_keys(keys: frozenset[str]) -> BillFormat | None:
@@ -136,7 +146,7 @@ def _of_keys(keys: frozenset[str]) -> BillFormat | None:
 
 
 def _of_text(head: str) -> BillFormat | None:
-    """Whose pages these are, by words that stand in their results."""
+    """Whose pages these are, or whose record too long for the head, by the words that stand in it."""
     if openai.USAGE_MARK in head:
         return BillFormat.OPENAI_USAGE
     if openai.COSTS_MARK in head:
