@@ -81,6 +81,15 @@ def test_what_looks_like_json_and_is_not_is_refused(tmp_path: Path) -> None:
         read_traffic(write(tmp_path, "{'ts': 1}\n"))
 
 
+def test_a_first_line_that_is_no_header_is_refused(tmp_path: Path) -> None:
+    """A carriage return within a line, as binary files have: told with its place, named format or not."""
+    path = tmp_path / "trace"
+    path.write_bytes(b"\x00\r\x00\n1,2\n")
+    for format in (None, "csv"):
+        with pytest.raises(DataError, match="trace:1: is no header"):
+            read_traffic(path, format)
+
+
 def test_a_table_of_something_else_names_what_it_has(tmp_path: Path) -> None:
     """Any other CSV: its columns are named, and what to do."""
     with pytest.raises(DataError, match="no column for arrival; it has city, people") as caught:

@@ -29,7 +29,10 @@ class Delimited:
         self._reader = csv.reader(chain([first], text), delimiter=max(_DELIMITERS, key=first.count))
         self._bad = bad
         self._before = before
-        self.header = [name.strip() for name in next(self._reader)]
+        try:
+            self.header = [name.strip() for name in next(self._reader)]
+        except csv.Error as error:
+            raise DataError(f"{path}:{before + 1}: is no header: {error}") from None
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         """Line numbers (of a row's last line) and cells; blank lines are left out.

@@ -14,6 +14,7 @@ from baseload.errors import DataError, EnvironmentProblem, UnknownName, UsageErr
 from baseload.ledger.launch import store_path
 from baseload.traffic import azure, bailian, burstgpt, generic, mooncake, servegen
 from baseload.traffic.bills.bill import Bill
+from baseload.traffic.bills.modelled import MAX_DRAWN, requests_in
 from baseload.traffic.bills.read import BillFormat, read_bill, recognise
 from baseload.traffic.bills.reconcile import with_tokens
 from baseload.traffic.columns import parse_columns
@@ -107,6 +108,26 @@ def read_shape(path: str | Path, *, window_s: float = 600.0, workload: str | Non
     return read_traffic(path).shape(window_s)
 
 
+def read_source(
+    path: str | Path, format: str | None = None, columns: str | Mapping[str, str] | None = None
+) -> Traffic | LoadShape:
+    """The requests in any file, or the load of one that has none or too many to lay out one by one.
+
+    That is `read_traffic`, and `read_shape` for a ServeGen curve and for a bill of more than five million
+    requests in buckets. Raises as they do.
+    """
+    path = Path(path)
+    if columns:
+        return read_traffic(path, format, columns)
+    kind = detect(path) if format is None else _named(format)
+    if kind is Format.SERVEGEN:
+        return servegen.read_servegen(path)
+    if kind.value in set(BillFormat):
+        bill = _bill(path, kind)
+        return bill.traffic() if bill.of_requests or requests_in(bill) <= MAX_DRAWN else bill.shape()
+    return read_traffic(path, kind.value)
+
+
 def _bill(path: Path, kind: Format) -> Bill:
     """A bill that requests can be made of: tokens that are missing are what its dollars paid for."""
     return with_tokens(read_bill(path, format=kind.value))
@@ -151,7 +172,7 @@ def detect(path: Path) -> Format:
     if first is None:
         raise DataError(f"{path}: is empty", hint="a trace has one request a line")
     text = first[1].decode("utf-8", "replace")
-    return _of_object(first[1], path) if text.startswith("{") else _of_header(text)
+    return _of_object(first[1], path) if text.startswith("{") else _of_header(text, path)
 
 
 def _of_parquet(stream: io.BufferedReader, path: Path) -> Format:
@@ -174,9 +195,12 @@ def _of_object(line: bytes, path: Path) -> Format:
     return Format.JSONL
 
 
-def _of_header(line: str) -> Format:
+def _of_header(line: str, path: Path) -> Format:
     """CSV: whose columns are these?"""
-    header = tuple(name.strip() for name in next(csv.reader([line]), []))
+    try:
+        header = tuple(name.strip() for name in next(csv.reader([line]), []))
+    except csv.Error as error:
+        raise DataError(f"{path}:1: is no header: {error}") from None
     if header == azure.HEADER:
         return Format.AZURE
     for known, kind in (

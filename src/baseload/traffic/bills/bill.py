@@ -59,6 +59,7 @@ class Item(StrEnum):
 
 
 TIERS, ITEMS = tuple(Tier), tuple(Item)
+_TIER_CODES, _ITEM_CODES = ({each: code for code, each in enumerate(kinds)} for kinds in (TIERS, ITEMS))
 
 
 class Line(NamedTuple):
@@ -282,8 +283,8 @@ class Lines:
                 line.start_ns,
                 line.end_ns,
                 *(self._names[name].code(getattr(line, name)) for name in CODED),
-                ITEMS.index(line.item),
-                TIERS.index(line.tier),
+                _ITEM_CODES[line.item],
+                _TIER_CODES[line.tier],
                 -1 if line.long_context is None else int(line.long_context),
                 -1 if line.requests is None else line.requests,
                 *(getattr(line, name) for name in TOKEN_COLUMNS),

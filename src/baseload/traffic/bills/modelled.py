@@ -60,6 +60,11 @@ def modelled(bill: Bill) -> tuple[str, ...]:
     return tuple(said)
 
 
+def requests_in(bill: Bill) -> int:
+    """How many requests a bill in buckets has, those nobody counted taken from its tokens."""
+    return int(_usage(bill).counted().sum()) if bill.has_tokens else 0
+
+
 def deferrable_share(bill: Bill) -> float:
     """Share of the tokens that were bought as batch: they need not be served at once."""
     tokens = bill.table["input_tokens"] + bill.table["output_tokens"]

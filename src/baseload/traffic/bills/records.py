@@ -99,7 +99,7 @@ def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 def _decoded(text: str) -> dict[str, Any] | None:
     try:
-        value = json.loads(text, parse_float=Decimal)
+        value = _DECODER.decode(text)
     except (json.JSONDecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
