@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,6 +44,24 @@ def command(files: tuple[str, ...], format_: str | None, on: datetime | None, as
         click.echo(json.dumps(to_dict(bill, found), indent=1, ensure_ascii=False))
         return
     _print(bill, found)
+
+
+def beside_plan(traffic: str | None, format_: str | None, columns: str | None) -> list[str]:
+    """What is said of a bill beside a plan of it: both sums of dollars, what is modelled; else nothing."""
+    from baseload.traffic.bills.modelled import modelled
+    from baseload.traffic.bills.read import BillFormat, read_bill
+    from baseload.traffic.bills.reconcile import reconcile, with_tokens
+    from baseload.traffic.read import detect
+
+    if traffic is None or columns is not None or not Path(traffic).is_file():
+        return []
+    kind = format_ or detect(Path(traffic)).value
+    if kind not in set(BillFormat):
+        return []
+    bill = read_bill(traffic, format=kind)
+    verdict = _verdict(reconcile(bill))
+    said = f"The bill, over {bill.days:.3g} days: {verdict}; `baseload bill {traffic}` says why"
+    return [said, *(f"Modelled: {each}" for each in modelled(with_tokens(bill)))]
 
 
 def to_dict(bill: Bill, found: Reconciliation) -> dict[str, Any]:

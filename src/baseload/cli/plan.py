@@ -122,7 +122,8 @@ def command(traffic: str | None, **options: Any) -> None:
     from baseload.plan.decide import plan
 
     as_json, html = options.pop("as_json"), options.pop("html")
-    source = _source(traffic, options.pop("shape"), options.pop("format_"), options.pop("columns"))
+    format_, columns = options.pop("format_"), options.pop("columns")
+    source = _source(traffic, options.pop("shape"), format_, columns)
     found = plan(source, _question(options))
     if html is not None:
         found.report(html)
@@ -131,9 +132,12 @@ def command(traffic: str | None, **options: Any) -> None:
         return
     from rich.console import Console
 
+    from baseload.cli.bill import beside_plan
     from baseload.plan.terminal import print_plan
 
     print_plan(found, Console())
+    for line in beside_plan(traffic, format_, columns):
+        click.echo(f"\n{line}")
     if html is not None:
         click.echo(f"\nReport: {html}")
 
@@ -173,7 +177,7 @@ def _source(
     if name is None:
         return None
     from baseload.traffic import shapes
-    from baseload.traffic.read import Format, detect, read_shape, read_traffic
+    from baseload.traffic.read import Format, read_source, read_traffic
 
     if name == "servegen-m-large":
         return shapes.servegen_m_large()
@@ -181,6 +185,4 @@ def _source(
         return shapes.azure_conversation_2023()
     if name.startswith("ledger:"):
         return read_traffic(name.removeprefix("ledger:"), format=Format.LEDGER)
-    if format_ is None and columns is None and detect(Path(name)) is Format.SERVEGEN:
-        return read_shape(name)
-    return read_traffic(name, format=format_, columns=columns)
+    return read_source(name, format=format_, columns=columns)
