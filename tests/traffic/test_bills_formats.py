@@ -348,3 +348,28 @@ def test_vertex_rows_of_the_bigquery_export_and_their_credits() -> None:
     used, credit = google.billing_lines(record, LeftOut())
     assert (used.input_tokens, used.usd) == (1000, Decimal("0.00125"))
     assert (credit.item, credit.what, credit.usd) == (Item.OTHER, "credit: Promotion", Decimal("-0.001"))
+
+
+def test_a_cost_in_another_currency_is_never_zero() -> None:
+    """The cost table of an account in euros has no dollars: a bad record, not a free one."""
+    record = {
+        "Service description": "Vertex AI",
+        "SKU description": "Gemini 2.5 Pro Text Input - Predictions",
+        "Cost (€)": "1.00",
+    }
+    with pytest.raises(ValueError, match="no cost in dollars"):
+        list(google.billing_lines(record, LeftOut()))
+
+
+def test_cloudwatch_series_of_one_label_add_up() -> None:
+    """Two regions under the same label are both counted; other metrics are left out."""
+    times = ["2026-10-05T00:00:00Z", "2026-10-05T00:05:00Z"]
+    series = {"Label": "m InputTokenCount", "Timestamps": times, "Values": [1.0, 2.0]}
+    latency = {"Label": "m InvocationLatency", "Timestamps": times, "Values": [9.0, 9.0]}
+    left_out = LeftOut()
+    lines = list(aws.cloudwatch_lines({"MetricDataResults": [series, series, latency]}, left_out))
+    assert [(line.model, line.input_tokens, line.requests) for line in lines] == [
+        ("m", 2, None),
+        ("m", 4, None),
+    ]
+    assert left_out.notes() == ["1 record is left out: a metric that counts no tokens"]

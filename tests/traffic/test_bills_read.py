@@ -143,6 +143,30 @@ def test_pages_are_read_however_they_were_saved(text: str, tmp_path: Path) -> No
     assert bill.format == "openai_usage"
 
 
+def test_pages_that_are_not_all_are_said(tmp_path: Path) -> None:
+    """Where the last page says more follow; not where only an earlier one did."""
+    more = {**PAGES[0], "has_more": True, "next_page": "x"}
+    assert read_bill(written(tmp_path, json.dumps([more, PAGES[1]]))).notes == ()
+    note = "the last page says that more follow: this is not the whole bill"
+    assert read_bill(written(tmp_path, json.dumps(more))).notes == (note,)
+
+
+def test_the_limit_of_bad_records_counts_all_records(tmp_path: Path) -> None:
+    """Lines of other services are records too: one bad line among many of them does not refuse the report."""
+    header = (
+        "line_item_usage_start_date,line_item_usage_end_date,line_item_product_code,line_item_usage_type,"
+    )
+    header += "line_item_usage_amount,line_item_unblended_cost,pricing_unit\n"
+    row = "2026-10-05T00:00:00Z,2026-10-05T01:00:00Z,{},USE1-NovaLite-input-tokens,{},0.1,1K tokens\n"
+    others = row.format("AmazonEC2", 1).replace("NovaLite-input-tokens", "Hours") * 150
+    text = header + others + row.format("AmazonBedrock", 2) + row.format("AmazonBedrock", "two")
+    bill = read_bill(written(tmp_path, text))
+    assert (bill.total().input_tokens, bill.bad_rows, bill.first_bad[0].line) == (2000, 1, 153)
+    with pytest.raises(DataError, match="says nothing of usage") as caught:
+        read_bill(written(tmp_path, header + others))
+    assert caught.value.hint == "150 records are left out: another service than Bedrock ($15.00)"
+
+
 def test_bad_records_are_counted_and_shown(tmp_path: Path) -> None:
     """One in a hundred is let through with its place and reason."""
     results = [result(10, 1, model="a") for _ in range(199)] + [result(-5, 1, model="a")]

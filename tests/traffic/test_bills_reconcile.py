@@ -108,6 +108,12 @@ def test_what_has_no_price_is_named_and_never_free() -> None:
     assert [row.why for row in found.rows] == [("no price in the catalog",), ("not tokens of a known model",)]
 
 
+def test_usage_without_a_model_asks_for_the_grouping() -> None:
+    """OpenAI's pages name no model unless asked to."""
+    found = reconcile(made(Line(*day(), seller="openai", input_tokens=5)))
+    assert found.rows[0].why == ("no model is named: export it grouped by model",)
+
+
 def test_tokens_without_dollars_are_computed_alone() -> None:
     """A usage export has no billed side, and says so."""
     found = reconcile(made(SONNET._replace(input_tokens=1_000_000)))

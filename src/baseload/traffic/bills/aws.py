@@ -54,7 +54,8 @@ def is_cloudwatch(keys: frozenset[str]) -> bool:
 def cur_lines(record: Record, left_out: LeftOut) -> Iterator[Line]:
     """One line item."""
     row = {_plain(key): value for key, value in record.items()}
-    dollars = usd(some(row, "line_item_unblended_cost") or 0)
+    cost = some(row, "line_item_unblended_cost")
+    dollars = None if cost is None else usd(cost)
     product = text(
         some(row, "product_product_name", "product_servicename", "line_item_line_item_description")
     )
@@ -167,7 +168,8 @@ def cloudwatch_lines(record: Record, left_out: LeftOut) -> Iterator[Line]:
             left_out.add("a metric that counts no tokens")
             continue
         for time, value in zip(series.get("Timestamps", ()), series.get("Values", ()), strict=True):
-            points.setdefault((moment_ns(time), model), {})[metric] = count({"Values": value}, "Values")
+            metrics = points.setdefault((moment_ns(time), model), {})
+            metrics[metric] = metrics.get(metric, 0) + count({"Values": value}, "Values")
     times = sorted({at for at, _ in points})
     if len(times) < 2:
         raise ValueError("fewer than two points in time: the period is not to be seen")

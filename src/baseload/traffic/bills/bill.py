@@ -266,7 +266,7 @@ class Lines:
 
     def add(self, line: Line) -> None:
         """Append a line. Raises ValueError, and appends nothing, where its figures cannot be."""
-        _check(line)
+        check(line)
         nano = 0
         if line.usd is not None:
             exact = _EXACT.add(self._exact, line.usd)
@@ -299,13 +299,14 @@ class Lines:
         self._chunks.append(np.array(self._rows, dtype=LINE))
         self._rows.clear()
 
-    def bill(self, format: str, source: str, bad: BadRows, notes: Sequence[str]) -> Bill:
-        """The bill of all lines added. Raises DataError where nothing, or too little, could be read."""
-        if not self.count and not bad.count:
+    def bill(self, format: str, source: str, bad: BadRows, notes: Sequence[str], good: int = 0) -> Bill:
+        """The bill of all lines added, out of `good` records. Raises DataError where too little is there."""
+        if bad.count:
+            bad.settle(max(good, self.count))
+        if not self.count:
             raise DataError(
-                f"{bad.name}: says nothing of usage or costs", hint="\n  ".join(("the file is empty", *notes))
+                f"{bad.name}: says nothing of usage or costs", hint="\n  ".join(notes) or "nothing was used"
             )
-        bad.settle(self.count)
         self._flush()
         names = {name: known.all() for name, known in self._names.items()}
         return Bill(
@@ -321,8 +322,8 @@ class Lines:
         )
 
 
-def _check(line: Line) -> None:
-    """Refuse what a `Line` rules out."""
+def check(line: Line) -> None:
+    """Raise ValueError for figures that cannot be."""
     if line.end_ns < line.start_ns:
         raise ValueError("its end is before its start")
     for name in TOKEN_COLUMNS:

@@ -50,7 +50,10 @@ def is_billing(keys: frozenset[str]) -> bool:
 
 def billing_lines(record: Record, left_out: LeftOut) -> Iterator[Line]:
     """One line of the cost table or row of the export, and one for each credit on it."""
-    dollars = usd(_get(record, "Unrounded Cost ($)", "Unrounded cost ($)", "Cost ($)", "cost") or 0)
+    cost = _get(record, "Unrounded Cost ($)", "Unrounded cost ($)", "Cost ($)", "cost")
+    if cost is None:
+        raise ValueError("no cost in dollars: Unrounded Cost ($), Cost ($) or cost")
+    dollars = usd(cost)
     service = text(_get(record, "Service description", "service.description"))
     sku = text(_get(record, "SKU description", "sku.description"))
     if not _SERVICES.search(service):

@@ -111,13 +111,16 @@ def shape_of(bill: Bill, window_s: float | None = None) -> LoadShape:
     edges_s = np.linspace(0.0, duration_s, count + 1)
     columns = np.zeros((4, count))
     per_line = np.stack([usage.counted(), usage.input_tokens, usage.cached_tokens, usage.output_tokens])
-    for start_s, end_s in np.unique(np.stack([usage.start_s, usage.end_s], axis=1), axis=0):
-        lines = (usage.start_s == start_s) & (usage.end_s == end_s)
+    spans, inverse = np.unique(np.stack([usage.start_s, usage.end_s], axis=1), axis=0, return_inverse=True)
+    sums = np.zeros((4, len(spans)))
+    for row, column in zip(sums, per_line, strict=True):
+        np.add.at(row, inverse.ravel(), column)
+    for (start_s, end_s), amounts in zip(spans.tolist(), sums.T, strict=True):
         first = max(0, int(np.searchsorted(edges_s, start_s, "right")) - 1)
         last = max(first + 1, int(np.searchsorted(edges_s, end_s, "left")))
         bounds_s = np.clip(edges_s[first : last + 1], start_s, end_s)
         shares = _shares(bounds_s, bill.start_ns / NS)
-        columns[:, first:last] += per_line[:, lines].sum(axis=1)[:, None] * shares
+        columns[:, first:last] += amounts[:, None] * shares
     rates = columns / (duration_s / count)
     rates[2] = np.minimum(rates[2], rates[1])
     load = Load(duration_s / count, *rates)

@@ -38,6 +38,7 @@ class Priced(NamedTuple):
     note: str = ""
 
 
+@cache
 def words_of(model: str) -> frozenset[tuple[str, ...]]:
     """The ways to spell a name as sorted words and numbers; two names that share one are of one model.
 

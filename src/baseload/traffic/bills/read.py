@@ -14,10 +14,18 @@ import numpy as np
 
 from baseload.errors import DataError, UnknownName, UsageError
 from baseload.traffic.bills import anthropic, aws, google, logs, openai
-from baseload.traffic.bills.bill import CODED, Bill, Item, Line, Lines
+from baseload.traffic.bills.bill import CODED, Bill, Item, Line, Lines, check
 from baseload.traffic.bills.left_out import LeftOut
 from baseload.traffic.bills.parquet import PARQUET_MAGIC, parquet_columns, parquet_records
-from baseload.traffic.bills.records import HEAD_BYTES, Record, csv_records, header_of, json_head, json_records
+from baseload.traffic.bills.records import (
+    HEAD_BYTES,
+    Pages,
+    Record,
+    csv_records,
+    header_of,
+    json_head,
+    json_records,
+)
 from baseload.traffic.rows import BadRows, Names
 from baseload.traffic.source import open_trace
 
@@ -81,14 +89,20 @@ def _read(path: Path, format: str | None) -> Bill:
             raise DataError(
                 f"{path}: is no bill that is known", hint=f"--format names one of {', '.join(BillFormat)}"
             )
-        reader, bad, lines, left_out = READERS[kind], BadRows(str(path)), Lines(), LeftOut()
-        for place, record in _records(stream, path, bad, reader):
+        reader, bad, lines, left_out, good = READERS[kind], BadRows(str(path)), Lines(), LeftOut(), 0
+        pages = Pages()
+        for place, record in _records(stream, path, bad, reader, pages):
             try:
-                for line in list(reader.lines(record, left_out)):
+                found = list(reader.lines(record, left_out))
+                for line in found:
+                    check(line)
+                for line in found:
                     _take(line, lines)
+                good += 1
             except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
                 bad.add(place, str(error))
-        return lines.bill(kind.value, f"{path.name} ({reader.title})", bad, left_out.notes())
+        notes = [*left_out.notes(), *pages.notes()]
+        return lines.bill(kind.value, f"{path.name} ({reader.title})", bad, notes, good)
 
 
 def _take(line: Line, lines: Lines) -> None:
@@ -101,12 +115,12 @@ def _take(line: Line, lines: Lines) -> None:
 
 
 def _records(
-    stream: io.BufferedReader, path: Path, bad: BadRows, reader: Reader
+    stream: io.BufferedReader, path: Path, bad: BadRows, reader: Reader, pages: Pages
 ) -> Iterable[tuple[int, Record]]:
     if stream.peek(len(PARQUET_MAGIC)).startswith(PARQUET_MAGIC):
         return parquet_records(path, bad)
     if _head(stream).lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
-        return json_records(stream, path, bad)
+        return json_records(stream, path, bad, pages)
     return csv_records(stream, path, bad, reader.matches)
 
 

@@ -146,6 +146,8 @@ def reconcile(bill: Bill, on: date | None = None) -> Reconciliation:
         parts, why = (None, []) if bill.inferred else _computed(table, found, days)
         if bill.inferred:
             why.append("its tokens were computed from its dollars, so there is nothing to compare")
+        elif not model and _tokens(table):
+            why.append("no model is named: export it grouped by model")
         elif not model:
             why.append("not tokens of a known model")
         elif parts is None:

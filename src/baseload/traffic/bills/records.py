@@ -56,7 +56,20 @@ def json_head(head: str) -> dict[str, Any] | None:
     return value
 
 
-def json_records(stream: io.BufferedReader, path: Path, bad: BadRows) -> Iterator[tuple[int, Record]]:
+class Pages:
+    """Whether the last page of an export says that more follow."""
+
+    def __init__(self) -> None:
+        self.more = False
+
+    def notes(self) -> list[str]:
+        """What is to be said of it."""
+        return ["the last page says that more follow: this is not the whole bill"] if self.more else []
+
+
+def json_records(
+    stream: io.BufferedReader, path: Path, bad: BadRows, pages: Pages
+) -> Iterator[tuple[int, Record]]:
     """The records of a JSON or JSON Lines file (see `expand`). What is no object goes to `bad`."""
     first = stream.peek(HEAD_BYTES)
     line = first.partition(b"\n")[0]
@@ -66,14 +79,14 @@ def json_records(stream: io.BufferedReader, path: Path, bad: BadRows) -> Iterato
             if value is None:
                 bad.add(number, f"{short(text.decode('utf-8', 'replace'))} is no JSON object")
                 continue
-            for record in expand(value):
+            for record in expand(value, pages):
                 yield number, record
         return
     bad.unit = "result"
-    yield from enumerate(_of_document(stream, path), start=1)
+    yield from enumerate(_of_document(stream, path, pages), start=1)
 
 
-def _of_document(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
+def _of_document(stream: io.BufferedReader, path: Path, pages: Pages) -> Iterator[Record]:
     """The records of a file that is one JSON document, or several one after the other."""
     raw = stream.read(MAX_DOCUMENT_BYTES + 1)
     if len(raw) > MAX_DOCUMENT_BYTES:
@@ -88,7 +101,7 @@ def _of_document(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
         except (json.JSONDecodeError, RecursionError) as error:
             line = text.count("\n", 0, getattr(error, "pos", at)) + 1
             raise DataError(f"{path}:{line}: is no JSON: {error}", hint="was the file cut off?") from None
-        yield from expand(value)
+        yield from expand(value, pages)
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
@@ -105,7 +118,7 @@ def _decoded(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def expand(value: Any) -> Iterator[Record]:
+def expand(value: Any, pages: Pages) -> Iterator[Record]:
     """The records in a decoded document.
 
     A page (`{"data": [bucket…]}`) gives each bucket's results together with the bucket's own keys, and a
@@ -113,9 +126,10 @@ def expand(value: Any) -> Iterator[Record]:
     """
     if isinstance(value, list):
         for each in value:
-            yield from expand(each)
+            yield from expand(each, pages)
     elif isinstance(value, dict) and isinstance(value.get("data"), list):
-        yield from expand(value["data"])
+        pages.more = value.get("has_more") is True
+        yield from expand(value["data"], pages)
     elif isinstance(value, dict) and isinstance(value.get("results"), list):
         bucket = {key: each for key, each in value.items() if key != "results"}
         results = [each for each in value["results"] if isinstance(each, dict)]
