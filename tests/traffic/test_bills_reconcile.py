@@ -14,8 +14,10 @@ from baseload.catalog.published import published_price
 from baseload.core import Tokens
 from baseload.money import token_cost
 from baseload.traffic.bills.bill import Item, Line, Tier
+from baseload.traffic.bills.inferred import with_tokens
+from baseload.traffic.bills.modelled import modelled
 from baseload.traffic.bills.prices import priced, words_of
-from baseload.traffic.bills.reconcile import one_name, reconcile, with_tokens
+from baseload.traffic.bills.reconcile import one_name, reconcile
 from tests.traffic.bill_samples import START_NS, day, made
 
 ON = date(2026, 10, 5)
@@ -144,6 +146,9 @@ def test_dollars_alone_become_tokens_and_nothing_is_compared() -> None:
         found = reconcile(bill)
         assert (found.billed_nano, found.computed_nano) == (3_000_000_000, None)
         assert "nothing to compare" in found.rows[0].why[0]
+    priced_and_not = SONNET._replace(item=Item.INPUT, usd=Decimal(3))
+    partly = with_tokens(made(priced_and_not, priced_and_not._replace(model="house-model", usd=Decimal(2))))
+    assert modelled(partly)[0].endswith("over the catalog's prices, without $2.00 that no price is known for")
     kept = made(SONNET._replace(input_tokens=5))
     assert with_tokens(kept) is kept
 

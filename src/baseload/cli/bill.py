@@ -48,9 +48,10 @@ def command(files: tuple[str, ...], format_: str | None, on: datetime | None, as
 
 def beside_plan(traffic: str | None, format_: str | None, columns: str | None) -> list[str]:
     """What is said of a bill beside a plan of it: both sums of dollars, what is modelled; else nothing."""
+    from baseload.traffic.bills.inferred import with_tokens
     from baseload.traffic.bills.modelled import modelled
     from baseload.traffic.bills.read import BillFormat, read_bill
-    from baseload.traffic.bills.reconcile import reconcile, with_tokens
+    from baseload.traffic.bills.reconcile import reconcile
     from baseload.traffic.read import detect
 
     if traffic is None or columns is not None or not Path(traffic).is_file():

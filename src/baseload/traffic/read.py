@@ -14,9 +14,9 @@ from baseload.errors import DataError, EnvironmentProblem, UnknownName, UsageErr
 from baseload.ledger.launch import store_path
 from baseload.traffic import azure, bailian, burstgpt, generic, mooncake, servegen
 from baseload.traffic.bills.bill import Bill
+from baseload.traffic.bills.inferred import with_tokens
 from baseload.traffic.bills.modelled import MAX_DRAWN, requests_in
 from baseload.traffic.bills.read import BillFormat, read_bill, recognise
-from baseload.traffic.bills.reconcile import with_tokens
 from baseload.traffic.columns import parse_columns
 from baseload.traffic.ledger import read_ledger
 from baseload.traffic.load import LoadShape

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +22,7 @@ from baseload.traffic.rows import BadRows, Names
 from baseload.traffic.table import BadRow, Mask
 
 if TYPE_CHECKING:
+    from baseload.traffic.bills.reconcile import Reconciliation
     from baseload.traffic.load import LoadShape
     from baseload.traffic.table import Traffic
 
@@ -217,6 +218,12 @@ class Bill:
         from baseload.traffic.bills.modelled import shape_of
 
         return shape_of(self, window_s)
+
+    def reconcile(self, on: date | None = None) -> Reconciliation:
+        """Its dollars beside the catalog's, at each line's own day or at `on`. Imports genai-prices."""
+        from baseload.traffic.bills.reconcile import reconcile
+
+        return reconcile(self, on)
 
     def _codes(self, name: str) -> npt.NDArray[np.int64]:
         codes = self.table["start_ns"] // DAY_NS if name == "day" else self.table[name]

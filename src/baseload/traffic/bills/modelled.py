@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from baseload.errors import DataError, UsageError
+from baseload.money import show
 from baseload.traffic.bills.bill import DAY_NS, ITEMS, TIERS, TOKEN_COLUMNS, Bill, Item, Tier
 from baseload.traffic.load import Floats, Ints, Load, LoadShape
 from baseload.traffic.rows import observed_s
@@ -40,7 +41,10 @@ def modelled(bill: Bill) -> tuple[str, ...]:
     said = []
     widths_s = np.unique(used["end_ns"] - used["start_ns"]) / NS
     if bill.inferred:
-        said.append("tokens: the file has dollars alone; they are its dollars over the catalog's prices")
+        said.append(
+            "tokens: the file has dollars alone; they are its dollars over the catalog's prices"
+            + _unturned(bill)
+        )
     if (long := widths_s[widths_s > EVEN_S]).size:
         said.append(
             f"time: within buckets of {_span(long.max())} the load follows {servegen_m_large().source}, "
@@ -58,6 +62,13 @@ def modelled(bill: Bill) -> tuple[str, ...]:
             "request of the same Azure hour"
         )
     return tuple(said)
+
+
+def _unturned(bill: Bill) -> str:
+    """What of the dollars for tokens is in no tokens, since the catalog has no price for it."""
+    lost = bill.table[~bill.used & (bill.table["item"] != ITEMS.index(Item.OTHER))]
+    nano = int(lost["nano"].sum())
+    return f", without {show(nano)} that no price is known for" if nano else ""
 
 
 def requests_in(bill: Bill) -> int:
@@ -300,7 +311,7 @@ def _needs_tokens(bill: Bill) -> None:
         kinds = {ITEMS[code] for code in np.unique(bill.table["item"])} - {Item.OTHER}
         hint = "read it together with the usage export of the same time"
         if kinds:
-            hint += ", or infer its tokens from prices (reconcile.with_tokens)"
+            hint += ", or infer its tokens from prices (inferred.with_tokens)"
         raise DataError(f"{bill.source}: says dollars and no tokens", hint=hint)
     if bill.end_ns <= bill.start_ns and not bill.of_requests:
         raise DataError(f"{bill.source}: covers no time")

@@ -7,15 +7,20 @@ price list does not hold is compared by its words and numbers, without dates, re
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import NamedTuple
 
 from baseload.catalog.prices import listed
 from baseload.core import TokenPrice
+from baseload.traffic.bills.bill import Item, Tier
 
 FIRST_PARTY = ("openai", "anthropic", "google", "mistral", "deepseek", "x-ai", "cohere")
 """Whose model a name is where the bill names no seller."""
+
+WRITE_1H_TIMES_INPUT = 2
+"""A cache write kept for an hour, in input prices: https://platform.claude.com/docs/en/about-claude/pricing
+(2026-09); the catalog holds the price of the usual write alone."""
 
 _REGION = re.compile(r"^(?:us|us-gov|eu|apac|jp|au|ca|global)\.")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -54,6 +59,7 @@ def _words(name: str) -> tuple[str, ...]:
     return tuple(sorted(part for part in re.findall(r"[a-z]+|\d+", plain) if part not in _FINISH))
 
 
+@cache
 def priced(seller: str, model: str, on: date) -> Priced | None:
     """The price of this model on this day; None where the catalog knows none. Imports genai-prices."""
     if not model:
@@ -111,3 +117,47 @@ def _names(firm: str) -> tuple[str, ...]:
     from baseload.catalog.published import model_ids
 
     return tuple(re.sub(r"^regional\.", "us.", name) for name in model_ids(firm))
+
+
+class PricesOf:
+    """The prices of one model on the days it was used, or on the day `on`; `known` is the last one found."""
+
+    def __init__(self, seller: str, model: str, on: date | None) -> None:
+        self._seller, self._model, self._on = seller, model, on
+        self.known: Priced | None = None
+
+    def at(self, start_ns: int) -> Priced | None:
+        """The price at this Unix time's day (UTC); None where there is none."""
+        day = self._on or datetime.fromtimestamp(start_ns // 1_000_000_000, UTC).date()
+        found = priced(self._seller, self._model, day)
+        self.known = found or self.known
+        return found
+
+
+def long_price(price: TokenPrice) -> TokenPrice:
+    """The long-context price as a price of its own; see `LongContext` for what it does not name."""
+    tier = price.long_context
+    if tier is None:
+        return price
+    written = max(tier.input, price.cache_write or 0) if tier.cache_write is None else tier.cache_write
+    return TokenPrice(
+        tier.input, tier.output, tier.cached_input, written, source=price.source, as_of=price.as_of
+    )
+
+
+def price_of(item: Item, known: Priced, tier: Tier, long: bool) -> int | None:
+    """Nano-dollars per million tokens of one kind; None for none."""
+    price = long_price(known.price) if long else known.price
+    price = {Tier.BATCH: known.batch, Tier.PRIORITY: known.priority}.get(tier) or price
+    match item:
+        case Item.OUTPUT:
+            return price.output
+        case Item.CACHED:
+            return price.input if price.cached_input is None else price.cached_input
+        case Item.WRITE:
+            return price.input if price.cache_write is None else price.cache_write
+        case Item.WRITE_1H:
+            return WRITE_1H_TIMES_INPUT * price.input
+        case Item.INPUT:
+            return price.input
+    return None

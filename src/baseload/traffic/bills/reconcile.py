@@ -12,23 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from msgspec import structs
 
 from baseload.core import TokenPrice, Tokens
-from baseload.money import divide_half_even, token_cost
-from baseload.traffic.bills.bill import DAY_NS, ITEMS, TIERS, Bill, Item, Table, Tier
-from baseload.traffic.bills.prices import Priced, priced, words_of
+from baseload.money import MILLION, divide_half_even, token_cost
+from baseload.traffic.bills.bill import DAY_NS, TIERS, Bill, Table, Tier
+from baseload.traffic.bills.prices import WRITE_1H_TIMES_INPUT, Priced, PricesOf, long_price, words_of
 from baseload.traffic.table import Mask
-
-WRITE_1H_TIMES_INPUT = 2
-"""A cache write kept for an hour, in input prices: https://platform.claude.com/docs/en/about-claude/pricing
-(2026-09); the catalog holds the price of the usual write alone."""
-
-MILLION = 1_000_000
 
 
 class Parts(NamedTuple):
@@ -142,7 +135,7 @@ def reconcile(bill: Bill, on: date | None = None) -> Reconciliation:
     rows, days = [], _Days()
     for (seller, model, what), table in _by_model(bill):
         billed = int(table["nano"].sum()) if table["has_usd"].any() else None
-        found = _Prices(seller, model, on)
+        found = PricesOf(seller, model, on)
         parts, why = (None, []) if bill.inferred else _computed(table, found, days)
         if bill.inferred:
             why.append("its tokens were computed from its dollars, so there is nothing to compare")
@@ -174,38 +167,6 @@ def reconcile(bill: Bill, on: date | None = None) -> Reconciliation:
     return Reconciliation(tuple(rows), days.rows())
 
 
-def with_tokens(bill: Bill, on: date | None = None) -> Bill:
-    """A bill of dollars with the tokens they paid, at the catalog's prices; others as they are.
-
-    Only lines that name a model and one kind of token can be turned; the others keep their dollars.
-    """
-    if bill.has_tokens:
-        return bill
-    table = bill.table.copy()
-    for at in np.flatnonzero(table["has_usd"] & (table["item"] != ITEMS.index(Item.OTHER))):
-        line = table[at]
-        found = _Prices(bill.names["seller"][line["seller"]], bill.names["model"][line["model"]], on)
-        known, item = found.at(int(line["start_ns"])), ITEMS[line["item"]]
-        price = (
-            None if known is None else _price_of(item, known, TIERS[line["tier"]], line["long_context"] == 1)
-        )
-        if price and line["nano"] > 0:
-            tokens = divide_half_even(int(line["nano"]) * MILLION, price)
-            for column in _COLUMNS[item]:
-                table[column][at] = tokens
-    return replace(bill, table=table, inferred=True)
-
-
-_COLUMNS = {
-    Item.INPUT: ("input_tokens",),
-    Item.CACHED: ("input_tokens", "cached_tokens"),
-    Item.WRITE: ("input_tokens", "written_tokens"),
-    Item.WRITE_1H: ("input_tokens", "written_1h_tokens"),
-    Item.OUTPUT: ("output_tokens",),
-    Item.TOKENS: (),
-}
-
-
 def one_name(bill: Bill) -> Bill:
     """Dollars without tokens under the name of the tokens they paid, where exactly one model has its words.
 
@@ -221,25 +182,6 @@ def one_name(bill: Bill) -> Bill:
     return replace(bill, table=table)
 
 
-class _Prices:
-    """The prices of one model on the days it was used."""
-
-    def __init__(self, seller: str, model: str, on: date | None) -> None:
-        self._seller, self._model, self._on = seller, model, on
-        self.known: Priced | None = None
-
-    def at(self, start_ns: int) -> Priced | None:
-        day = self._on or datetime.fromtimestamp(start_ns // 1_000_000_000, UTC).date()
-        found = _priced(self._seller, self._model, day)
-        self.known = found or self.known
-        return found
-
-
-@cache
-def _priced(seller: str, model: str, day: date) -> Priced | None:
-    return priced(seller, model, day)
-
-
 def _by_model(bill: Bill) -> Iterator[tuple[tuple[str, str, str], Table]]:
     keys = np.stack([bill.table[name] for name in ("seller", "model", "what")], axis=1)
     groups, inverse = np.unique(keys, axis=0, return_inverse=True)
@@ -248,7 +190,7 @@ def _by_model(bill: Bill) -> Iterator[tuple[tuple[str, str, str], Table]]:
         yield names, bill.table[inverse.ravel() == group]
 
 
-def _computed(table: Table, found: _Prices, days: _Days) -> tuple[Parts | None, list[str]]:
+def _computed(table: Table, found: PricesOf, days: _Days) -> tuple[Parts | None, list[str]]:
     """What the lines with tokens cost; None where a day of them has no price. And what is uncertain in it."""
     used = table[(table["input_tokens"] > 0) | (table["output_tokens"] > 0)]
     if not len(used):
@@ -295,7 +237,7 @@ def _cost(part: Table, known: Priced, tier: Tier, long: bool, why: dict[str, Non
     }
     listed = token_cost(Tokens(input=sums["input"], output=sums["output"]), price) or 0
     cached = _with_cache(sums, price)
-    longer = _with_cache(sums, _long_price(known.price)) if long else cached
+    longer = _with_cache(sums, long_price(known.price)) if long else cached
     special = {Tier.BATCH: known.batch, Tier.PRIORITY: known.priority}.get(tier)
     if tier is not Tier.STANDARD and special is None:
         why[f"no {tier.value} price in the catalog: computed at the standard one"] = None
@@ -315,35 +257,6 @@ def _with_cache(sums: dict[str, int], price: TokenPrice) -> int:
     )
     hour = divide_half_even(sums["written_1h"] * WRITE_1H_TIMES_INPUT * price.input, MILLION)
     return (usual or 0) + hour
-
-
-def _long_price(price: TokenPrice) -> TokenPrice:
-    """The long-context price as a price of its own; see `LongContext` for what it does not name."""
-    tier = price.long_context
-    if tier is None:
-        return price
-    written = max(tier.input, price.cache_write or 0) if tier.cache_write is None else tier.cache_write
-    return TokenPrice(
-        tier.input, tier.output, tier.cached_input, written, source=price.source, as_of=price.as_of
-    )
-
-
-def _price_of(item: Item, known: Priced, tier: Tier, long: bool) -> int | None:
-    """Nano-dollars per million tokens of one kind; None for none."""
-    price = _long_price(known.price) if long else known.price
-    price = {Tier.BATCH: known.batch, Tier.PRIORITY: known.priority}.get(tier) or price
-    match item:
-        case Item.OUTPUT:
-            return price.output
-        case Item.CACHED:
-            return price.input if price.cached_input is None else price.cached_input
-        case Item.WRITE:
-            return price.input if price.cache_write is None else price.cache_write
-        case Item.WRITE_1H:
-            return WRITE_1H_TIMES_INPUT * price.input
-        case Item.INPUT:
-            return price.input
-    return None
 
 
 def _tokens(table: Table) -> int:
