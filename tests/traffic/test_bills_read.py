@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from baseload.errors import BaseloadError, DataError, EnvironmentProblem, UnknownName, UsageError
 from baseload.traffic.bills.read import BillFormat, read_bill
 from baseload.traffic.read import detect, read_traffic
-from tests.traffic.bill_samples import DAY_NS, START_NS
+from tests.traffic.bill_samples import DAY_NS, SAMPLES, START_NS
 
 START_S = START_NS // 10**9
 tokens = st.integers(0, 10**9)
@@ -197,6 +197,29 @@ def test_lines_of_json_lines_are_numbered_as_they_stand(tmp_path: Path) -> None:
     assert (len(bill), bill.first_bad[0].line, bill.billed_nano) == (150, 152, 150 * 10**8)
 
 
+def test_cells_may_hold_whole_prompts(tmp_path: Path) -> None:
+    """A log exported with its bodies is read, however long they are."""
+    header = "request_created_at,request_body,model,prompt_tokens,completion_tokens,cost\n"
+    row = f'2026-10-05T09:00:00Z,"{"word, " * 50_000}",gpt-4o,5,1,0.1\n'
+    assert read_bill(written(tmp_path, header + row * 3)).total().input_tokens == 15
+
+
+def test_an_export_of_a_quiet_time_is_known_for_what_it_is(tmp_path: Path) -> None:
+    """The dashboard then writes four columns; the error is not about columns."""
+    text = "start_time,end_time,start_time_iso,end_time_iso\n1791158400,1791244800,2026-10-05,2026-10-06\n"
+    with pytest.raises(DataError, match="says nothing of usage or costs"):
+        read_traffic(written(tmp_path, text))
+
+
+def test_a_log_can_be_read_by_named_columns(tmp_path: Path) -> None:
+    """With columns named, an export is plain JSON Lines or CSV."""
+    columns = "arrival=startTime,input=completion_tokens,output=prompt_tokens"
+    plain = read_traffic(SAMPLES[BillFormat.LITELLM], columns=columns)
+    assert len(plain) == 40
+    columns = "arrival=request_created_at,input=completion_tokens,output=prompt_tokens"
+    assert len(read_traffic(SAMPLES[BillFormat.HELICONE], columns=columns)) == 30
+
+
 def test_lines_before_the_header_are_left_out_and_counted(tmp_path: Path) -> None:
     """An invoice's summary stands above the cost table; line numbers stay those of the file."""
     text = (
@@ -239,6 +262,11 @@ def test_several_files_are_one_bill(tmp_path: Path) -> None:
     bill = read_bill(*paths)
     assert (bill.total().input_tokens, bill.days, bill.names["model"]) == (30, 3.0, ("a",))
     assert bill.end_ns - bill.start_ns == 3 * DAY_NS
+    assert bill.notes == (
+        "the files cover different times: 0.json (OpenAI usage) 2026-10-05 00:00 to 2026-10-06 00:00, "
+        "1.json (OpenAI usage) 2026-10-06 00:00 to 2026-10-08 00:00",
+    )
+    assert read_bill(SAMPLES[BillFormat.OPENAI_USAGE], SAMPLES[BillFormat.OPENAI_COSTS]).notes == ()
 
 
 def test_parquet_is_read_as_the_other_ways(tmp_path: Path) -> None:

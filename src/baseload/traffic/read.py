@@ -66,7 +66,7 @@ def read_traffic(
     wanted = parse_columns(columns or {})
     kind = detect(path) if format is None else _named(format)
     if wanted.names and format is None:
-        kind = _PLAIN.get(kind, kind)
+        kind = _plain(path) if kind.value in set(BillFormat) else _PLAIN.get(kind, kind)
     if wanted.names and kind not in (Format.CSV, Format.JSONL, Format.PARQUET):
         raise UsageError(f"the columns of the format {kind.value!r} are fixed", hint="leave --columns out")
     if kind is Format.SERVEGEN:
@@ -139,11 +139,17 @@ _PLAIN = {
     Format.SERVEGEN: Format.CSV,
     Format.MOONCAKE: Format.JSONL,
     Format.BAILIAN: Format.JSONL,
-    Format.LITELLM: Format.JSONL,
-    Format.HELICONE: Format.CSV,
-    Format.LANGFUSE: Format.JSONL,
 }
 """What a known format is when the user names its columns."""
+
+
+def _plain(path: Path) -> Format:
+    """What a log is when the user names its columns: Parquet, JSON Lines or CSV, by its first byte."""
+    with open_trace(path) as stream:
+        first = stream.peek(len(PARQUET_MAGIC)).lstrip()[: len(PARQUET_MAGIC)]
+    if first == PARQUET_MAGIC:
+        return Format.PARQUET
+    return Format.JSONL if first.startswith(b"{") else Format.CSV
 
 
 def _named(format: str) -> Format:

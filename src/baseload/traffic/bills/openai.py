@@ -40,7 +40,10 @@ _OTHER_UNITS = ("images", "characters", "seconds", "num_sessions", "usage_bytes"
 
 def is_usage(keys: frozenset[str]) -> bool:
     """Whether these are the columns, or keys, of a usage export."""
-    return {"start_time", "end_time", "num_model_requests"} <= keys and "amount_value" not in keys
+    times = {"start_time", "end_time"}
+    # Of a time in which nothing was used the dashboard's file has the times alone.
+    usage = times | {"num_model_requests"} <= keys or times | {"start_time_iso", "end_time_iso"} <= keys
+    return usage and "amount_value" not in keys
 
 
 def is_costs(keys: frozenset[str]) -> bool:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +29,9 @@ from baseload.traffic.bills.records import (
 )
 from baseload.traffic.rows import BadRows, Names
 from baseload.traffic.source import open_trace
+from baseload.traffic.timestamps import SECOND_NS
 
+HOUR_NS = 3600 * SECOND_NS
 _PREAMBLE_LINES = 30
 
 
@@ -190,5 +193,19 @@ def _together(bills: list[Bill]) -> Bill:
         source=" + ".join(bill.source for bill in bills),
         bad_rows=sum(bill.bad_rows for bill in bills),
         first_bad=tuple(bad for bill in bills for bad in bill.first_bad)[:5],
-        notes=tuple(dict.fromkeys(note for bill in bills for note in bill.notes)),
+        notes=(*dict.fromkeys(note for bill in bills for note in bill.notes), *_apart(bills)),
     )
+
+
+def _apart(bills: list[Bill]) -> list[str]:
+    """What is said of files of different times: their tokens and dollars do not belong together."""
+    first = bills[0]
+    apart_ns = (abs(bill.start_ns - first.start_ns) + abs(bill.end_ns - first.end_ns) for bill in bills)
+    if max(apart_ns) < HOUR_NS:
+        return []
+    times = (f"{bill.source} {_time(bill.start_ns)} to {_time(bill.end_ns)}" for bill in bills)
+    return [f"the files cover different times: {', '.join(times)}"]
+
+
+def _time(at_ns: int) -> str:
+    return datetime.fromtimestamp(at_ns // SECOND_NS, UTC).strftime("%Y-%m-%d %H:%M")

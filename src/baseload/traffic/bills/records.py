@@ -7,6 +7,7 @@ or as `curl >> file` leaves them.
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
@@ -20,10 +21,12 @@ from baseload.errors import DataError
 from baseload.traffic.cells import short, whole
 from baseload.traffic.delimited import Delimited
 from baseload.traffic.rows import BadRows
-from baseload.traffic.source import BUFFER_BYTES, lines
+from baseload.traffic.source import BUFFER_BYTES, MAX_LINE_BYTES, lines
 from baseload.traffic.timestamps import SECOND_NS, guess_unit, iso_ns
 
 Record = Mapping[str, Any]
+
+csv.field_size_limit(MAX_LINE_BYTES)  # logs hold whole prompts in a cell; Python's own limit is 128 KiB
 
 HEAD_BYTES = BUFFER_BYTES
 MAX_DOCUMENT_BYTES = 512 << 20
