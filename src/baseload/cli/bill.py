@@ -46,8 +46,13 @@ def command(files: tuple[str, ...], format_: str | None, on: datetime | None, as
     _print(bill, found)
 
 
-def beside_plan(traffic: str | None, format_: str | None, columns: str | None) -> list[str]:
-    """What is said of a bill beside a plan of it: both sums of dollars, what is modelled; else nothing."""
+def beside_plan(
+    *, traffic: str | None, format_: str | None, columns: str | None, **_others: object
+) -> list[str]:
+    """What is said of a bill beside a plan of it: both sums of dollars, what is modelled; else nothing.
+
+    Takes the parameters of `baseload plan`.
+    """
     from baseload.traffic.bills.inferred import with_tokens
     from baseload.traffic.bills.modelled import modelled
     from baseload.traffic.bills.read import BillFormat, read_bill

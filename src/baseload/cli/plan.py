@@ -122,8 +122,7 @@ def command(traffic: str | None, **options: Any) -> None:
     from baseload.plan.decide import plan
 
     as_json, html = options.pop("as_json"), options.pop("html")
-    format_, columns = options.pop("format_"), options.pop("columns")
-    source = _source(traffic, options.pop("shape"), format_, columns)
+    source = _source(traffic, options.pop("shape"), options.pop("format_"), options.pop("columns"))
     found = plan(source, _question(options))
     if html is not None:
         found.report(html)
@@ -136,7 +135,7 @@ def command(traffic: str | None, **options: Any) -> None:
     from baseload.plan.terminal import print_plan
 
     print_plan(found, Console())
-    for line in beside_plan(traffic, format_, columns):
+    for line in beside_plan(**click.get_current_context().params):
         click.echo(f"\n{line}")
     if html is not None:
         click.echo(f"\nReport: {html}")
