@@ -48,6 +48,16 @@ def test_usage_and_costs_together_show_both_sides() -> None:
     assert "time: within buckets of 1 hour requests come evenly" in text
 
 
+def test_the_page_shows_what_is_printed() -> None:
+    """Every line of the example on docs/bills.md, whatever the release of genai-prices."""
+    block = PAGE.split("```console\n")[1].split("```")[0]
+    command, *shown = [line for line in block.splitlines() if line != "…"]
+    files = [FOLDER / Path(word).name for word in command.split() if word.startswith("examples/")]
+    printed = re.sub(r"genai-prices \S+\)", "genai-prices)", " ".join(run(*map(str, files)).split()))
+    for line in shown:
+        assert re.sub(r"genai-prices \S+\)", "genai-prices)", " ".join(line.split())) in printed
+
+
 def test_one_side_alone_is_said() -> None:
     """A usage export has no dollars, a cost export no tokens."""
     assert "no dollars in it; its tokens cost $285.50" in run(str(FOLDER / "openai_usage.csv"))

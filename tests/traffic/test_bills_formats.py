@@ -60,6 +60,19 @@ def test_openai_usage_of_batch_and_tiers() -> None:
     assert (line.requests, line.input_tokens, line.written_tokens) == (2, 9, 4)
 
 
+def test_openai_usage_with_audio_is_told_apart() -> None:
+    """Its tokens are counted, and that they have other prices is said."""
+    record = {
+        **DAY,
+        "model": "gpt-4o-audio",
+        "input_tokens": 9,
+        "input_audio_tokens": 4,
+        "num_model_requests": 1,
+    }
+    line = only(openai.usage_lines(record, LeftOut()))
+    assert (line.input_tokens, line.what) == (9, "audio or images among them")
+
+
 def test_openai_usage_that_is_no_tokens_is_named() -> None:
     """Images, characters and seconds are counted in words, not as tokens."""
     record = {

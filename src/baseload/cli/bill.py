@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from baseload.traffic.bills.bill import Bill
-    from baseload.traffic.bills.reconcile import Reconciliation
+    from baseload.traffic.bills.reconcile import Parts, Reconciliation
 
 SHOWN_DAYS = 31
 CENT_NANO = 10_000_000
@@ -73,6 +73,7 @@ def beside_plan(
 def to_dict(bill: Bill, found: Reconciliation) -> dict[str, Any]:
     """Bill and reconciliation as plain values; money is integer nano-dollars, null where not known."""
     from baseload.traffic.bills.modelled import deferrable_share, modelled
+    from baseload.traffic.bills.reconcile import Parts
 
     total, parts = bill.total(), found.parts
     return {
@@ -110,6 +111,7 @@ def to_dict(bill: Bill, found: Reconciliation) -> dict[str, Any]:
                 "output_tokens": row.output_tokens,
                 "billed_nano": row.billed_nano,
                 "computed_nano": row.computed_nano,
+                **{name: None if row.parts is None else getattr(row.parts, name) for name in Parts._fields},
                 "difference_nano": row.difference_nano,
                 "why": list(row.why),
             }
@@ -162,29 +164,37 @@ def _verdict(found: Reconciliation) -> str:
 
 
 def explained(found: Reconciliation) -> list[str]:
-    """What leads from list prices to the computed dollars, and from there to those billed, in words."""
+    """From list prices to the computed dollars, and from there to those billed: all, then model by model."""
     from baseload.money import show
 
-    parts, lines = found.parts, []
+    lines = []
     if found.computed_nano is not None:
-        steps = [f"every token at its list price {show(parts.list_nano)}"]
-        for nano, name in (
-            (parts.cache_nano, "cached and written input"),
-            (parts.long_nano, "long prompts"),
-            (parts.tier_nano, "batch and priority"),
-        ):
-            steps += [f"{name} {_signed(nano)}"] if nano else []
-        lines.append(f"computed {show(found.computed_nano)}: {', '.join(steps)}")
+        lines.append(f"computed {show(found.computed_nano)}: {_steps(found.parts)}")
     for row in found.rows:
-        name = row.model or row.what or "without a name"
-        if row.billed_nano is not None and row.parts is None:
-            lines.append(f"{name}: {show(row.billed_nano)} billed, {'; '.join(row.why)}")
-        elif abs(row.difference_nano or 0) >= CENT_NANO:
-            why = "; ".join(row.why) or "the bill has another price, or was rounded"
-            lines.append(f"{name}: {_signed(row.difference_nano or 0)} against the catalog; {why}")
-        elif row.why:
-            lines.append(f"{name}: {'; '.join(row.why)}")
+        name, why = row.model or row.what or "without a name", "; ".join(row.why)
+        if row.parts is None:
+            lines.append(f"{name}: {show(row.billed_nano)} billed, {why}")
+            continue
+        priced = f"{name} at the price of {row.priced_as} ({row.source}): {_steps(row.parts)}"
+        if abs(row.difference_nano or 0) >= CENT_NANO:
+            why = why or "the bill has another price, or was rounded"
+            priced += f"; billed {_signed(row.difference_nano or 0)} against it"
+        lines.append(f"{priced}; {why}" if why else priced)
     return lines
+
+
+def _steps(parts: Parts) -> str:
+    """What computed dollars consist of."""
+    from baseload.money import show
+
+    steps = [f"every token at its list price {show(parts.list_nano)}"]
+    for nano, name in (
+        (parts.cache_nano, "cached and written input"),
+        (parts.long_nano, "long prompts"),
+        (parts.tier_nano, "batch and priority"),
+    ):
+        steps += [f"{name} {_signed(nano)}"] if nano else []
+    return ", ".join(steps)
 
 
 def _models(found: Reconciliation) -> Table:

@@ -56,7 +56,7 @@ class Item(StrEnum):
     WRITE = "cache write"
     WRITE_1H = "cache write, 1 hour"
     OUTPUT = "output"
-    OTHER = "other"  # not tokens, or tokens of another modality: `Line.what` says it
+    OTHER = "other"  # not tokens: `Line.what` says what
 
 
 TIERS, ITEMS = tuple(Tier), tuple(Item)

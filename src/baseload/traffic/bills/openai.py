@@ -35,6 +35,8 @@ _KINDS = {
     "cache writes": Item.WRITE,
     "output": Item.OUTPUT,
 }
+OTHER_MODALITY = "audio or images among them"
+_MODALITIES = ("input_audio_tokens", "output_audio_tokens", "input_image_tokens", "output_image_tokens")
 _OTHER_UNITS = ("images", "characters", "seconds", "num_sessions", "usage_bytes")
 
 
@@ -64,6 +66,7 @@ def usage_lines(record: Record, _: LeftOut) -> Iterator[Line]:
         start_ns,
         end_ns,
         model=text(record.get("model")),
+        what=OTHER_MODALITY if any(count(record, name) for name in _MODALITIES) else "",
         seller=SELLER,
         tenant=_tenant(record),
         tier=_tier(record),

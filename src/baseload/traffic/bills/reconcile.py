@@ -139,6 +139,8 @@ def reconcile(bill: Bill, on: date | None = None) -> Reconciliation:
         parts, why = (None, []) if bill.inferred else _computed(table, found, days)
         if bill.inferred:
             why.append("its tokens were computed from its dollars, so there is nothing to compare")
+        elif model and what:
+            why.append(f"{what}, which have other prices")
         elif not model and _tokens(table):
             why.append("no model is named: export it grouped by model")
         elif not model:
