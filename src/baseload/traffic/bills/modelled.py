@@ -290,7 +290,7 @@ def _apportion(weights: Ints, total: int) -> Ints:
     running = np.cumsum(weights, dtype=np.float64)
     shares = running / running[-1] if running[-1] else np.arange(1, len(weights) + 1) / len(weights)
     ends = np.floor(shares * total).astype(np.int64)
-    ends[-1] = total
+    ends[-1] = total  # where it has more digits than a float, too
     return np.diff(ends, prepend=0)
 
 
