@@ -14,12 +14,24 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-__all__ = ["Plan", "Question", "Traffic", "__version__", "plan", "read_shape", "read_traffic"]
+__all__ = [
+    "Bill",
+    "Plan",
+    "Question",
+    "Traffic",
+    "__version__",
+    "plan",
+    "read_bill",
+    "read_shape",
+    "read_traffic",
+]
 
 _HOMES = {
+    "Bill": "baseload.traffic.bills.bill",
     "Plan": "baseload.plan.model",
     "Question": "baseload.plan.question",
     "Traffic": "baseload.traffic.table",
+    "read_bill": "baseload.traffic.bills.read",
     "read_shape": "baseload.traffic.read",
     "read_traffic": "baseload.traffic.read",
 }

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from baseload.catalog import rates
 from baseload.catalog.providers import provider, provider_names, providers
+from baseload.catalog.published import model_ids
 from baseload.catalog.rates import RateTable, compile_rates, load_or_compile, pair_key
 from baseload.core import LongContext, TokenPrice, Tokens
 from baseload.errors import EnvironmentProblem
@@ -96,6 +97,13 @@ def test_the_frozen_table_fills_the_gaps_from_its_date_on() -> None:
     found = known(*pair)
     assert (found.input, found.output, found.source) == (230_000_000, 400_000_000, "litellm 1.109.1")
     assert price(*pair, date(2026, 11, 21)) is None
+
+
+def test_a_providers_model_ids_are_those_it_is_asked_by() -> None:
+    """By any of its names; nobody has none."""
+    assert {"gpt-4o", "gpt-4o-mini"} <= set(model_ids("openai"))
+    assert model_ids("bedrock") == model_ids("aws")
+    assert model_ids("nobody") == ()
 
 
 @pytest.mark.parametrize(

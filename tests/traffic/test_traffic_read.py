@@ -11,6 +11,7 @@ import pytest
 
 from baseload.errors import DataError, EnvironmentProblem, UnknownName, UsageError
 from baseload.traffic.read import Format, detect, read_shape, read_traffic
+from tests.traffic.bill_samples import SAMPLES as SAMPLE_BILLS
 
 SAMPLES = {
     Format.AZURE: "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n",
@@ -25,6 +26,7 @@ SAMPLES = {
     Format.JSONL: '{"ts": 1, "input": 2, "output": 3}\n',
     Format.PARQUET: "PAR1…",
     Format.LEDGER: "SQLite format 3\x00…",
+    **{Format(kind.value): path.read_text(encoding="utf-8") for kind, path in SAMPLE_BILLS.items()},
 }
 
 
@@ -77,6 +79,15 @@ def test_what_looks_like_json_and_is_not_is_refused(tmp_path: Path) -> None:
     """The first line's trouble is told with its place."""
     with pytest.raises(DataError, match="trace:1: looks like JSON Lines"):
         read_traffic(write(tmp_path, "{'ts': 1}\n"))
+
+
+def test_a_first_line_that_is_no_header_is_refused(tmp_path: Path) -> None:
+    """A carriage return within a line, as binary files have: told with its place, named format or not."""
+    path = tmp_path / "trace"
+    path.write_bytes(b"\x00\r\x00\n1,2\n")
+    for format in (None, "csv"):
+        with pytest.raises(DataError, match="trace:1: is no header"):
+            read_traffic(path, format)
 
 
 def test_a_table_of_something_else_names_what_it_has(tmp_path: Path) -> None:

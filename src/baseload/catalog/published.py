@@ -67,6 +67,14 @@ def published_models(wanted: Callable[[str], bool], on: date) -> Iterator[ApiOff
                 yield ApiOffer(ours.get(seller.id, seller.id), model.id, price)
 
 
+def model_ids(provider_name: str) -> tuple[str, ...]:
+    """The ids of the models genai-prices holds of this provider, priced or not."""
+    known = provider(provider_name)
+    genai_id = provider_name if known is None else known.genai_prices
+    sellers = (seller for seller in get_snapshot().providers if seller.id == genai_id)
+    return tuple(model.id for seller in sellers for model in seller.models)
+
+
 def _find(provider_name: str, model: str) -> types.ModelInfo | None:
     known = provider(provider_name)
     genai_id = provider_name if known is None else known.genai_prices

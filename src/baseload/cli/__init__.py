@@ -21,6 +21,7 @@ COMMANDS = {
     "twin": "A simulated engine or provider with scripted faults.",
     "keys": "Create, list and revoke the keys clients use.",
     "ledger": "Read the record of every request and attempt.",
+    "bill": "What a provider's bill says, beside the catalog's prices.",
     "config": "Check baseload.yaml, or print its schema.",
 }
 

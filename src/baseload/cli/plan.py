@@ -131,9 +131,12 @@ def command(traffic: str | None, **options: Any) -> None:
         return
     from rich.console import Console
 
+    from baseload.cli.bill import beside_plan
     from baseload.plan.terminal import print_plan
 
     print_plan(found, Console())
+    for line in beside_plan(**click.get_current_context().params):
+        click.echo(f"\n{line}")
     if html is not None:
         click.echo(f"\nReport: {html}")
 
@@ -173,7 +176,7 @@ def _source(
     if name is None:
         return None
     from baseload.traffic import shapes
-    from baseload.traffic.read import Format, detect, read_shape, read_traffic
+    from baseload.traffic.read import Format, read_source, read_traffic
 
     if name == "servegen-m-large":
         return shapes.servegen_m_large()
@@ -181,6 +184,4 @@ def _source(
         return shapes.azure_conversation_2023()
     if name.startswith("ledger:"):
         return read_traffic(name.removeprefix("ledger:"), format=Format.LEDGER)
-    if format_ is None and columns is None and detect(Path(name)) is Format.SERVEGEN:
-        return read_shape(name)
-    return read_traffic(name, format=format_, columns=columns)
+    return read_source(name, format=format_, columns=columns)

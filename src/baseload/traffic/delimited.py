@@ -16,16 +16,23 @@ _DELIMITERS = ",;\t|"
 
 
 class Delimited:
-    """A delimited file: `header` as written, then its rows; rows of another width are bad."""
+    """A delimited file: `header` as written, then its rows; rows of another width are bad.
 
-    def __init__(self, stream: io.BufferedReader, path: Path, bad: BadRows) -> None:
+    `before` is how many lines of the file were read already, for the numbers of the others.
+    """
+
+    def __init__(self, stream: io.BufferedReader, path: Path, bad: BadRows, *, before: int = 0) -> None:
         text = (line.decode("utf-8", "replace") for line in raw_lines(stream, path))
         first = next(text, "")
         if not first.strip():
             raise DataError(f"{path}: holds no header", hint="the first line must name the columns")
         self._reader = csv.reader(chain([first], text), delimiter=max(_DELIMITERS, key=first.count))
         self._bad = bad
-        self.header = [name.strip() for name in next(self._reader)]
+        self._before = before
+        try:
+            self.header = [name.strip() for name in next(self._reader)]
+        except csv.Error as error:
+            raise DataError(f"{path}:{before + 1}: is no header: {error}") from None
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         """Line numbers (of a row's last line) and cells; blank lines are left out.
@@ -34,16 +41,16 @@ class Delimited:
         """
         width = len(self.header)
         while True:
-            before = self._reader.line_num
+            start = self._reader.line_num
             try:
                 cells = next(self._reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                self._bad.add(before + 1, str(error), rows=self._reader.line_num - before)
+                self._bad.add(self._before + start + 1, str(error), rows=self._reader.line_num - start)
                 continue
             if len(cells) == width:
-                yield self._reader.line_num, cells
+                yield self._before + self._reader.line_num, cells
             elif cells:
                 reason = f"{len(cells)} fields where the header has {width}"
-                self._bad.add(before + 1, reason, rows=self._reader.line_num - before)
+                self._bad.add(self._before + start + 1, reason, rows=self._reader.line_num - start)
