@@ -37,6 +37,17 @@ def _price_pair(text: str) -> tuple[float, float]:
     return price_in, price_out
 
 
+def _statement(text: str) -> tuple[str, float | str]:
+    """An assumption and its value: gpu.term=reserved, traffic.growth_per_year=0.4."""
+    name, equals, value = text.partition("=")
+    if not equals or not name or not value:
+        raise click.BadParameter(f"{text!r} states nothing; write NAME=VALUE")
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value
+
+
 @click.command(
     epilog="Example: baseload plan servegen-m-large --tokens-per-day 1B --api gpt-4o --model llama-3.3-70b "
     "--gpu h100 --gpus 2 --gpu-hour 4 --spare idle --html plan.html"
@@ -108,6 +119,21 @@ def _price_pair(text: str) -> tuple[float, float]:
     metavar="DATE",
     help="Day of the token prices.  [default: today, UTC]",
 )
+@click.option(
+    "--plan-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Answers, assumptions and portfolio, YAML or JSON.",
+)
+@click.option(
+    "--set",
+    "stated",
+    type=_statement,
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="One assumption, like traffic.growth_per_year=0.4; repeatable.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed draws other worlds.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file too."
@@ -141,8 +167,10 @@ def command(traffic: str | None, **options: Any) -> None:
 def _question(options: dict[str, Any]) -> Any:
     """The options as a Question; refuses what does not go together."""
     from baseload.core import Slo
+    from baseload.plan.planfile import PlanFile, read_plan_file
     from baseload.plan.question import Question
 
+    said = PlanFile() if (file := options.pop("plan_file")) is None else read_plan_file(file)
     ttft_s, tpot_s = options.pop("slo_ttft"), options.pop("slo_tpot")
     on = options.pop("on")
     usual = Slo()
@@ -155,6 +183,8 @@ def _question(options: dict[str, Any]) -> Any:
         usd_per_gpu_hour=options.pop("gpu_hour"),
         slo=slo,
         on=datetime.now(UTC).date() if on is None else on.date(),
+        assumptions={**said.assumptions, **dict(options.pop("stated"))},
+        answers=said.answers,
         **options,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from baseload.plan.export_tco import assumptions_dict, load_dict, risk_dict, tco_dict
 from baseload.plan.model import BreakEven, Option, Plan
 
 JSON_VERSION = 1
@@ -54,6 +55,10 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
             }
             for fact in inputs.facts
         ],
+        "load": load_dict(inputs),
+        "tco": tco_dict(plan.tco),
+        "risk": risk_dict(plan.risk),
+        "economics": assumptions_dict(inputs.assumptions),
     }
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from baseload.core import TokenPrice
+from baseload.plan.answers import NOBODY_SAID, Answers
+from baseload.plan.assumptions import Assumptions, shipped
 from baseload.plan.break_even import Crossing, OneReplica
 from baseload.plan.costs import Fleet, Mix
 from baseload.plan.load import LoadCurve
+
+if TYPE_CHECKING:
+    from baseload.plan.risk import Risk
+    from baseload.plan.tco import Tco
 
 ASSUMED = "assumption"
 """Source of a figure that nobody stated: neither the user nor a dated source."""
@@ -42,16 +50,23 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metered:
-    """A price that owned serving is compared with, in dollars per million tokens, in and out together."""
+    """A price that owned serving is compared with, in dollars per million tokens, in and out together.
+
+    `price` holds its parts; None where there is one price whichever way tokens go.
+    """
 
     name: str
     role: Role
     usd_per_million: float
+    price: TokenPrice | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """All a decision needs, resolved to numbers; `facts` say where each comes from."""
+    """All a decision needs, resolved to numbers; `facts` say where each comes from.
+
+    `gpus` are those of one replica; `assumptions` what 24 and 36 months rest on besides; `seed` draws risk.
+    """
 
     model: str
     replica: str
@@ -61,6 +76,10 @@ class Inputs:
     fleet: Fleet
     metered: tuple[Metered, ...]
     facts: tuple[Fact, ...] = ()
+    gpus: int = 1
+    assumptions: Assumptions = field(default_factory=shipped)
+    answers: Answers = NOBODY_SAID
+    seed: int = 1
 
 
 class Kind(StrEnum):
@@ -133,6 +152,20 @@ class Plan:
     def cheapest(self) -> Option:
         """The option with the lowest monthly cost; ties go to the first, bought before owned."""
         return min(self.options, key=lambda option: option.usd_per_month)
+
+    @cached_property
+    def tco(self) -> Tco:
+        """24 and 36 months of every option, by line and month; computed when it is first looked at."""
+        from baseload.plan.tco import tco
+
+        return tco(self.inputs, self.options)
+
+    @cached_property
+    def risk(self) -> Risk:
+        """What could come instead, for the inputs' seed; computed when it is first looked at."""
+        from baseload.plan.risk import risk
+
+        return risk(self.inputs, self.options)
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain data; the keys are documented in docs/plan.md."""

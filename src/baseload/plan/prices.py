@@ -56,7 +56,7 @@ def frontier(question: Question, market: Market, facts: Facts) -> tuple[Metered,
             price = TokenPrice(nano(question.api_price[0]), nano(question.api_price[1]), source=GIVEN)
         else:
             price = named_price(name, market.on)
-        metered = Metered(name, Role.FRONTIER, market.usd_per_million(price))
+        metered = Metered(name, Role.FRONTIER, market.usd_per_million(price), price)
         value = f"{_in_out(price)}, {words.usd_per_million(metered.usd_per_million)} at this mix"
         facts.note(f"price of {name}", value, price.source, price.as_of)
         found.append(metered)
@@ -84,7 +84,7 @@ def open_api(
     every = ", ".join(f"{who} {words.usd_per_million(each)}" for each, who, _ in sold)
     value = f"{_in_out(price)} at {seller}, {words.usd_per_million(usd)} at this mix: the median of {every}"
     facts.note(f"price of {label}", value, price.source, price.as_of)
-    return (Metered(label, Role.OPEN, usd),)
+    return (Metered(label, Role.OPEN, usd, price),)
 
 
 def named_price(name: str, on: date) -> TokenPrice:

@@ -8,7 +8,9 @@ from baseload.catalog.gpus import gpu as find_gpu
 from baseload.catalog.models import open_model
 from baseload.errors import UnknownName
 from baseload.plan import prices
+from baseload.plan.answers import answers
 from baseload.plan.demand import Source, demand
+from baseload.plan.economics import economics
 from baseload.plan.facts import Facts
 from baseload.plan.fleet import Replica, default_gpus, default_precision, fleet
 from baseload.plan.model import ASSUMED, GIVEN, Inputs
@@ -35,15 +37,20 @@ def resolve(question: Question, traffic: Source | None = None) -> Inputs:
     replica = _replica(question, facts)
     metered = prices.frontier(question, market, facts)
     metered += prices.open_api(question, replica.model, replica.model_name, market, facts)
+    owned = fleet(question, replica, mix, facts)
     return Inputs(
         model=replica.model_name,
         replica=str(replica),
         tokens_per_day=tokens_per_day,
         mix=mix,
         curve=curve,
-        fleet=fleet(question, replica, mix, facts),
+        fleet=owned,
         metered=metered,
         facts=tuple(facts.rows),
+        gpus=replica.gpus,
+        assumptions=economics(question, replica),
+        answers=answers(question.answers),
+        seed=question.seed,
     )
 
 

@@ -1,0 +1,141 @@
+"""The course of one option over the coming months, in one world or in thousands at once: every cost line.
+
+The same arithmetic answers the expected course (one draw), the risk (10,000), a slider, and every scenario.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from baseload.money import MILLION
+from baseload.plan.bought import Lines, token_lines, unit_usd_per_million
+from baseload.plan.costs import DAYS_PER_MONTH, Floats, Spare
+from baseload.plan.load import LoadCurve
+from baseload.plan.model import Inputs, Kind, Metered, Option
+from baseload.plan.rented import Term, gpu_lines, replica_month_usd
+from baseload.plan.running import Serving, api_overhead_lines, overhead_month_usd, owned_overhead_lines
+from baseload.plan.sizing import Room, room, served, worth_owning
+from baseload.plan.world import World
+
+
+@dataclass(frozen=True)
+class Course:
+    """Cost lines by name, each broadcasting to (draws, months).
+
+    `leaving_usd` is what leaving then would cost. `replicas` leave the spares out. `owned_share` is the share
+    of the tokens that owned replicas serve, `used` that of the serving replicas' full throughput that does.
+    """
+
+    months: int
+    lines: Lines
+    leaving_usd: Floats
+    replicas: Floats
+    spares: Floats
+    owned_share: Floats
+    used: Floats
+    spare_serves: bool = False
+
+    @property
+    def total(self) -> Floats:
+        """All lines together without leaving, (draws, months)."""
+        return np.asarray(sum(self.lines.values(), np.zeros((1, self.months))))
+
+    def until(self, months: int) -> Floats:
+        """What so many months cost together with leaving after them, by draw."""
+        return np.asarray(self.total[:, :months].sum(axis=1) + self.leaving(months))
+
+    def leaving(self, months: int) -> Floats:
+        """What leaving after so many months costs, by draw."""
+        return np.broadcast_to(self.leaving_usd, (len(self.leaving_usd), self.months))[:, months - 1]
+
+
+def course(inputs: Inputs, option: Option, world: World, held: int | None = None) -> Course:
+    """The option's course. Replicas follow each month's volume and prices; a hybrid that owns nothing today
+    begins to own in the month from which that pays with all its overhead, and keeps its people from then on.
+
+    `held` is a plan that is not revised: a hybrid keeps these replicas, an owner of everything never has
+    fewer.
+    """
+    metered = next((each for each in inputs.metered if each.name == option.metered), None)
+    if option.kind in (Kind.FRONTIER_API, Kind.OPEN_API):
+        assert metered is not None
+        return _all_bought(inputs, metered, world)
+    regions = world["traffic.regions"]
+    curve = inputs.curve.flattened(float(world["traffic.deferrable_share"]))
+    volume = inputs.tokens_per_day * world.volume
+    rooms = room(inputs.fleet, volume / regions, world["throughput.factor"])
+    month_usd = replica_month_usd(inputs, Term(inputs.assumptions.choice("gpu.term")), world)
+    if metered is None:
+        owning = np.ones((1, world.months))
+        counts = rooms.needed(curve.peak)
+        counts = counts if held is None else np.maximum(counts, np.ceil(held / regions))
+        share = owning
+    else:
+        counts, owning = _hybrid_counts(inputs, option, metered, world, curve, rooms, month_usd)
+        counts = counts if held is None else np.ceil(held / regions) * np.ones((1, world.months))
+        counts = counts * owning
+        share = served(curve, rooms.of(counts))
+    return _owning_course(inputs, metered, world, rooms, counts, owning, share)
+
+
+def _all_bought(inputs: Inputs, metered: Metered, world: World) -> Course:
+    none = np.zeros((1, world.months))
+    lines = token_lines(inputs, metered, world, np.ones(()), everything=True)
+    lines |= api_overhead_lines(world, none)
+    return Course(world.months, lines, none + world["exit.api_usd"], none, none, none, none)
+
+
+def _hybrid_counts(
+    inputs: Inputs,
+    option: Option,
+    metered: Metered,
+    world: World,
+    curve: LoadCurve,
+    rooms: Room,
+    month_usd: Floats,
+) -> tuple[Floats, Floats]:
+    """Replicas per region by the newsvendor's test, and whether owning has begun, by draw and month."""
+    regions, fleet = world["traffic.regions"], inputs.fleet
+    millions = inputs.tokens_per_day * DAYS_PER_MONTH / MILLION * world.volume / regions
+    paid = millions * world.api_price * unit_usd_per_million(inputs, metered, world)
+    counts = worth_owning(curve, rooms, month_usd / paid)
+    if option.replicas:
+        return counts, np.ones((1, world.months))
+    lump = fleet.spares * month_usd + overhead_month_usd(inputs, world) / regions
+    gain = paid * served(curve, rooms.of(counts)) - counts * month_usd - lump
+    return counts, np.maximum.accumulate(np.asarray(gain > 0, dtype=np.float64), axis=1)
+
+
+def _owning_course(
+    inputs: Inputs,
+    metered: Metered | None,
+    world: World,
+    rooms: Room,
+    counts: Floats,
+    owning: Floats,
+    share: Floats,
+) -> Course:
+    """The course of these counts per region; `metered` takes the rest of the tokens."""
+    regions, fleet = world["traffic.regions"], inputs.fleet
+    term = Term(inputs.assumptions.choice("gpu.term"))
+    replicas = np.broadcast_to(counts * regions, np.broadcast_shapes(counts.shape, (1, world.months)))
+    spares = owning * fleet.spares * regions
+    gpus = gpu_lines(inputs, term, world, replicas, spares)
+    serving = Serving(gpus.held, spares, owning, share, gpus.replica_month_usd)
+    lines = gpus.lines | owned_overhead_lines(inputs, world, serving)
+    leaving = gpus.leaving_usd + world["exit.owned_usd"] * owning
+    if metered is not None:
+        lines |= token_lines(inputs, metered, world, 1.0 - share, everything=False)
+        for name, line in api_overhead_lines(world, share).items():
+            lines[name] = line + lines.get(name, np.zeros(()))
+        leaving = leaving + world["exit.api_usd"]
+    room_count = counts + (owning if fleet.spare is Spare.SERVING else 0.0)
+    used = np.divide(
+        share,
+        room_count * rooms.full,
+        out=np.zeros(np.broadcast(share, room_count, rooms.full).shape),
+        where=np.asarray(room_count * rooms.full > 0),
+    )
+    return Course(world.months, lines, leaving, replicas, spares, share, used, fleet.spare is Spare.SERVING)
