@@ -35,6 +35,8 @@ def test_every_line_rests_on_figures_of_the_table_and_every_figure_moves_a_line_
         "gpu.term",
         "throughput.factor",
         "people.hiring_months",
+        "gpu.spot_most_share",
+        "gpu.start_minutes",
     }
 
 

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from baseload.plan.export_tco import assumptions_dict, load_dict, risk_dict, tco_dict
+from baseload.plan.export_tco import (
+    assumptions_dict,
+    layers_dict,
+    load_dict,
+    risk_dict,
+    spare_dict,
+    tco_dict,
+)
+from baseload.plan.layers import layered
 from baseload.plan.model import BreakEven, Option, Plan
+from baseload.plan.spares import spare_prices
 
 JSON_VERSION = 1
 """Grows when a key changes its meaning or goes away; new keys do not count."""
@@ -56,6 +65,8 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
             for fact in inputs.facts
         ],
         "load": load_dict(inputs),
+        "spares": [spare_dict(each) for each in spare_prices(inputs)],
+        "layers": [layers_dict(each) for each in layered(inputs)],
         "tco": tco_dict(plan.tco),
         "risk": risk_dict(plan.risk),
         "economics": assumptions_dict(inputs.assumptions),

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from baseload.plan.assumptions import Assumptions
+from baseload.plan.layers import Layers
 from baseload.plan.model import Inputs
 from baseload.plan.risk import Band, Risk
+from baseload.plan.spares import SparePrice
 from baseload.plan.tco import OptionTco, Tco
 
 
@@ -145,6 +147,38 @@ def assumptions_dict(assumptions: Assumptions) -> list[dict[str, Any]]:
         }
         for row in assumptions
     ]
+
+
+def spare_dict(each: SparePrice) -> dict[str, Any]:
+    """One spare against one price."""
+    return {
+        "spare": each.spare.value,
+        "against": each.against,
+        "replicas": each.replicas,
+        "spare_replicas": each.spare_replicas,
+        "usd_per_month": _usd(each.usd_per_month),
+        "pure_usd_per_month": _usd(each.pure_usd_per_month),
+        "saves_share": round(each.saves_share, 6),
+    }
+
+
+def layers_dict(each: Layers) -> dict[str, Any]:
+    """The cheapest stack against one price, from the bottom up."""
+    return {
+        "against": each.against,
+        "usd_per_month": _usd(each.usd_per_month),
+        "on_demand_usd_per_month": _usd(each.on_demand_usd_per_month),
+        "left_out": list(each.left_out),
+        "layers": [
+            {
+                "term": layer.term,
+                "replicas": layer.replicas,
+                "usd_per_month": _usd(layer.usd_per_month),
+                "tokens_share": round(layer.tokens_share, 6),
+            }
+            for layer in each.layers
+        ],
+    }
 
 
 def load_dict(inputs: Inputs) -> dict[str, Any]:
