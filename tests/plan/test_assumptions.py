@@ -35,6 +35,7 @@ def test_every_line_rests_on_figures_of_the_table_and_every_figure_moves_a_line_
         "gpu.term",
         "throughput.factor",
         "people.hiring_months",
+        "api.ttft_ms",
         "gpu.spot_most_share",
         "gpu.start_minutes",
     }

@@ -16,6 +16,7 @@ from baseload.plan.costs import Fleet, Mix
 from baseload.plan.load import LoadCurve
 
 if TYPE_CHECKING:
+    from baseload.plan.advice import Advice
     from baseload.plan.risk import Risk
     from baseload.plan.tco import Tco
 
@@ -166,6 +167,13 @@ class Plan:
         from baseload.plan.risk import risk
 
         return risk(self.inputs, self.options)
+
+    @cached_property
+    def advice(self) -> Advice:
+        """What to do, why, and what would change it; computed when it is first looked at."""
+        from baseload.plan.advice import advise
+
+        return advise(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain data; the keys are documented in docs/plan.md."""
