@@ -163,10 +163,37 @@ def keys(value: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
-def test_every_json_key_is_documented_and_every_documented_key_exists() -> None:
-    """docs/plan.md and `--json` name the same keys."""
+PLAN_FILE = """
+answers:
+  sensitive_data: true
+  zero_retention_agreement: false
+  custom_weights: false
+  air_gap: false
+  latency_ttft_ms: 300
+  engineers: 0
+  needs_frontier_model: false
+  special_modalities: false
+  weeks_to_launch: 4
+portfolio:
+  team_usd_per_month: 20000
+  classes:
+    chat: {tokens_per_day: 500000000, quality: 0.7}
+    patient: {tokens_per_day: 200000000, quality: 0.7, regions: [eu-west], zero_retention: true}
+  owned:
+    llama-eu: {region: eu-west, throughput_tokens_per_s: 4392, usd_per_hour: 8, quality: 0.8, spare: 1}
+  apis:
+    gpt-4o: {region: us, usd_per_million: 6.25, quality: 1.0, zero_retention: true}
+"""
+
+
+def test_every_json_key_is_documented_and_every_documented_key_exists(tmp_path: Path) -> None:
+    """docs/plan.md and `--json` name the same keys, with a plan file and without."""
+    plan_file = tmp_path / "plan.yaml"
+    plan_file.write_text(PLAN_FILE)
     documented = {row[0].strip("`") for row in table("JSON")}
-    assert documented == set(keys(data(f"{EXAMPLE} --open-api-price 0.88")))
+    plain = data(f"{EXAMPLE} --open-api-price 0.88")
+    told = data(f"{EXAMPLE} --open-api-price 0.88 --plan-file {plan_file}")
+    assert documented == {*keys(plain), *keys(told)}
 
 
 def worked() -> list[tuple[str, str]]:

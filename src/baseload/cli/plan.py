@@ -185,6 +185,7 @@ def _question(options: dict[str, Any]) -> Any:
         on=datetime.now(UTC).date() if on is None else on.date(),
         assumptions={**said.assumptions, **dict(options.pop("stated"))},
         answers=said.answers,
+        portfolio=said.portfolio,
         **options,
     )
 

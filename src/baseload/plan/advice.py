@@ -94,23 +94,25 @@ def _ruled_out(plan: Plan, option: Option) -> str | None:
 def _recommendation(plan: Plan, best: OptionTco | None, judged: tuple[Reason, ...]) -> str:
     if best is None:
         return (
-            "Nothing meets every answer: an open model that is owned cannot do what the work needs, and an API "
-            "may not be used. Split the traffic into classes, or change an answer."
+            "Nothing meets every answer: the open model cannot do what the work needs, and an API may not be "
+            "used. Split the traffic into classes, or change an answer."
         )
     text = f"{_do(plan, best)}: {words.usd(best.usd_36)} over 36 months with every line of cost"
     others = [each for each in plan.tco.options if each.option.name != best.option.name]
     cheaper = [each for each in others if each.usd_36 < best.usd_36]
     if cheaper:
         least = min(cheaper, key=lambda each: each.usd_36)
-        text += f"; {words.api(least.option.name)} would be cheaper ({words.usd(least.usd_36)}) but is ruled out"
+        text += (
+            f"; {words.api(least.option.name)} would be cheaper ({words.usd(least.usd_36)}) but is ruled out"
+        )
     elif others:
         band = next(band for band in plan.risk.bands if band.name == best.option.name)
         text += f"; the cheapest in {words.percent(_odds(plan, band.name))} of 10,000 worlds"
     text += "."
     late = next(reason for reason in judged if reason.name == "ship_now")
-    if late.holds and best.option.kind not in _BOUGHT:
+    captive = bool(plan.inputs.answers.air_gap) or data_may_leave(plan) is False
+    if late.holds and best.option.kind not in _BOUGHT and not captive:
         text += f" Start at an API ({late.evidence}) and move the base load when the team is there."
-    captive = plan.inputs.answers.air_gap or data_may_leave(plan) is False
     if captive and plan.inputs.fleet.spare is Spare.NONE:
         text += " Traffic that may not leave needs an owned spare: plan with --spare serving or idle."
     return text
@@ -129,7 +131,8 @@ def _do(plan: Plan, each: OptionTco) -> str:
     if option.kind is Kind.OWNED:
         return f"Own everything, {held} of {plan.inputs.replica}"
     if option.kind is Kind.HYBRID and each.replicas[0]:
-        return f"Own {held} of {plan.inputs.replica} for the base and buy the peaks from {words.api(option.metered)}"
+        base = f"Own {held} of {plan.inputs.replica} for the base"
+        return f"{base} and buy the peaks from {words.api(option.metered)}"
     return f"Buy everything from {words.api(option.metered)}"
 
 
@@ -142,14 +145,22 @@ def _changes(plan: Plan, best: OptionTco | None) -> list[str]:
             for bar in plan.risk.tornado
             if bar.flips and best.option.name == plan.risk.recommended
         ]
-        found += [f"{each.change}: then {each.cheapest}" for each in plan.what_if if each.flips]
+        if _same_answer(best.option, plan.cheapest):
+            found += [f"{each.change}: then {each.cheapest}" for each in plan.what_if if each.flips]
     for name, value in _yes(plan.inputs.answers):
         changed = replace(plan, inputs=replace(plan.inputs, answers=_with(plan.inputs.answers, name, value)))
-        other = _best(changed, {o.name: why for o in plan.options if (why := _ruled_out(changed, o)) is not None})
+        other = _best(
+            changed, {o.name: why for o in plan.options if (why := _ruled_out(changed, o)) is not None}
+        )
         if (other and other.option.name) != (best and best.option.name):
             then = "nothing compared here will do" if other is None else _do(plan, other)
             found.append(f"{QUESTIONS[name]} If {'yes' if value else 'no'}: {then[0].lower()}{then[1:]}")
     return found
+
+
+def _same_answer(a: Option, b: Option) -> bool:
+    """Whether two options are one answer: a hybrid that owns nothing is its API."""
+    return a.metered == b.metered and (a.kind == b.kind or not (a.replicas or b.replicas))
 
 
 def _yes(said: Answers) -> list[tuple[str, bool]]:
@@ -164,7 +175,7 @@ def _yes(said: Answers) -> list[tuple[str, bool]]:
 def _with(said: Answers, name: str, value: bool) -> Answers:
     if name == "sensitive_data":
         return replace(said, sensitive_data=True, zero_retention_agreement=False)
-    return replace(said, **{name: value})  # type: ignore[arg-type]
+    return replace(said, **{name: value})
 
 
 def _locked_in(plan: Plan, best: OptionTco | None) -> tuple[str, ...]:
@@ -176,23 +187,25 @@ def _locked_in(plan: Plan, best: OptionTco | None) -> tuple[str, ...]:
     if option.metered is not None:
         role = next(m.role for m in plan.inputs.metered if m.name == option.metered)
         if role is Role.OPEN:
-            found.append(f"{words.api(option.metered)}: little; the same weights are sold by others and can be owned")
-        else:
             found.append(
-                f"{words.api(option.metered)}: prompts, evaluations and answers fit one vendor's model, which it may "
-                "change, reprice or retire"
+                f"{words.api(option.metered)}: little; the same weights are sold by others and can be owned"
             )
+        else:
+            fits = "prompts, evaluations and answers fit one vendor's model"
+            found.append(f"{words.api(option.metered)}: {fits}, which it may change, reprice or retire")
         if figures.number("api.commitment_usd_per_month"):
-            found.append(f"{words.usd(figures.number('api.commitment_usd_per_month'))} a month promised to the API")
+            found.append(
+                f"{words.usd(figures.number('api.commitment_usd_per_month'))} a month promised to the API"
+            )
     if best.replicas[0]:
         term = Term(figures.choice("gpu.term"))
         held = words.replicas(int(best.replicas[0]), int(best.spares[0]))
+        reserved, life = figures.number("gpu.reserved_months"), figures.number("bought.life_months")
         holds = {
             Term.ON_DEMAND: f"{held} on demand: nothing; they end with the hour",
             Term.SPOT: f"{held} on spot: nothing; the provider may take them",
-            Term.RESERVED: f"{held} reserved for {figures.number('gpu.reserved_months'):g} months: paid to the end",
-            Term.BOUGHT: f"{held} bought: written off over {figures.number('bought.life_months'):g} months, sold at "
-            "book value at best",
+            Term.RESERVED: f"{held} reserved for {reserved:g} months: paid to the end",
+            Term.BOUGHT: f"{held} bought: written off over {life:g} months, sold at book value at best",
         }
         found.append(holds[term])
         found.append("people: engineers and an on-call rota that do not end with the hour")

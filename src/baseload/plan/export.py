@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from baseload.plan.export_advice import advice_dict, portfolio_dict
 from baseload.plan.export_tco import (
     assumptions_dict,
     layers_dict,
@@ -69,6 +70,9 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
         "layers": [layers_dict(each) for each in layered(inputs)],
         "tco": tco_dict(plan.tco),
         "risk": risk_dict(plan.risk),
+        "advice": advice_dict(plan.advice),
+        "answers": inputs.answers.to_dict(),
+        "portfolio": None if plan.portfolio is None else portfolio_dict(plan.portfolio),
         "economics": assumptions_dict(inputs.assumptions),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -17,6 +18,7 @@ from baseload.plan.load import LoadCurve
 
 if TYPE_CHECKING:
     from baseload.plan.advice import Advice
+    from baseload.plan.portfolio import Portfolio
     from baseload.plan.risk import Risk
     from baseload.plan.tco import Tco
 
@@ -67,6 +69,7 @@ class Inputs:
     """All a decision needs, resolved to numbers; `facts` say where each comes from.
 
     `gpus` are those of one replica; `assumptions` what 24 and 36 months rest on besides; `seed` draws risk.
+    `portfolio` is that section of a plan file (`baseload.plan.portfolio_file`).
     """
 
     model: str
@@ -81,6 +84,7 @@ class Inputs:
     assumptions: Assumptions = field(default_factory=shipped)
     answers: Answers = NOBODY_SAID
     seed: int = 1
+    portfolio: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Kind(StrEnum):
@@ -167,6 +171,16 @@ class Plan:
         from baseload.plan.risk import risk
 
         return risk(self.inputs, self.options)
+
+    @cached_property
+    def portfolio(self) -> Portfolio | None:
+        """The cheapest mix for the plan file's classes, on this plan's load curve; None without classes."""
+        from baseload.plan.portfolio import solve
+        from baseload.plan.portfolio_file import portfolio_question
+
+        if not self.inputs.portfolio:
+            return None
+        return solve(portfolio_question(self.inputs.portfolio), self.inputs.curve)
 
     @cached_property
     def advice(self) -> Advice:

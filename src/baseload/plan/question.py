@@ -21,7 +21,8 @@ class Question:
     `throughput` is what one replica serves in tokens/s, input and output together, and takes the place of
     the capacity model.
     `on` is the day of the prices; None is today (UTC). `assumptions` replace figures of the shipped table by
-    name, `answers` are what only a person can say (`baseload.plan.answers`), `seed` decides the risk's draws.
+    name, `answers` are what only a person can say (`baseload.plan.answers`), `portfolio` holds several
+    classes and models (`baseload.plan.portfolio_file`), `seed` decides the risk's draws.
     """
 
     tokens_per_day: float | None = None
@@ -44,6 +45,7 @@ class Question:
     on: date | None = None
     assumptions: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[str, Any] = field(default_factory=dict)
+    portfolio: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 1
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The five reasons for an API and the seven for owning, each judged from numbers, from an answer, or asked."""
+"""The five reasons for an API and the seven for owning: judged from numbers, from an answer, or asked."""
 
 from __future__ import annotations
 
@@ -56,9 +56,11 @@ def reasons(plan: Plan) -> tuple[Reason, ...]:
 
 
 def _against(plan: Plan) -> BreakEven:
-    """The break-even with the cheapest metered price that may be used."""
+    """The break-even with the cheapest metered price that does what the work needs."""
     frontier = [found for found in plan.break_even if found.against.role is Role.FRONTIER]
-    usable = frontier if plan.inputs.answers.needs_frontier_model and frontier else plan.break_even
+    said = plan.inputs.answers
+    other = said.needs_frontier_model or said.special_modalities or said.custom_weights
+    usable = frontier if other and frontier else plan.break_even
     return min(usable, key=lambda found: found.against.usd_per_million)
 
 
@@ -77,7 +79,9 @@ def _volume(plan: Plan) -> tuple[bool, str]:
 
 def _low_or_uneven_volume(plan: Plan) -> Reason:
     enough, evidence = _volume(plan)
-    return Reason("low_or_uneven_volume", Side.API, "low or uneven volume", not enough, Basis.NUMBERS, evidence)
+    return Reason(
+        "low_or_uneven_volume", Side.API, "low or uneven volume", not enough, Basis.NUMBERS, evidence
+    )
 
 
 def _high_volume(plan: Plan) -> Reason:
@@ -89,7 +93,9 @@ def _answered(plan: Plan, name: str, side: Side, what: str, question: str) -> Re
     said = getattr(plan.inputs.answers, question)
     if said is None:
         return Reason(name, side, what, None, Basis.ASKED, "you tell us", question)
-    return Reason(name, side, what, bool(said), Basis.ANSWER, "you said so" if said else "you said no", question)
+    return Reason(
+        name, side, what, bool(said), Basis.ANSWER, "you said so" if said else "you said no", question
+    )
 
 
 def _ship_now(plan: Plan) -> Reason:
@@ -98,7 +104,8 @@ def _ship_now(plan: Plan) -> Reason:
     months = plan.inputs.assumptions.number("people.hiring_months")
     needed = max((max(each.engineers) for each in plan.tco.options), default=0.0)
     if engineers is None:
-        evidence = f"you tell us; owning takes {needed:g} engineers here, {months:g} months to hire"
+        people = "1 engineer" if needed == 1 else f"{needed:g} engineers"
+        evidence = f"you tell us; owning takes {people} here, {months:g} months to hire"
         return Reason(name, Side.API, what, None, Basis.ASKED, evidence, "engineers")
     if engineers >= 1:
         evidence = f"you have {engineers:g} engineers who run GPU serving"
@@ -120,7 +127,9 @@ def _nothing_sensitive(plan: Plan) -> Reason:
         return Reason(name, Side.API, what, None, Basis.ASKED, "you tell us", question)
     evidence = "no sensitive data, you said"
     if sensitive:
-        evidence = f"sensitive data and {'an' if may_leave else 'no'} agreement that nothing is kept, you said"
+        evidence = (
+            f"sensitive data and {'an' if may_leave else 'no'} agreement that nothing is kept, you said"
+        )
     return Reason(name, Side.API, what, may_leave, Basis.ANSWER, evidence, "sensitive_data")
 
 
@@ -158,8 +167,8 @@ def _predictable_cost(plan: Plan) -> Reason:
     owned = next(option.name for option in plan.options if option.kind is Kind.OWNED)
     bought = _against(plan).against.name
     evidence = (
-        f"P10 to P90 of 36 months spans {words.percent(spread[owned])} of the median where everything is owned, "
-        f"{words.percent(spread[bought])} at {words.api(bought)}"
+        f"P10 to P90 of 36 months spans {_percent(spread[owned])} of the median where all is owned, "
+        f"{_percent(spread[bought])} at {words.api(bought)}"
     )
     holds = spread[owned] < spread[bought]
     return Reason("predictable_cost", Side.OWN, "predictable cost", holds, Basis.NUMBERS, evidence)
@@ -170,7 +179,13 @@ def _independence(plan: Plan) -> Reason:
     sold = [metered for metered in plan.inputs.metered if metered.role is Role.OPEN]
     if sold:
         price = words.usd_per_million(sold[0].usd_per_million)
-        evidence = f"{plan.inputs.model} is sold as an API too ({price}): a provider can be left without owning"
+        evidence = (
+            f"{plan.inputs.model} is sold as an API too ({price}): a provider can be left without owning"
+        )
         return Reason(name, Side.OWN, what, False, Basis.NUMBERS, evidence)
     evidence = f"nobody compared here sells {plan.inputs.model}: leaving the API means another model"
     return Reason(name, Side.OWN, what, True, Basis.NUMBERS, evidence)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f}%"

@@ -51,6 +51,7 @@ def resolve(question: Question, traffic: Source | None = None) -> Inputs:
         assumptions=economics(question, replica),
         answers=answers(question.answers),
         seed=question.seed,
+        portfolio=question.portfolio,
     )
 
 
