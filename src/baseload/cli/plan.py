@@ -134,6 +134,27 @@ def _statement(text: str) -> tuple[str, float | str]:
     help="One assumption, like traffic.growth_per_year=0.4; repeatable.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed draws other worlds.")
+@click.option(
+    "--interview", is_flag=True, help="Ask what only a person can answer; remember it in the plan file."
+)
+@click.option(
+    "--write-policy",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what is recommended as a new baseload.yaml.",
+)
+@click.option(
+    "--option",
+    "option_name",
+    metavar="NAME",
+    help="Write this option's policy instead of the recommended one.",
+)
+@click.option(
+    "--check",
+    nargs=2,
+    metavar="PLAN LEDGER",
+    help="Compare a plan saved with --json with the ledger of the month since; plans nothing.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file too."
@@ -146,12 +167,23 @@ def command(traffic: str | None, **options: Any) -> None:
     What is not given is looked up or assumed, and printed with its source.
     """
     from baseload.plan.decide import plan
+    from baseload.plan.policy_out import write_policy
 
     as_json, html = options.pop("as_json"), options.pop("html")
+    policy, option_name = options.pop("write_policy"), options.pop("option_name")
+    if (checked := options.pop("check")) is not None:
+        _check(*checked, as_json=as_json)
+        return
+    if options.pop("interview"):
+        options["plan_file"] = _interview(options["plan_file"])
+        if traffic is None and options["shape"] is None and options["tokens_per_day"] is None:
+            return
     source = _source(traffic, options.pop("shape"), options.pop("format_"), options.pop("columns"))
     found = plan(source, _question(options))
     if html is not None:
         found.report(html)
+    if policy is not None:
+        write_policy(found, policy, option_name)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
         return
@@ -162,6 +194,37 @@ def command(traffic: str | None, **options: Any) -> None:
     print_plan(found, Console())
     if html is not None:
         click.echo(f"\nReport: {html}")
+    if policy is not None:
+        click.echo(f"\nPolicy: {policy}; then: baseload config check {policy}")
+
+
+def _interview(plan_file: Path | None) -> Path:
+    """Ask what only a person can answer; returns the plan file that remembers it."""
+    from baseload.plan.interview import PLAN_FILE, interview
+
+    path = plan_file or PLAN_FILE
+    interview(
+        path,
+        ask=lambda question, known: str(click.prompt(question, default=known, err=True)),
+        complain=lambda text: click.echo(text, err=True),
+    )
+    click.echo(f"Answers are in {path}; a plan with --plan-file {path} takes them.", err=True)
+    return path
+
+
+def _check(plan: str, ledger: str, *, as_json: bool) -> None:
+    """Last month's plan against the ledger, line by line, and why they differ."""
+    from baseload.plan.check import check, check_dict, read_plan
+
+    found = check(read_plan(Path(plan)), Path(ledger.removeprefix("ledger:")))
+    if as_json:
+        click.echo(json.dumps(check_dict(found), indent=1, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    from baseload.plan.terminal_check import print_check
+
+    print_check(found, Console())
 
 
 def _question(options: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from baseload.core import TokenPrice
+from baseload.core import Slo, TokenPrice
 from baseload.plan.answers import NOBODY_SAID, Answers
 from baseload.plan.assumptions import Assumptions, shipped
 from baseload.plan.break_even import Crossing, OneReplica
@@ -55,13 +55,16 @@ class Role(StrEnum):
 class Metered:
     """A price that owned serving is compared with, in dollars per million tokens, in and out together.
 
-    `price` holds its parts; None where there is one price whichever way tokens go.
+    `price` holds its parts; None where there is one price whichever way tokens go. `provider` and `model` are
+    who sells it under which name; "" where nobody said.
     """
 
     name: str
     role: Role
     usd_per_million: float
     price: TokenPrice | None = None
+    provider: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,9 @@ class Inputs:
     metered: tuple[Metered, ...]
     facts: tuple[Fact, ...] = ()
     gpus: int = 1
+    gpu: str = ""
+    precision: str = ""
+    slo: Slo = field(default_factory=Slo)
     assumptions: Assumptions = field(default_factory=shipped)
     answers: Answers = NOBODY_SAID
     seed: int = 1

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from baseload.catalog.gpus import gpu as find_gpu
 from baseload.catalog.models import open_model
+from baseload.core import Slo
 from baseload.errors import UnknownName
 from baseload.plan import prices
 from baseload.plan.answers import answers
@@ -48,6 +49,9 @@ def resolve(question: Question, traffic: Source | None = None) -> Inputs:
         metered=metered,
         facts=tuple(facts.rows),
         gpus=replica.gpus,
+        gpu=replica.gpu_name,
+        precision=replica.precision,
+        slo=question.slo or Slo(),
         assumptions=economics(question, replica),
         answers=answers(question.answers),
         seed=question.seed,

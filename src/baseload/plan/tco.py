@@ -91,10 +91,17 @@ class Tco:
     def words(self) -> str:
         """The total in a sentence."""
         best = self.cheapest
-        others = sorted((each for each in self.options if each is not best), key=lambda each: each.usd_36)
-        beside = ", ".join(f"{words.api(each.option.name)} {words.usd(each.usd_36)}" for each in others)
+        others = sorted(
+            (
+                each
+                for each in self.options
+                if each is not best and (each.option.kind is not Kind.HYBRID or any(each.replicas))
+            ),
+            key=lambda each: each.usd_36,
+        )
+        beside = ", ".join(f"{_called(each.option)} {words.usd(each.usd_36)}" for each in others)
         return (
-            f"Over 36 months with every line of cost the cheapest is {words.api(best.option.name)} at "
+            f"Over 36 months with every line of cost the cheapest is {_called(best.option)} at "
             f"{words.usd(best.usd_36)} ({words.usd(best.usd_24)} after 24); {beside}."
         )
 
@@ -104,6 +111,15 @@ def tco(inputs: Inputs, options: tuple[Option, ...]) -> Tco:
     world = expected(inputs.assumptions)
     rows = tuple(_option(inputs, option, world) for option in options)
     return Tco(rows, tuple(_overtakings(rows)))
+
+
+def _called(option: Option) -> str:
+    """An option's name within a sentence."""
+    if option.kind is Kind.OWNED:
+        return "owning everything"
+    if option.kind is Kind.HYBRID:
+        return f"a hybrid with {words.api(option.metered)}"
+    return words.api(option.name)
 
 
 def _option(inputs: Inputs, option: Option, world: World) -> OptionTco:
