@@ -3,8 +3,8 @@
     python bench/plan.py
 
 A plan here is every option at one volume, all break-evens, the hybrid's crossing, and what would change the
-answer. A slider's answer is that plan and its 24 and 36 months by line for every option. The load needs up to 400
-replicas. The ratio is to one numpy sort of the same curve.
+answer. A slider's answer is that plan and its 24 and 36 months by line for every option. The load needs up to
+400 replicas. The ratio is to one numpy sort of the same curve.
 """
 
 from __future__ import annotations

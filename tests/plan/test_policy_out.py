@@ -103,6 +103,16 @@ def test_data_that_may_not_leave_stays_with_the_owned_replicas(tmp_path: Path) -
     assert {target.region for target in read.snapshot.targets.values()} == {"own-region"}
 
 
+def test_every_region_gets_its_replicas(tmp_path: Path) -> None:
+    """Three regions: the same number in each, a replica's own price and GPUs."""
+    plan = planned(assumptions={"traffic.regions": 3})
+    snapshot = loaded(plan, tmp_path).snapshot
+    owned = [target for target in snapshot.targets.values() if target.side is Side.OWNED]
+    regions = [target.region for target in owned]
+    assert {regions.count(f"own-region-{n}") for n in (1, 2, 3)} == {len(owned) // 3}
+    assert {target.usd_nano_per_hour for target in owned} == {8_000_000_000}
+
+
 def test_an_agreement_admits_the_api_that_is_under_it(tmp_path: Path) -> None:
     """Sensitive data with an agreement: both regions, nothing kept at either."""
     plan = planned(answers={"sensitive_data": True, "zero_retention_agreement": True})

@@ -12,9 +12,11 @@ from baseload.errors import UsageError
 from baseload.plan.assumptions import Assumptions, shipped
 from baseload.plan.costs import Fleet, Mix, Spare
 from baseload.plan.decide import decide
+from baseload.plan.decide import plan as bl_plan
 from baseload.plan.lines import LINES
 from baseload.plan.load import LoadCurve
 from baseload.plan.model import Inputs, Metered, Plan, Role
+from baseload.plan.question import Question
 from baseload.plan.tco import Line, OptionTco
 from tests.plan.conftest import GPT_4O, OPEN, wavy
 
@@ -230,12 +232,36 @@ def test_idle_is_the_waiting_spare_and_unused_room_and_amortised_the_rest() -> N
 
 
 def test_each_region_keeps_its_own_spare() -> None:
-    """Three regions: a third of the load each, N+1 each, one team."""
-    one, three = (option(planned(traffic__regions=count), "owned") for count in (1, 3))
-    assert three.spares[0] == 3 * one.spares[0] == 3
-    assert three.replicas[0] >= one.replicas[0]
-    assert three.replicas[0] % 3 == 0
+    """Three regions: a third of the load each, N+1 each, one team; a replica is one in every region."""
+    fleet = Fleet(4392, 8.0, 0.7, Spare.IDLE, 20_000.0)
+    one = option(planned(fleet=fleet), "owned")
+    three = option(planned(fleet=fleet.in_regions(3), traffic__regions=3), "owned")
+    assert line(three, "spare").by_month[0] == 3 * line(one, "spare").by_month[0] == 3 * 5760
+    assert three.replicas[0] == -(-one.replicas[0] // 3)
+    assert line(three, "gpu_on_demand").by_month[0] == three.replicas[0] * 3 * 5760
     assert line(three, "engineers").usd_36 == line(one, "engineers").usd_36
+
+
+def test_regions_count_in_the_month_too() -> None:
+    """Break-even, options and 36 months speak of the same fleet; the plan says what a replica is."""
+    asked: dict[str, Any] = {
+        "tokens_per_day": 1e9,
+        "gpus": 2,
+        "usd_per_gpu_hour": 4.0,
+        "throughput": 4392.0,
+        "spare": "idle",
+        "api": ("gpt-4o",),
+        "api_price": (2.5, 10.0),
+        "open_api": False,
+    }
+    one, three = (
+        bl_plan(None, Question(**asked, assumptions={"traffic.regions": count})) for count in (1, 3)
+    )
+    assert three.inputs.replica == f"{one.inputs.replica} in each of 3 regions"
+    assert three.inputs.gpus == 6
+    owned = {plan: next(o for o in plan.options if o.name == "owned") for plan in (one, three)}
+    assert owned[one].usd_per_month == (4 + 1) * 5760 + 20_000
+    assert owned[three].usd_per_month == (2 + 1) * 3 * 5760 + 20_000
 
 
 def test_deferrable_tokens_lower_the_owned_peak() -> None:

@@ -62,19 +62,18 @@ def course(inputs: Inputs, option: Option, world: World, held: int | None = None
     if option.kind in (Kind.FRONTIER_API, Kind.OPEN_API):
         assert metered is not None
         return _all_bought(inputs, metered, world)
-    regions = world["traffic.regions"]
     curve = inputs.curve.flattened(float(world["traffic.deferrable_share"]))
     volume = inputs.tokens_per_day * world.volume
-    rooms = room(inputs.fleet, volume / regions, world["throughput.factor"])
+    rooms = room(inputs.fleet, volume, world["throughput.factor"])
     month_usd = replica_month_usd(inputs, Term(inputs.assumptions.choice("gpu.term")), world)
     if metered is None:
         owning = np.ones((1, world.months))
         counts = rooms.needed(curve.peak)
-        counts = counts if held is None else np.maximum(counts, np.ceil(held / regions))
+        counts = counts if held is None else np.maximum(counts, float(held))
         share = owning
     else:
         counts, owning = _hybrid_counts(inputs, option, metered, world, curve, rooms, month_usd)
-        counts = counts if held is None else np.ceil(held / regions) * np.ones((1, world.months))
+        counts = counts if held is None else np.full((1, world.months), float(held))
         counts = counts * owning
         share = served(curve, rooms.of(counts))
     return _owning_course(inputs, metered, world, rooms, counts, owning, share)
@@ -96,14 +95,14 @@ def _hybrid_counts(
     rooms: Room,
     month_usd: Floats,
 ) -> tuple[Floats, Floats]:
-    """Replicas per region by the newsvendor's test, and whether owning has begun, by draw and month."""
-    regions, fleet = world["traffic.regions"], inputs.fleet
-    millions = inputs.tokens_per_day * DAYS_PER_MONTH / MILLION * world.volume / regions
+    """Replicas by the newsvendor's test, and whether owning has begun, by draw and month."""
+    fleet = inputs.fleet
+    millions = inputs.tokens_per_day * DAYS_PER_MONTH / MILLION * world.volume
     paid = millions * world.api_price * unit_usd_per_million(inputs, metered, world)
     counts = worth_owning(curve, rooms, month_usd / paid)
     if option.replicas:
         return counts, np.ones((1, world.months))
-    lump = fleet.spares * month_usd + overhead_month_usd(inputs, world) / regions
+    lump = fleet.spares * month_usd + overhead_month_usd(inputs, world)
     gain = paid * served(curve, rooms.of(counts)) - counts * month_usd - lump
     return counts, np.maximum.accumulate(np.asarray(gain > 0, dtype=np.float64), axis=1)
 
@@ -117,11 +116,11 @@ def _owning_course(
     owning: Floats,
     share: Floats,
 ) -> Course:
-    """The course of these counts per region; `metered` takes the rest of the tokens."""
-    regions, fleet = world["traffic.regions"], inputs.fleet
+    """The course of these counts; `metered` takes the rest of the tokens."""
+    fleet = inputs.fleet
     term = Term(inputs.assumptions.choice("gpu.term"))
-    replicas = np.broadcast_to(counts * regions, np.broadcast_shapes(counts.shape, (1, world.months)))
-    spares = owning * fleet.spares * regions
+    replicas = np.broadcast_to(counts, np.broadcast_shapes(counts.shape, (1, world.months)))
+    spares = owning * fleet.spares
     gpus = gpu_lines(inputs, term, world, replicas, spares)
     serving = Serving(gpus.held, spares, owning, share, gpus.replica_month_usd)
     lines = gpus.lines | owned_overhead_lines(inputs, world, serving)

@@ -79,7 +79,7 @@ LINES: dict[str, LineKind] = {
     "maintenance": LineKind(
         Group.GPUS, "maintenance of bought GPUs", ("bought.maintenance_share_per_year", "bought.usd_per_gpu")
     ),
-    "spare": LineKind(Group.GPUS, "the spare of each region (N+1)", ("traffic.regions", *_GPU_PATH)),
+    "spare": LineKind(Group.GPUS, "the spare (N+1), in each region", ("traffic.regions", *_GPU_PATH)),
     "staging": LineKind(Group.RUNNING, "a staging replica by the hour", ("staging.replica_hours_per_month",)),
     "storage": LineKind(
         Group.RUNNING,

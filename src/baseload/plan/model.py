@@ -71,8 +71,9 @@ class Metered:
 class Inputs:
     """All a decision needs, resolved to numbers; `facts` say where each comes from.
 
-    `gpus` are those of one replica; `assumptions` what 24 and 36 months rest on besides; `seed` draws risk.
-    `portfolio` is that section of a plan file (`baseload.plan.portfolio_file`).
+    `gpus` are those of one replica, in all regions where there are several. `assumptions` are what 24 and 36
+    months rest on besides, `seed` draws the risk, `portfolio` is that section of a plan file
+    (`baseload.plan.portfolio_file`).
     """
 
     model: str
@@ -90,7 +91,7 @@ class Inputs:
     assumptions: Assumptions = field(default_factory=shipped)
     answers: Answers = NOBODY_SAID
     seed: int = 1
-    portfolio: Mapping[str, Any] = field(default_factory=dict)
+    portfolio: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 class Kind(StrEnum):

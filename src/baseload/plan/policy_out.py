@@ -117,7 +117,8 @@ def _chosen(plan: Plan, name: str | None) -> Option:
 def _owned_targets(plan: Plan, option: Option) -> Iterator[tuple[str, dict[str, Any]]]:
     inputs = plan.inputs
     spares = option.spare_replicas if inputs.fleet.spare is not Spare.NONE else 0
-    count = option.replicas + spares if option.replicas else 0
+    regions = int(inputs.assumptions.number("traffic.regions"))
+    count = (option.replicas + spares) * regions if option.replicas else 0
     if count > MOST_REPLICAS_WRITTEN:
         raise UsageError(
             f"{count} replicas are more than the {MOST_REPLICAS_WRITTEN} that are written one by one",
@@ -125,9 +126,10 @@ def _owned_targets(plan: Plan, option: Option) -> Iterator[tuple[str, dict[str, 
         )
     base = _name(inputs.model)
     for n in range(1, count + 1):
-        section: dict[str, Any] = {"engine": "vllm", "usd_per_hour": round(inputs.fleet.usd_per_hour, 6)}
+        usd = round(inputs.fleet.usd_per_hour / regions, 6)
+        section: dict[str, Any] = {"engine": "vllm", "usd_per_hour": usd}
         if inputs.gpu:
-            section["gpus"] = f"{inputs.gpus} x {inputs.gpu.lower()}"
+            section["gpus"] = f"{inputs.gpus // regions} x {inputs.gpu.lower()}"
         known = _open_model(inputs.model)
         if known is not None:
             section |= {"precision": inputs.precision, "open_model": known.name}
@@ -137,10 +139,15 @@ def _owned_targets(plan: Plan, option: Option) -> Iterator[tuple[str, dict[str, 
                 "owned": section,
                 "url": f"http://{base}-{n}:8000/v1",
                 "model": inputs.model if known is None else _served_as(known),
-                "region": OWN_REGION,
+                "region": _own_regions(regions)[(n - 1) % regions],
                 "zero_retention": True,
             },
         )
+
+
+def _own_regions(count: int) -> list[str]:
+    """Placeholders for the regions of owned replicas."""
+    return [OWN_REGION] if count == 1 else [f"{OWN_REGION}-{n}" for n in range(1, count + 1)]
 
 
 def _metered_targets(plan: Plan, option: Option) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -179,10 +186,11 @@ def _price(metered: Metered) -> dict[str, Any] | None:
 def _default_class(plan: Plan) -> dict[str, Any]:
     """Where data may go, as it was answered: anywhere, under an agreement, or nowhere else."""
     said = plan.inputs.answers
+    own = _own_regions(int(plan.inputs.assumptions.number("traffic.regions")))
     if said.air_gap or data_may_leave(plan) is False:
-        return {"regions": [OWN_REGION], "zero_retention": True}
+        return {"regions": own, "zero_retention": True}
     if said.sensitive_data:
-        return {"regions": [OWN_REGION, API_REGION], "zero_retention": True}
+        return {"regions": [*own, API_REGION], "zero_retention": True}
     return {"regions": "any"}
 
 

@@ -39,20 +39,24 @@ def resolve(question: Question, traffic: Source | None = None) -> Inputs:
     metered = prices.frontier(question, market, facts)
     metered += prices.open_api(question, replica.model, replica.model_name, market, facts)
     owned = fleet(question, replica, mix, facts)
+    assumptions = economics(question, replica)
+    regions = int(assumptions.number("traffic.regions"))
+    if regions > 1:
+        facts.note("regions", f"{regions}, an equal part each: a replica here is one in every region", GIVEN)
     return Inputs(
         model=replica.model_name,
-        replica=str(replica),
+        replica=str(replica) if regions == 1 else f"{replica} in each of {regions} regions",
         tokens_per_day=tokens_per_day,
         mix=mix,
         curve=curve,
-        fleet=owned,
+        fleet=owned.in_regions(regions),
         metered=metered,
         facts=tuple(facts.rows),
-        gpus=replica.gpus,
+        gpus=replica.gpus * regions,
         gpu=replica.gpu_name,
         precision=replica.precision,
         slo=question.slo or Slo(),
-        assumptions=economics(question, replica),
+        assumptions=assumptions,
         answers=answers(question.answers),
         seed=question.seed,
         portfolio=question.portfolio,

@@ -79,7 +79,7 @@ def api_overhead_lines(world: World, owned_share: Floats) -> Lines:
 
 def engineers_needed(inputs: Inputs, world: World, replicas: Floats) -> Floats:
     """Engineers for so many replicas, spares included: the team's own, and more as the fleet grows."""
-    needed = np.ceil(replicas / world["people.replicas_per_engineer"])
+    needed = np.ceil(replicas * world["traffic.regions"] / world["people.replicas_per_engineer"])
     return np.where(replicas > 0, np.maximum(_team(inputs, world), needed), 0.0)
 
 
