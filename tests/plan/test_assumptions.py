@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from baseload.catalog.tables import shipped as catalog_table
 from baseload.errors import BaseloadError
 from baseload.plan.assumptions import shipped
 from baseload.plan.lines import LINES
@@ -17,6 +18,22 @@ def test_every_figure_has_a_source_with_a_date_or_is_an_assumption_or_asks() -> 
         assert row.meaning
         assert row.assumed or row.asked or row.as_of, row.name
         assert row.value is not None or row.asked, row.name
+
+
+def test_the_batch_discount_is_what_the_catalog_lists() -> None:
+    """Counted again: the source's own sentence."""
+    halves = listed = 0
+    for row in catalog_table("token_prices.csv"):
+        if (
+            row["price"].split("/")[0] in ("openai", "anthropic")
+            and row["batch_input"]
+            and row["batch_output"]
+        ):
+            listed += 1
+            batch = float(row["batch_input"]), float(row["batch_output"])
+            halves += batch == (float(row["input"]) / 2, float(row["output"]) / 2)
+    source = shipped()["api.batch_discount"].source
+    assert f"half the price for {halves} of the {listed} models of OpenAI and Anthropic" in source
 
 
 def test_every_line_rests_on_figures_of_the_table_and_every_figure_moves_a_line_or_the_world() -> None:
@@ -34,6 +51,7 @@ def test_every_line_rests_on_figures_of_the_table_and_every_figure_moves_a_line_
         "api.provisioned_increment_units",
         "gpu.term",
         "throughput.factor",
+        "throughput.usable_factor",
         "people.hiring_months",
         "api.ttft_ms",
         "gpu.spot_most_share",

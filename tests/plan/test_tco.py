@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from baseload.core import TokenPrice
+from baseload.core import LongContext, TokenPrice
 from baseload.errors import UsageError
 from baseload.plan.assumptions import Assumptions, shipped
 from baseload.plan.costs import Fleet, Mix, Spare
@@ -151,6 +151,60 @@ def test_token_lines_split_a_price_into_its_parts() -> None:
         found[name] for name in ("input", "cache_write", "cached_read", "output", "reasoning", "batch")
     )
     assert found["retries"] == pytest.approx(0.01 * spent)
+
+
+def test_long_inputs_are_their_own_line_known_or_stated() -> None:
+    """Requests that were priced at their tier bring the surcharge; else a share of tokens can be stated."""
+    tier = LongContext(200_000, 6_000_000_000, 22_500_000_000)
+    price = TokenPrice(3_000_000_000, 15_000_000_000, long_context=tier)
+    known = planned(metered=(Metered("claude", Role.FRONTIER, 9.5, price),))
+    assert line(option(known, "claude"), "long_context").by_month[0] == pytest.approx(30_000 * 0.5)
+    stated = planned(metered=(Metered("claude", Role.FRONTIER, 9.0, price),), api__long_context_share=0.1)
+    surcharge = 0.1 * ((6.0 + 22.5) / 2 - 9.0)
+    assert line(option(stated, "claude"), "long_context").by_month[0] == pytest.approx(30_000 * surcharge)
+    plain = option(planned(api__regional_uplift=0.1), "gpt-4o")
+    assert line(plain, "regional_uplift").by_month[0] == pytest.approx(18_750)
+
+
+def test_people_outages_and_upgrades_cost_what_their_figures_say() -> None:
+    """Each from its own figures, month by month."""
+    plan = planned(
+        people__on_call_usd_per_month=1_500,
+        upgrade__months=8,
+        upgrade__evaluation_usd=10_000,
+        upgrade__rollout_days=3,
+        incident__owned_per_month=0.5,
+        incident__hours=3,
+        incident__usd_per_hour=400,
+        security__owned_usd_per_month=1_500,
+        staging__replica_hours_per_month=80,
+        egress__usd_per_gb=0.09,
+        egress__bytes_per_output_token=200,
+        licence__usd_per_gpu_year=4_500,
+        storage__gb_per_copy=70.55,
+        storage__copies=3,
+        storage__usd_per_gb_month=0.08,
+        exit__owned_usd=10_000,
+    )
+    owned = option(plan, "owned")
+    usd = {each.name: each.by_month for each in owned.lines}
+    replicas = owned.replicas[0]
+    assert usd["on_call"][0] == 1_500
+    assert [month for month, cost in enumerate(usd["evaluation"]) if cost] == [8, 16, 24, 32]
+    assert usd["rollout"][8] == pytest.approx(replicas * 5760 / 30 * 3)
+    assert usd["incidents"][0] == pytest.approx(0.5 * 3 * 400)
+    assert usd["security"][0] == 1_500
+    assert usd["staging"][0] == pytest.approx(80 * 8)
+    assert usd["egress"][0] == pytest.approx(500e6 * 30 * 200 / 1e9 * 0.09)
+    assert usd["licences"][0] == pytest.approx((replicas + 1) * 2 * 4_500 / 12)
+    assert usd["storage"][0] == pytest.approx(70.55 * 3 * 0.08)
+    assert (line(owned, "exit").usd_24, usd["exit"][-1]) == (10_000, 10_000)
+
+
+def test_spot_pays_for_the_hours_it_loses() -> None:
+    """Half the price, a tenth interrupted: 55.6% of the price on demand."""
+    owned = option(planned(gpu__term="spot", gpu__spot_ratio=0.5, gpu__spot_interrupted_share=0.1), "owned")
+    assert line(owned, "gpu_spot").by_month[0] == pytest.approx(owned.replicas[0] * 5760 * 0.5 / 0.9)
 
 
 def test_a_shortfall_of_a_commitment_is_paid() -> None:

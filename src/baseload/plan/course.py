@@ -64,7 +64,7 @@ def course(inputs: Inputs, option: Option, world: World, held: int | None = None
         return _all_bought(inputs, metered, world)
     curve = inputs.curve.flattened(float(world["traffic.deferrable_share"]))
     volume = inputs.tokens_per_day * world.volume
-    rooms = room(inputs.fleet, volume, world["throughput.factor"])
+    rooms = room(inputs.fleet, volume, world["throughput.factor"], world["throughput.usable_factor"])
     month_usd = replica_month_usd(inputs, Term(inputs.assumptions.choice("gpu.term")), world)
     if metered is None:
         owning = np.ones((1, world.months))

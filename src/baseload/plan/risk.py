@@ -221,7 +221,7 @@ def _scenario(inputs: Inputs, name: str) -> World:
         "traffic halves": {"traffic.volume_factor": now / 2},
         "traffic doubles": {"traffic.volume_factor": now * 2},
         "prices fall 50% a year": {"api.price_change_per_year": -0.5},
-        "utilisation 20%": {"throughput.factor": 0.2 / inputs.fleet.usable},
+        "utilisation 20%": {"throughput.usable_factor": 0.2 / inputs.fleet.usable},
     }
     return expected(inputs.assumptions.changed(changes.get(name, {})))
 

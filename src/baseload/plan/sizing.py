@@ -44,11 +44,13 @@ class Room:
         return np.maximum(n, 1.0)
 
 
-def room(fleet: Fleet, tokens_per_day: Floats, throughput_factor: Floats) -> Room:
-    """The room of this fleet's replicas at these volumes."""
+def room(
+    fleet: Fleet, tokens_per_day: Floats, throughput_factor: Floats, usable_factor: Floats | float = 1.0
+) -> Room:
+    """The room of this fleet's replicas at these volumes; factors are over what is planned with."""
     mean = tokens_per_day / SECONDS_PER_DAY
     full = fleet.throughput_tokens_per_s * throughput_factor / mean
-    return Room(full * fleet.usable, full, fleet.spare)
+    return Room(full * np.minimum(fleet.usable * usable_factor, 1.0), full, fleet.spare)
 
 
 def served(curve: LoadCurve, rooms: Floats) -> Floats:

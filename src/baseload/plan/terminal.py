@@ -8,7 +8,7 @@ from rich.text import Text
 
 from baseload.plan import words
 from baseload.plan.model import Plan
-from baseload.plan.terminal_months import print_advice, print_months
+from baseload.plan.terminal_months import print_advice, print_economics, print_months
 from baseload.plan.terminal_table import table as _table
 
 
@@ -31,6 +31,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     print_advice(plan, console)
     console.print()
     console.print(_facts(plan))
+    console.print()
+    print_economics(plan, console)
 
 
 def _options(plan: Plan) -> Table:

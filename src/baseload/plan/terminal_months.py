@@ -57,6 +57,35 @@ def print_advice(plan: Plan, console: Console) -> None:
         console.print(Text(f"You tell us (baseload plan --interview): {question}"))
 
 
+def print_economics(plan: Plan, console: Console) -> None:
+    """The figures of the months that somebody states or only the user can; how many are assumed is said."""
+    found = table(
+        "What the months rest on besides",
+        ("", "left"),
+        ("value", "left"),
+        ("source", "left"),
+        ("date", "left"),
+    )
+    rows = list(plan.inputs.assumptions)
+    for row in rows:
+        if row.assumed:
+            continue
+        value = (
+            "not known"
+            if row.value is None
+            else f"{row.value:g}"
+            if isinstance(row.value, float)
+            else row.value
+        )
+        unit = "" if row.value is None or "|" in row.unit else f" {row.unit}"
+        found.add_row(f"{row.name}: {row.meaning}", f"{value}{unit}", row.source, row.as_of)
+    console.print(found)
+    assumed = sum(row.assumed for row in rows)
+    console.print(
+        Text(f"{assumed} more are assumptions: docs/plan.md and --json list them; --set replaces any.")
+    )
+
+
 def _totals(plan: Plan) -> Table:
     found = table(
         "24 and 36 months",
