@@ -259,13 +259,28 @@ def test_a_reservation_fixes_price_and_replicas_and_leaving_pays_the_rest() -> N
         traffic__growth_per_year=-0.5,
     )
     owned = option(plan, "owned")
-    assert len(set(owned.replicas[:12])) > 1
+    assert len(set(owned.replicas[:12])) == 1
+    assert owned.replicas[0] > owned.replicas[12] > owned.replicas[24]
     reserved = line(owned, "gpu_reserved").by_month
     assert len({round(usd, 6) for usd in reserved[:12]}) == 1
     assert reserved[0] == pytest.approx(owned.replicas[0] * 5760 * 0.6)
     held = owned.replicas[0] + owned.spares[0]
     assert owned.leaving_usd[0] == pytest.approx(held * 5760 * 0.6 * 11)
     assert owned.leaving_usd[11] == 0.0
+
+
+def test_what_is_reserved_serves_although_it_would_not_be_owned_again() -> None:
+    """Token prices that fall make fewer replicas worth owning; those held serve on and idle less."""
+    falling: dict[str, Any] = {
+        "api__price_change_per_year": -0.9,
+        "gpu__reserved_months": 36,
+        "gpu__reserved_discount": 0.0,
+    }
+    flexible = option(planned(api__price_change_per_year=-0.9, metered=(GPT_4O,)), "hybrid with gpt-4o")
+    reserved = option(planned(gpu__term="reserved", metered=(GPT_4O,), **falling), "hybrid with gpt-4o")
+    assert flexible.replicas[-1] < flexible.replicas[0]
+    assert reserved.replicas[-1] == reserved.replicas[0]
+    assert reserved.owned_share[-1] == reserved.owned_share[0] > flexible.owned_share[-1]
 
 
 def test_a_term_without_a_price_asks_for_it() -> None:
@@ -322,6 +337,22 @@ def test_deferrable_tokens_lower_the_owned_peak() -> None:
     """What can wait a day is served in the valleys: fewer replicas for the same tokens."""
     plain, moved = (option(planned(traffic__deferrable_share=share), "owned") for share in (0.0, 0.5))
     assert moved.replicas[0] < plain.replicas[0]
+
+
+def test_a_hybrid_that_owns_nothing_costs_what_its_api_costs() -> None:
+    """Batch prices and provisioned units included: it is the same answer."""
+    plan = planned(
+        tokens_per_day=20e6,
+        metered=(GPT_4O,),
+        traffic__deferrable_share=0.4,
+        api__batch_discount=0.5,
+        api__provisioned_usd_per_unit_hour=2,
+        api__provisioned_tokens_per_minute=10_000,
+    )
+    api, both = option(plan, "gpt-4o"), option(plan, "hybrid with gpt-4o")
+    assert line(api, "batch").usd_36 < 0
+    assert line(api, "provisioned").usd_36 > 0
+    assert both.usd_36 == pytest.approx(api.usd_36)
 
 
 def test_a_hybrid_that_owns_nothing_begins_when_growth_makes_it_pay() -> None:

@@ -14,20 +14,20 @@ from baseload.plan.world import World
 Lines = dict[str, Floats]
 
 
-def token_lines(inputs: Inputs, metered: Metered, world: World, share: Floats, everything: bool) -> Lines:
+def token_lines(inputs: Inputs, metered: Metered, world: World, share: Floats, alone: Floats) -> Lines:
     """What this share of each month's tokens costs bought, by line.
 
-    `everything`: all tokens are bought, so deferrable ones get batch prices and the base may be provisioned;
-    of a hybrid only the peaks are bought, which cannot wait.
+    `alone` is 1 where nothing is owned: then deferrable tokens get batch prices and the base may be
+    provisioned; beside owned replicas only the peaks are bought, which cannot wait.
     """
     provisioned: Lines = {}
-    if everything and world.known("api.provisioned_usd_per_unit_hour"):
-        provisioned, part = _provisioned(inputs, metered, world)
+    if world.known("api.provisioned_usd_per_unit_hour") and np.any(alone):
+        provisioned, part = _provisioned(inputs, metered, world, alone)
         share = share * (1.0 - part)
     millions = inputs.tokens_per_day * DAYS_PER_MONTH / MILLION * world.volume * world.api_price * share
     lines = {name: millions * usd for name, usd in _unit_lines(inputs, metered, world).items()}
-    if everything:
-        off = world["traffic.deferrable_share"] * world["api.batch_discount"]
+    if np.any(alone):
+        off = alone * world["traffic.deferrable_share"] * world["api.batch_discount"]
         lines["batch"] = -off * (lines["input"] + lines["output"] + lines["reasoning"])
     subtotal = _sum(lines)
     lines["regional_uplift"] = subtotal * world["api.regional_uplift"]
@@ -86,7 +86,7 @@ def _tier_at_mix(input_nano: int, output_nano: int, mix: Mix) -> float:
     return ((1.0 - mix.output_share) * input_nano + mix.output_share * output_nano) / NANO
 
 
-def _provisioned(inputs: Inputs, metered: Metered, world: World) -> tuple[Lines, Floats]:
+def _provisioned(inputs: Inputs, metered: Metered, world: World, alone: Floats) -> tuple[Lines, Floats]:
     """Provisioned units by the newsvendor's test, and the share of the tokens they serve; overflow is bought.
 
     Sold in increments from a minimum on; a unit's price follows token prices.
@@ -99,9 +99,9 @@ def _provisioned(inputs: Inputs, metered: Metered, world: World) -> tuple[Lines,
     paid = paid * unit_usd_per_million(inputs, metered, world)
     room = Room(rooms, rooms, Spare.NONE)
     least = np.ceil(world["api.provisioned_minimum_units"] / increment)
-    counts = np.maximum(worth_owning(inputs.curve, room, usd / paid), least)
+    counts = np.maximum(worth_owning(inputs.curve, room, usd / np.maximum(paid, 1e-9)), least)
     share = served(inputs.curve, counts * rooms)
-    worth = share * paid > counts * usd
+    worth = (alone > 0) & (share * paid > counts * usd)
     counts, share = np.where(worth, counts, 0.0), np.where(worth, share, 0.0)
     return {"provisioned": counts * usd * world.api_price}, share
 

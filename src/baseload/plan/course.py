@@ -14,18 +14,22 @@ from baseload.plan.bought import Lines, token_lines, unit_usd_per_million
 from baseload.plan.costs import DAYS_PER_MONTH, Floats, Spare
 from baseload.plan.load import LoadCurve
 from baseload.plan.model import Inputs, Kind, Metered, Option
-from baseload.plan.rented import Term, gpu_lines, replica_month_usd
+from baseload.plan.rented import Term, gpu_lines, held_replicas, replica_month_usd
 from baseload.plan.running import Serving, api_overhead_lines, overhead_month_usd, owned_overhead_lines
 from baseload.plan.sizing import Room, room, served, worth_owning
 from baseload.plan.world import World
+
+LEAST_USD = 1e-9
+"""Stands for a price of nothing where it divides: no replica pays against it."""
 
 
 @dataclass(frozen=True)
 class Course:
     """Cost lines by name, each broadcasting to (draws, months).
 
-    `leaving_usd` is what leaving then would cost. `replicas` leave the spares out. `owned_share` is the share
-    of the tokens that owned replicas serve, `used` that of the serving replicas' full throughput that does.
+    `leaving_usd` is what leaving then would cost. `replicas` are those paid, the spares left out.
+    `owned_share` is the share of the tokens that owned replicas serve, `used` that of the serving replicas'
+    full throughput that does.
     """
 
     months: int
@@ -65,23 +69,24 @@ def course(inputs: Inputs, option: Option, world: World, held: int | None = None
     curve = inputs.curve.flattened(float(world["traffic.deferrable_share"]))
     volume = inputs.tokens_per_day * world.volume
     rooms = room(inputs.fleet, volume, world["throughput.factor"], world["throughput.usable_factor"])
-    month_usd = replica_month_usd(inputs, Term(inputs.assumptions.choice("gpu.term")), world)
+    term = Term(inputs.assumptions.choice("gpu.term"))
+    month_usd = replica_month_usd(inputs, term, world)
     if metered is None:
         owning = np.ones((1, world.months))
         counts = rooms.needed(curve.peak)
         counts = counts if held is None else np.maximum(counts, float(held))
-        share = owning
+        counts, share = held_replicas(term, world, counts), owning
     else:
         counts, owning = _hybrid_counts(inputs, option, metered, world, curve, rooms, month_usd)
         counts = counts if held is None else np.full((1, world.months), float(held))
-        counts = counts * owning
+        counts = held_replicas(term, world, counts * owning)
         share = served(curve, rooms.of(counts))
     return _owning_course(inputs, metered, world, rooms, counts, owning, share)
 
 
 def _all_bought(inputs: Inputs, metered: Metered, world: World) -> Course:
     none = np.zeros((1, world.months))
-    lines = token_lines(inputs, metered, world, np.ones(()), everything=True)
+    lines = token_lines(inputs, metered, world, np.ones(()), alone=np.ones(()))
     lines |= api_overhead_lines(world, none)
     return Course(world.months, lines, none + world["exit.api_usd"], none, none, none, none)
 
@@ -99,7 +104,7 @@ def _hybrid_counts(
     fleet = inputs.fleet
     millions = inputs.tokens_per_day * DAYS_PER_MONTH / MILLION * world.volume
     paid = millions * world.api_price * unit_usd_per_million(inputs, metered, world)
-    counts = worth_owning(curve, rooms, month_usd / paid)
+    counts = worth_owning(curve, rooms, month_usd / np.maximum(paid, LEAST_USD))
     if option.replicas:
         return counts, np.ones((1, world.months))
     lump = fleet.spares * month_usd + overhead_month_usd(inputs, world)
@@ -119,14 +124,13 @@ def _owning_course(
     """The course of these counts; `metered` takes the rest of the tokens."""
     fleet = inputs.fleet
     term = Term(inputs.assumptions.choice("gpu.term"))
-    replicas = np.broadcast_to(counts, np.broadcast_shapes(counts.shape, (1, world.months)))
     spares = owning * fleet.spares
-    gpus = gpu_lines(inputs, term, world, replicas, spares)
-    serving = Serving(gpus.held, spares, owning, share, gpus.replica_month_usd)
+    gpus = gpu_lines(inputs, term, world, counts, spares)
+    serving = Serving(counts, spares, owning, share, gpus.replica_month_usd)
     lines = gpus.lines | owned_overhead_lines(inputs, world, serving)
     leaving = gpus.leaving_usd + world["exit.owned_usd"] * owning
     if metered is not None:
-        lines |= token_lines(inputs, metered, world, 1.0 - share, everything=False)
+        lines |= token_lines(inputs, metered, world, 1.0 - share, alone=1.0 - owning)
         for name, line in api_overhead_lines(world, share).items():
             lines[name] = line + lines.get(name, np.zeros(()))
         leaving = leaving + world["exit.api_usd"]
@@ -137,4 +141,4 @@ def _owning_course(
         out=np.zeros(np.broadcast(share, room_count, rooms.full).shape),
         where=np.asarray(room_count * rooms.full > 0),
     )
-    return Course(world.months, lines, leaving, replicas, spares, share, used, fleet.spare is Spare.SERVING)
+    return Course(world.months, lines, leaving, counts, spares, share, used, fleet.spare is Spare.SERVING)

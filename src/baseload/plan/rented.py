@@ -25,11 +25,10 @@ class Term(StrEnum):
 
 
 class Gpus(NamedTuple):
-    """GPU lines of replicas and spares, a replica's month, replicas paid, and what leaving then costs."""
+    """GPU lines of replicas and spares, a replica's month, and what leaving then costs."""
 
     lines: Lines
     replica_month_usd: Floats
-    held: Floats
     leaving_usd: Floats
 
 
@@ -61,28 +60,33 @@ def replica_month_usd(inputs: Inputs, term: Term, world: World) -> Floats:
     return np.asarray(month * world.gpu_price)
 
 
-def gpu_lines(inputs: Inputs, term: Term, world: World, replicas: Floats, spares: Floats) -> Gpus:
-    """What so many replicas and spares cost by line.
+def held_replicas(term: Term, world: World, needed: Floats) -> Floats:
+    """Replicas paid where so many are needed: reserved ones to their term's end, bought ones for good."""
+    needed = np.broadcast_to(needed, np.broadcast_shapes(needed.shape, (1, world.months)))
+    if term is Term.BOUGHT:
+        return np.asarray(np.maximum.accumulate(needed, axis=1))
+    if term is Term.RESERVED:
+        return _kept(needed, int(world["gpu.reserved_months"]))
+    return needed
 
-    Reserved replicas stay until their term ends and bought ones for good: those are `held`, and paid, beyond
-    what is needed. What leaving costs is the rest of a reservation; a bought GPU is taken to be sold at its
-    written-down value.
+
+def gpu_lines(inputs: Inputs, term: Term, world: World, held: Floats, spares: Floats) -> Gpus:
+    """What so many paid replicas and spares cost by line.
+
+    Leaving costs the rest of a reservation; a bought GPU is taken to be sold at its written-down value.
     """
     usd = replica_month_usd(inputs, term, world)
-    held, leaving = replicas, np.zeros((1, world.months))
+    leaving = np.zeros((1, world.months))
     if term is Term.RESERVED:
         months = int(world["gpu.reserved_months"])
-        held = _kept(replicas, months)
         left = months - 1 - np.arange(world.months) % months
-        leaving = (held + spares) * usd * left
-    elif term is Term.BOUGHT:
-        held = np.maximum.accumulate(np.broadcast_to(replicas, (len(replicas), world.months)), axis=1)
+        leaving = np.asarray((held + spares) * usd * left)
     if term is Term.BOUGHT:
         lines = {name: held * part for name, part in _bought(inputs, world).items()}
     else:
         lines = {f"gpu_{term.value}": held * usd}
     lines["spare"] = spares * usd
-    return Gpus(lines, usd, held, leaving)
+    return Gpus(lines, usd, leaving)
 
 
 def _bought(inputs: Inputs, world: World) -> Lines:
