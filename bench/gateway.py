@@ -1,6 +1,6 @@
 """CPU of the gateway per request and per chunk, as ratios to nginx in the same run.
 
-    .venv/bin/python -m bench.gateway [--rounds 3] [--seconds 4] [--phases cpu,big,tls,chunks]
+    .venv/bin/python -m bench.gateway [--rounds 3] [--seconds 4] [--phases cpu,big,tls,chunks] [--python PATH]
 
 Uses the harness beside the repository (../shared/bench/gateway): a cheap upstream and a load generator in C
 on one core, the measured program alone on the other. nginx and baseload are measured in turns; a ratio is
@@ -72,10 +72,11 @@ def _harness() -> ModuleType:
 class Measure:
     """One program under the harness's load."""
 
-    def __init__(self, harness: ModuleType, seconds: float) -> None:
+    def __init__(self, harness: ModuleType, seconds: float, python: str) -> None:
         self.harness = harness
         self.seconds = seconds
         self.targets = harness.load_targets([str(HERE / "harness.json")])
+        self.targets["baseload"]["cmd"][0] = python
 
     def _cpu_s(self, pid: int) -> tuple[float, float]:
         """(the process alone, its whole tree), user and system together."""
@@ -240,13 +241,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--phases", default=",".join(PHASES))
+    parser.add_argument("--python", default=sys.executable, help="the interpreter the gateway runs on")
     options = parser.parse_args()
     harness = _harness()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     vars(harness).update({"NICE": -15, "SLICE_US": 1000} if os.geteuid() == 0 else {})
     harness.build()
-    measure = Measure(harness, options.seconds)
+    measure = Measure(harness, options.seconds, options.python)
     figures: dict[str, dict[str, list[float]]] = {"nginx": {}, "baseload": {}}
     for number in range(options.rounds):
         for phase in options.phases.split(","):

@@ -17,9 +17,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from baseload.core import Tokens
 from baseload.ledger.follow import Follower
 from baseload.ledger.journal import Journal
-from baseload.ledger.record import Begin, Bill, Call, Caller, Chosen, End, Usage, Versions, encode
+from baseload.ledger.record import Begin, Bill, Call, Caller, Chosen, End, Versions, encode
 
 BAR_WRITER_US, BAR_INGEST_US = 4.0, 15.0
 CALLER, VERSIONS = Caller("shop", "k_3f9a2b1c", "default"), Versions("c0ffee12", "2026-11-22")
@@ -54,7 +55,7 @@ def records(count: int) -> list[tuple[Begin, End]]:
                     "completed",
                     200,
                     4_750_000_000,
-                    Usage(140, 0, 0, 200, 0, False),
+                    Tokens(140, 0, 0, 200, 0, False),
                     bill,
                     301_000_000,
                     None,

@@ -43,14 +43,18 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"  # begun, never ended: the writer died
 
 
-class Tokens(Struct, frozen=True, gc=False):
-    """Token counts of an attempt; `cached_input` and `cache_write` are in `input`, `reasoning` in `output`"""
+class Tokens(Struct, array_like=True, frozen=True, gc=False):
+    """Token counts of an attempt; `cached_input` and `cache_write` are in `input`, `reasoning` in `output`.
+
+    `estimated`: counted by us and not by the target. The journal holds them as this array.
+    """
 
     input: int = 0
     cached_input: int = 0
     cache_write: int = 0
     output: int = 0
     reasoning: int = 0
+    estimated: bool = False
 
 
 class LongContext(Struct, frozen=True, gc=False):

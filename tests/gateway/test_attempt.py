@@ -33,7 +33,7 @@ def test_attempts_move_as_the_table_says(
     """However attempts end, each of their steps is in the table, each step of the table is taken, and none
     moves once it has ended."""
     seen: set[tuple[State, State]] = set()
-    set_attribute = object.__setattr__
+    set_attribute = Attempt.__setattr__
 
     def watched(attempt: Attempt, name: str, value: object) -> None:
         if name == "state":

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from baseload.ledger.record import Begin, Bill, Call, Caller, Chosen, End, Usage, Versions
+from baseload.core import Tokens
+from baseload.ledger.record import Begin, Bill, Call, Caller, Chosen, End, Versions
 
 START_NS = 1_795_334_400_000_000_000
 """A full hour: 2026-11-22 08:00 UTC."""
@@ -47,7 +48,7 @@ def make_end(
     outcome: str = "completed",
     cost_nano: int | None = 0,
     room_ns: int = 30_000_000,
-    usage: Usage = Usage(140, 40, 0, 200, 0, False),  # noqa: B008 - frozen
+    usage: Tokens = Tokens(140, 40, 0, 200, 0, False),  # noqa: B008 - frozen
     upstream_request_id: str | None = "chatcmpl-1",
 ) -> End:
     """An end like the gateway's."""

@@ -18,13 +18,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from baseload.core import Outcome
+from baseload.core import Outcome, Tokens
 from baseload.ledger.follow import OPEN_AFTER_NS, Follower
 from baseload.ledger.hours import HOUR_NS
 from baseload.ledger.ingest import ingest_once, sole_ingest
 from baseload.ledger.journal import MIN_SEGMENT_BYTES, Journal
 from baseload.ledger.launch import ingest_command, store_path
-from baseload.ledger.record import Begin, Chosen, End, Fleet, Refusal, Usage
+from baseload.ledger.record import Begin, Chosen, End, Fleet, Refusal
 from baseload.ledger.segment import HEADER, scan
 
 Begins: TypeAlias = Callable[..., Begin]
@@ -270,7 +270,7 @@ def test_a_record_the_store_refuses_costs_nothing_else(
     refusal = ("shop", "k1", "chat", "rate_limit_exceeded")
     journal.begin(begin("r1"))
     journal.begin(begin("r2"))
-    journal.end(end("r1", usage=Usage(2**64 - 1)))  # its begin stays: unknown at the end
+    journal.end(end("r1", usage=Tokens(2**64 - 1)))  # its begin stays: unknown at the end
     journal.end(end("r2"))
     journal.begin(begin("r3", reserved_nano=HUGE))
     journal.end(end("r3"))  # its end tells what it cost

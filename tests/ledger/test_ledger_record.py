@@ -7,8 +7,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from baseload.core import Outcome, Reason, Side
-from baseload.ledger.record import Begin, Bill, End, Fleet, Refusal, Usage, decode, encode
+from baseload.core import Outcome, Reason, Side, Tokens
+from baseload.ledger.record import Begin, Bill, End, Fleet, Refusal, decode, encode
 
 
 def test_every_kind_comes_back(begin: Callable[..., Begin], end: Callable[..., End]) -> None:
@@ -48,4 +48,4 @@ def test_what_is_no_record_is_refused(payload: bytes) -> None:
 def test_unknown_is_not_zero() -> None:
     """A bill keeps an unknown cost apart from a cost of nothing."""
     assert Bill(None) != Bill(0)
-    assert Usage() == Usage(0, 0, 0, 0, 0, False)
+    assert Tokens() == Tokens(0, 0, 0, 0, 0, False)

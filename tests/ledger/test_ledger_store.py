@@ -11,14 +11,14 @@ from typing import TypeAlias
 
 import pytest
 
-from baseload.core import Outcome
+from baseload.core import Outcome, Tokens
 from baseload.errors import EnvironmentProblem, UnknownName
 from baseload.ledger.database import connect
 from baseload.ledger.export import Format, export, format_of
 from baseload.ledger.follow import Follower
 from baseload.ledger.hours import HOUR_NS
 from baseload.ledger.journal import Journal
-from baseload.ledger.record import Begin, Chosen, End, Fleet, Refusal, Usage
+from baseload.ledger.record import Begin, Chosen, End, Fleet, Refusal
 from baseload.ledger.schema import ATTEMPT_COLUMNS, BOOLEAN_COLUMNS, COLUMN_TYPES, MIGRATIONS
 from baseload.ledger.store import GROUPS, Arrival, Filter, OwnedTotals, Store, Totals
 
@@ -38,9 +38,9 @@ def store(tmp_path: Path, begin: Begins, end: Ends, spill: Chosen, start_ns: int
     journal.begin(begin("r2", at_ns=start_ns + second, chosen=spill, tenant="lab"))
     journal.end(end("r2", cost_nano=2_350_000))
     journal.begin(begin("r3", at_ns=start_ns + 2 * second))
-    journal.end(end("r3", outcome="failed", usage=Usage(), room_ns=0))
+    journal.end(end("r3", outcome="failed", usage=Tokens(), room_ns=0))
     journal.begin(begin("r3", 2, at_ns=start_ns + 3 * second, chosen=spill))
-    journal.end(end("r3", 2, cost_nano=1_000, usage=Usage(100, 0, 0, 50, 0, True)))
+    journal.end(end("r3", 2, cost_nano=1_000, usage=Tokens(100, 0, 0, 50, 0, True)))
     journal.begin(begin("r4", at_ns=start_ns + 4 * second, chosen=spill, reserved_nano=None))
     journal.refuse(Refusal("r5", start_ns, "shop", "k1", "chat", "rate_limit_exceeded", 429, "client"))
     journal.fleet(Fleet(start_ns + HOUR_NS, "1", fleet))
@@ -157,7 +157,7 @@ def test_a_request_is_traffic_or_named_as_unserved(
         journal.begin(begin("r1"))
         journal.end(end("r1", outcome="failed"))
         journal.begin(begin("r1", 2))
-        journal.end(end("r1", 2, outcome=outcome, usage=Usage(100, 0, 0, output_tokens, 0)))
+        journal.end(end("r1", 2, outcome=outcome, usage=Tokens(100, 0, 0, output_tokens, 0)))
     with closing(Follower(tmp_path / "journal", tmp_path / "ledger.sqlite")) as follower:
         follower.run_pass()
     with Store(tmp_path / "ledger.sqlite") as store:

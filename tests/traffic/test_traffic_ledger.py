@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from baseload.core import Tokens
 from baseload.errors import DataError, EnvironmentProblem
 from baseload.ledger.ingest import ingest_once
 from baseload.ledger.journal import Journal
 from baseload.ledger.launch import journal_directory, store_path
-from baseload.ledger.record import Begin, Bill, Call, Caller, Chosen, End, Refusal, Usage, Versions
+from baseload.ledger.record import Begin, Bill, Call, Caller, Chosen, End, Refusal, Versions
 from baseload.ledger.store import Filter
 from baseload.traffic.ledger import read_ledger
 from baseload.traffic.read import Format, detect, read_traffic
@@ -18,11 +19,11 @@ from baseload.traffic.read import Format, detect, read_traffic
 START_NS = 1_795_334_400_000_000_000
 SECOND_NS = 1_000_000_000
 NOT_SERVED = [
-    ("failed", Usage()),
-    ("failed", Usage(50)),
-    ("rejected", Usage()),
-    ("client_gone", Usage(140, 0, 0, 0, 0, True)),
-    ("cut", Usage(140)),
+    ("failed", Tokens()),
+    ("failed", Tokens(50)),
+    ("rejected", Tokens()),
+    ("client_gone", Tokens(140, 0, 0, 0, 0, True)),
+    ("cut", Tokens(140)),
 ]
 
 
@@ -40,7 +41,7 @@ def begin(request_id: str, at_s: int, *, attempt: int = 1, tenant: str = "shop")
     )
 
 
-def end(request_id: str, at_s: int, outcome: str, usage: Usage, *, attempt: int = 1) -> End:
+def end(request_id: str, at_s: int, outcome: str, usage: Tokens, *, attempt: int = 1) -> End:
     """How it ended."""
     at_ns = START_NS + at_s * SECOND_NS
     return End(request_id, attempt, at_ns, outcome, 200, SECOND_NS, usage, Bill(0))
@@ -51,11 +52,11 @@ def data(tmp_path: Path) -> Path:
     """A data folder: one request of one attempt, one of two, one refused; others not served."""
     journal = Journal.open(journal_directory(tmp_path))
     journal.begin(begin("a", 10))
-    journal.end(end("a", 12, "completed", Usage(140, 40, 0, 200, 0)))
+    journal.end(end("a", 12, "completed", Tokens(140, 40, 0, 200, 0)))
     journal.begin(begin("b", 11, tenant="lab"))
-    journal.end(end("b", 12, "failed", Usage()))
+    journal.end(end("b", 12, "failed", Tokens()))
     journal.begin(begin("b", 13, attempt=2, tenant="lab"))
-    journal.end(end("b", 14, "client_gone", Usage(70, 0, 0, 5, 0, True), attempt=2))
+    journal.end(end("b", 14, "client_gone", Tokens(70, 0, 0, 5, 0, True), attempt=2))
     for place, (outcome, usage) in enumerate(NOT_SERVED):
         journal.begin(begin(f"u{place}", 20))
         journal.end(end(f"u{place}", 21, outcome, usage))

@@ -24,7 +24,6 @@ def decode_step_s(step: StepTime, sequences: float, kv_tokens: float) -> float:
 
 def predict(
     step: StepTime,
-    *,
     running: float,
     kv_tokens: float,
     waiting_tokens: float,
@@ -52,24 +51,23 @@ def predict(
     output = output_tokens if output_tokens > 1.0 else 1.0
     ahead = waiting_tokens + input_tokens
     present = running + waiting
+    sequences = present + 1.0  # with this request
     after = kv_tokens + ahead
 
     # Comparisons written out, since this runs per request and target and min() and max() would double it.
-    sequences = present if present < limit else limit
-    held = kv_tokens + waiting_tokens
-    if held > room:
-        held = room
-    decode_s = base_s + sequences * per_sequence_s + held * per_kv_token_s
-    chunks = ahead / CHUNK_TOKENS
-    steps = (chunks if chunks > 1.0 else 1.0) + (0.5 if running else 0.0)
-    if present + 1.0 > limit or after > room:
-        steps += output * max((present + 1.0 - limit) / limit, (after - room) / room)
-    ttft_s = ahead * per_prefill_token_s + steps * decode_s
-
-    sequences = present + 1.0
-    if sequences > limit:
-        sequences = limit
-    held = after + output / 2.0
+    steps = 1.5 if running else 1.0
+    if ahead > CHUNK_TOKENS:
+        steps += ahead / CHUNK_TOKENS - 1.0
+    decoding, held = present, after - input_tokens
+    if sequences > limit or after > room:
+        steps += output * max((sequences - limit) / limit, (after - room) / room)
+        decoding = present if present < limit else limit
+        held = held if held < room else room
+        sequences = sequences if sequences < limit else limit
+    ttft_s = ahead * per_prefill_token_s + steps * (
+        base_s + decoding * per_sequence_s + held * per_kv_token_s
+    )
+    held = after + output * 0.5
     if held > room:
         held = room
     replaced = (sequences - 1.0) * input_tokens / output

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -12,10 +11,9 @@ from baseload import errors
 from baseload.core import DataClass, Tenant
 from baseload.errors import RequestError
 from baseload.gateway.site import Caller, ModelPlace
-from baseload.ledger.record import Call
 from baseload.ledger.record import Caller as CallerRecord
 from baseload.policy.dispatch import Ask
-from baseload.policy.limits import Gate, Grant
+from baseload.policy.limits import Gate
 from baseload.policy.residency import narrow
 from baseload.wire.http1 import RequestHead
 from baseload.wire.openai import RequestFields
@@ -33,14 +31,40 @@ _OURS = re.compile(rb"(?:(?i:bearer) +)?bl_")
 """A key of ours, whole or mistyped: where it is not valid, its sender is told so, in open mode too."""
 
 
-class Admitted(Struct, frozen=True, gc=False):
-    """What admission found: the model's place, what dispatch needs to know, the limits taken."""
+class Terms(Struct, frozen=True, gc=False):
+    """What a caller's head entitles to for one model: its narrowing headers read, its limits at hand."""
 
     place: ModelPlace
-    ask: Ask
-    call: Call
+    data_class: DataClass
+    only: frozenset[str] | None
     gate: Gate
-    grant: Grant
+    tags: dict[str, str] | None
+
+
+class Standing:
+    """Who sends these header fields and what they entitle to, found out once for as long as both stand.
+
+    A client repeats its head on a connection (`wire.http1.KnownHead`), so requests after the first one only
+    compare `rights`: the site gives itself new ones whenever keys or configuration change.
+    """
+
+    __slots__ = ("caller", "rights", "terms")
+
+    def __init__(self, caller: Caller, rights: object) -> None:
+        self.caller = caller
+        self.rights = rights
+        self.terms: dict[str, Terms] = {}  # by model; only configured ones get in
+
+
+def standing(exchange: Exchange) -> Standing:
+    """Step 2: the sender's standing. Raises RequestError: missing_api_key, invalid_api_key."""
+    client, site = exchange.client, exchange.site
+    known = client.standing
+    if known is not None and known.rights is site.rights:
+        return known
+    caller = authenticate(exchange.gateway, site, exchange.head)
+    found = client.standing = Standing(caller, site.rights)
+    return found
 
 
 def authenticate(gateway: Gateway, site: Site, head: RequestHead) -> Caller:
@@ -66,18 +90,34 @@ def authenticate(gateway: Gateway, site: Site, head: RequestHead) -> Caller:
     return caller
 
 
-def admit(exchange: Exchange) -> Admitted:
-    """Filter and admit: rights, narrowing headers, limits.
+def admit(exchange: Exchange, known: Standing, now_s: float) -> None:
+    """Steps 4 and 5, filter and admit: rights, narrowing headers, limits.
 
-    Raises RequestError: model_not_found, model_not_allowed, invalid_field, residency, rate limits.
+    Sets the exchange's `terms`, `ask` and `grant`. Raises RequestError: model_not_found, model_not_allowed,
+    invalid_field, residency, rate limits.
     """
-    site, caller, fields, headers = exchange.site, exchange.caller, exchange.fields, exchange.head.fields
-    place = site.models.get(fields.model)
+    fields = exchange.fields
+    terms = known.terms.get(fields.model)
+    if terms is None:
+        terms = known.terms[fields.model] = _terms(exchange, known.caller)
+    place = terms.place
+    place.retry_budget.request(now_s)
+    estimate = place.estimate
+    input_tokens = estimate.input_tokens(len(exchange.body))
+    output_tokens = estimate.output_tokens(fields.output_bound) if exchange.endpoint.generates else 0
+    exchange.terms = terms
+    exchange.ask = Ask(input_tokens, output_tokens, terms.data_class, terms.only)
+    exchange.grant = terms.gate.admit(input_tokens + output_tokens, now_s)
+
+
+def _terms(exchange: Exchange, caller: Caller) -> Terms:
+    site, headers, model = exchange.site, exchange.head.fields, exchange.fields.model
+    place = site.models.get(model)
     if place is None:
-        raise RequestError(errors.MODEL_NOT_FOUND, f"there is no model {fields.model!r}", param="model")
-    if not may_ask(caller, fields.model):
+        raise RequestError(errors.MODEL_NOT_FOUND, f"there is no model {model!r}", param="model")
+    if not may_ask(caller, model):
         raise RequestError(
-            errors.MODEL_NOT_ALLOWED, f"this key may not ask for model {fields.model!r}", param="model"
+            errors.MODEL_NOT_ALLOWED, f"this key may not ask for model {model!r}", param="model"
         )
     data_class = caller.data_class
     only: frozenset[str] | None = None
@@ -86,22 +126,7 @@ def admit(exchange: Exchange) -> Admitted:
     if b"x-baseload-targets" in headers:
         only = _targets(place, headers[b"x-baseload-targets"])
     tags = _tags(headers[b"x-baseload-tags"]) if b"x-baseload-tags" in headers else None
-    now_s = time.monotonic()
-    place.retry_budget.request(now_s)
-    estimate = place.estimate
-    input_tokens = estimate.input_tokens(len(exchange.body))
-    output_tokens = 0
-    if exchange.endpoint.name != "embeddings":
-        output_tokens = estimate.output_tokens(fields.output_bound)
-    gate = site.gate(caller, place.model)
-    grant = gate.admit(input_tokens + output_tokens, now_s)
-    return Admitted(
-        place,
-        Ask(input_tokens, output_tokens, data_class, only),
-        Call(fields.model, exchange.endpoint.name, exchange.stream, input_tokens, output_tokens, tags),
-        gate,
-        grant,
-    )
+    return Terms(place, data_class, only, site.gate(caller, place.model), tags)
 
 
 def may_ask(caller: Caller, model: str) -> bool:

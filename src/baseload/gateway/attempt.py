@@ -14,6 +14,8 @@ import time
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from baseload import errors
 from baseload.core import Outcome
 from baseload.errors import Fault, RequestError
@@ -62,53 +64,43 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 }
 
 
-class Attempt:
+def _is_event_stream(head: ResponseHead) -> bool:
+    return head.fields.get(b"content-type", b"").startswith(b"text/event-stream")
+
+
+class Attempt(Struct, eq=False):
     """One try. What it leads to is told to its exchange and to `failure`."""
 
-    state = State.CONNECTING
-    first_ns = 0
-    sent = False
-    loaded = False  # counted in its target's live load
-    settled = False
-    probe = False
-    decoding = False
+    _exchange: Exchange
+    place: Place
+    choice: Choice
+    reason: str
+    number: int
+    begun_ns: int
+    _deadline_s: float
+    state: State = State.CONNECTING
+    first_ns: int = 0
+    sent: bool = False
+    loaded: bool = False  # counted in its target's live load
+    settled: bool = False
+    probe: bool = False
+    decoding: bool = False
     cost_nano: int | None = None
     counterfactual_nano: int | None = None
     head: ResponseHead | None = None
     relay: EventRelay | None = None
-    unmetered = b""  # a whole answer that says no usage
-    _reused = False
-    _sent_s = 0.0
-    _paused = False
-    _was_paused = False  # the client was slow: how long the whole took is not the target's doing alone
-    _flows = False  # a part of a whole answer is here
+    unmetered: bytes = b""  # a whole answer that says no usage
+    _reused: bool = False
+    _sent_s: float = 0.0
+    _paused: bool = False
+    _was_paused: bool = False  # the client was slow: how long the whole took is not the target's doing alone
+    _flows: bool = False  # a part of a whole answer is here
     _connection: UpstreamConnection | None = None
     _body: WholeBody | None = None
-
-    def __init__(self, exchange: Exchange, place: Place, choice: Choice, reason: str, number: int) -> None:
-        self._exchange = exchange
-        self.place = place
-        self.choice = choice
-        self.reason = reason
-        self.number = number
-        self.begun_ns = time.monotonic_ns()
-        timeouts = place.target.timeouts
-        self._deadline_s = self.begun_ns / 1e9 + timeouts.connect_s
-        self._total_deadline_s = self.begun_ns / 1e9 + timeouts.total_s
 
     def start(self, *, fresh: bool = False) -> None:
         """Ask for a connection; the journal holds the attempt's begin already."""
         self.place.pool.take(self, fresh=fresh)
-
-    def _request(self) -> tuple[bytes, bytes]:
-        """What goes out: a head of ours, the client's body with the least patch."""
-        exchange = self._exchange
-        add_usage = exchange.stream and not exchange.fields.wants_usage
-        body = patch_request(
-            exchange.body, exchange.fields, model=self.place.target.model, add_usage=add_usage
-        )
-        attempt_id = f"{exchange.request_id}.{self.number}"
-        return self.place.request_head(exchange.endpoint, attempt_id, len(body)), body
 
     # -- what the connection tells --------------------------------------------------------------------------
 
@@ -116,13 +108,18 @@ class Attempt:
         if self.state is not State.CONNECTING:  # given up meanwhile
             connection.release(reusable=True)
             return
+        exchange, place = self._exchange, self.place
         self.state = State.SENT
         self.sent = True
         self._connection = connection
-        self._reused = connection.used > 0
-        self._sent_s = time.monotonic()
-        self._deadline_s = self._sent_s + self.place.target.timeouts.ttft_s
-        connection.send(self, *self._request())
+        self._reused = reused = connection.used > 0  # then it was at hand: the attempt has only just begun
+        self._sent_s = sent_s = self.begun_ns / 1e9 if reused else time.monotonic()
+        self._deadline_s = sent_s + place.target.timeouts.ttft_s
+        fields = exchange.fields
+        add_usage = exchange.stream and not fields.wants_usage
+        body = patch_request(exchange.body, fields, model=place.target.model, add_usage=add_usage)
+        head = place.request_head(exchange.endpoint, exchange.request_id, self.number, len(body))
+        connection.send(self, head, body)
 
     def connect_failed(self, error: Exception) -> None:
         if self.state is State.CONNECTING:
@@ -133,25 +130,28 @@ class Attempt:
             else:
                 self._fail(errors.UPSTREAM_CONNECT, f"no connection to {name}: {kind_of(error)}")
 
-    def response_head(self, head: ResponseHead) -> None:
+    def response_head(self, head: ResponseHead, body: bytes) -> None:
         self.head = head
-        streamed = head.fields.get(b"content-type", b"").startswith(b"text/event-stream")
-        if head.status == 200 and self._exchange.stream and streamed:
+        exchange = self._exchange
+        if exchange.stream and head.status == 200 and _is_event_stream(head):
             self.state = State.HELD
             self.relay = EventRelay(
                 chunked_in=head.length == CHUNKED,
-                chunked_out=self._exchange.chunked,
-                drop_usage=not self._exchange.fields.wants_usage,
+                chunked_out=exchange.chunked,
+                drop_usage=not exchange.fields.wants_usage,
             )
-            return
-        self.state = State.BUFFERING
-        try:
-            self._body = WholeBody(head, MAX_ANSWER)
-        except UpstreamSyntax as error:
-            self._fail(errors.UPSTREAM_BROKEN, str(error))
-            return
-        if head.length == 0:
-            self._whole(b"")
+        else:
+            self.state = State.BUFFERING
+            if head.length == len(body):
+                self._whole(body)
+                return
+            try:
+                self._body = WholeBody(head, MAX_ANSWER)
+            except UpstreamSyntax as error:
+                self._fail(errors.UPSTREAM_BROKEN, str(error))
+                return
+        if body:
+            self.response_body(body)
 
     def response_body(self, data: bytes) -> None:
         if self.relay is not None:
@@ -245,10 +245,13 @@ class Attempt:
 
     def _whole(self, body: bytes) -> None:
         """The whole answer is here."""
-        head = self.head
+        head, connection = self.head, self._connection
         assert head is not None
         self.first_ns = time.monotonic_ns()
-        self._end(reusable=head.keep_alive)
+        self.state = State.ENDED
+        if connection is not None:  # None: its end was the answer's
+            self._connection = None
+            connection.release(reusable=head.keep_alive)
         self._exchange.answered(self, head.status, body)
 
     # -- the end --------------------------------------------------------------------------------------------
@@ -294,7 +297,7 @@ class Attempt:
         if self.relay is not None and self.relay.done:
             if now_s >= self._deadline_s:  # all is said, the target only does not end its body
                 self._stream_ended(b"")
-        elif now_s >= self._total_deadline_s:
+        elif now_s >= self.begun_ns / 1e9 + timeouts.total_s:
             blame = Blame.ELSEWHERE if self._was_paused else Blame.TARGET
             self._fail(errors.TIMEOUT_TOTAL, f"no whole answer within {timeouts.total_s:g} s", blame=blame)
         elif now_s >= self._deadline_s:

@@ -22,12 +22,14 @@ from baseload.wire.http1 import (
     MAX_HEAD,
     ChunkedReader,
     ChunkSyntax,
+    KnownHead,
     RequestHead,
     parse_request_head,
     partial_head_fault,
 )
 
 if TYPE_CHECKING:
+    from baseload.gateway.admission import Standing
     from baseload.gateway.server import Gateway
 
 MAX_PIPELINED = 64 * 1024
@@ -39,6 +41,8 @@ WRITE_HIGH_WATER = 64 * 1024
 LINGER_S = 2.0
 """How long a refused client may go on sending before the connection is cut (RFC 9112 section 9.6)."""
 NEVER = float("inf")
+FROM_NEXT_SWEEP = 0.0
+"""A deadline that the next sweep sets: the idle one, which needs no clock then (docs/adr/0003)."""
 
 
 class State(Enum):
@@ -71,12 +75,14 @@ class ClientConnection(asyncio.Protocol):
         "_chunks",
         "_gateway",
         "_keep_alive",
+        "_known",
         "_reading",
         "_received",
         "_stalled",
         "conversation",
         "deadline_s",
         "head",
+        "standing",
         "state",
         "transport",
     )
@@ -88,6 +94,8 @@ class ClientConnection(asyncio.Protocol):
         self.state = State.HEAD
         self.conversation: Conversation | None = None
         self.head: RequestHead | None = None
+        self.standing: Standing | None = None  # what this head entitles to, where that was looked up
+        self._known: KnownHead[RequestHead] | None = None
         self.deadline_s = NEVER
         self._buffer = b""  # received, not yet parsed
         self._checked = 0  # bytes of the buffer known to be the beginning of a good head
@@ -121,10 +129,10 @@ class ClientConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         state = self.state
-        if state is State.BODY:
-            self._collect(data)
-        elif state is State.HEAD and self._stalled is None and (self._checked or not self._buffer):
+        if state is State.HEAD and self._stalled is None and (self._checked or not self._buffer):
             self._parse(self._buffer + data if self._buffer else data)
+        elif state is State.BODY:
+            self._collect(data)
         elif state is State.BUSY or state is State.HEAD:  # behind a request that is not done with
             self._buffer += data
             if len(self._buffer) > MAX_PIPELINED and self._reading:
@@ -149,20 +157,25 @@ class ClientConnection(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> None:
         """Take one request from the front of `data`; what follows it stays in the buffer."""
-        # RFC 9112 section 2.2: an empty line before a request is ignored
-        start = 2 if data.startswith(b"\r\n") else 0
-        end = data.find(b"\r\n\r\n", max(start, self._checked - 3))
-        if end < 0 or end > MAX_HEAD - 4:
-            self._head_so_far(data)
-            return
-        end += 4
-        self._checked = 0
+        known = self._known
+        end = known.end_in(data) if known is not None else 0
         try:
-            head = parse_request_head(data[start:end])
-            self._limit_body(head)
+            if end and known is not None:
+                head = known.head
+            else:
+                # RFC 9112 section 2.2: an empty line before a request is ignored
+                start = 2 if data.startswith(b"\r\n") else 0
+                end = data.find(b"\r\n\r\n", max(start, self._checked - 3)) + 4
+                if end < 4 or end > MAX_HEAD:
+                    self._head_so_far(data)
+                    return
+                head = self._new_head(data[start:end])
+            if head.length > SMALL_BODY and head.length > (limit := self._gateway.body_limit(head)):
+                raise RequestError(errors.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
         except RequestError as error:
             self._refuse(error)
             return
+        self._checked = 0
         self.head = head
         length = head.length
         if 0 <= length <= len(data) - end:
@@ -185,12 +198,15 @@ class ClientConnection(asyncio.Protocol):
         self._buffer = data
         self._checked = len(data)
 
-    def _limit_body(self, head: RequestHead) -> None:
-        if head.length > SMALL_BODY and head.length > (limit := self._gateway.body_limit(head)):
-            raise RequestError(errors.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
+    def _new_head(self, raw: bytes) -> RequestHead:
+        """A head in other words than the one before; what was known of that is forgotten."""
+        self.standing = self._known = None
+        head = parse_request_head(raw)
         coding = head.fields.get(b"content-encoding")
         if coding is not None and coding.lower() != b"identity":
             raise RequestError(errors.UNSUPPORTED_ENCODING, "the body is compressed")
+        self._known = KnownHead.of(head, raw)
+        return head
 
     def _await_body(self, head: RequestHead, data: bytes) -> None:
         """The body is still on its way: check who sends it before keeping any of it."""
@@ -272,7 +288,9 @@ class ClientConnection(asyncio.Protocol):
             return
         self.state = State.HEAD
         if self._stalled is None:
-            self._next_request()
+            self.deadline_s = FROM_NEXT_SWEEP
+            if self._buffer or not self._reading:
+                self._next_request()
 
     def abort(self) -> None:
         """Break the connection off: the only honest end of an answer that cannot be completed."""
@@ -281,7 +299,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _next_request(self) -> None:
         """Go on with what was pipelined, or wait for the next request."""
-        self.deadline_s = self._gateway.now_s() + self._gateway.limits.idle_s
+        self.deadline_s = FROM_NEXT_SWEEP
         self._read_on()
         if self._buffer:
             asyncio.get_running_loop().call_soon(self._pipelined)
@@ -340,6 +358,9 @@ class ClientConnection(asyncio.Protocol):
             self.transport.abort()
             return
         if now_s < self.deadline_s:
+            return
+        if self.deadline_s == FROM_NEXT_SWEEP:
+            self.deadline_s = now_s + self._gateway.limits.idle_s
             return
         self.deadline_s = NEVER
         if self.state is State.LINGER:

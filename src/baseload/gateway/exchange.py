@@ -7,72 +7,85 @@ named call; where it is decided is in the module it comes from.
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from baseload.core import Outcome, Reason
 from baseload.errors import RequestError
 from baseload.gateway import admission, answers, failure, settle
 from baseload.gateway.attempt import Attempt
+from baseload.policy.dispatch import Ask
+from baseload.policy.limits import Grant
 from baseload.wire.http1 import RequestHead
-from baseload.wire.openai import read_answer, read_request, rename_answer
+from baseload.wire.openai import RequestFields, read_answer, read_request, rename_answer
 
 if TYPE_CHECKING:
     from baseload.gateway.client import ClientConnection
     from baseload.gateway.server import Gateway
-    from baseload.gateway.site import Endpoint
+    from baseload.gateway.site import Caller, Endpoint, Site
 
 
-class Exchange:
-    """One request and its attempts. `site`, the configuration it lives under, is fixed when it is made."""
+class Exchange(Struct, eq=False):
+    """One request and its attempts. `site`, the configuration it lives under, is fixed when it is made.
 
-    caller = admission.NOBODY
-    fields = admission.NO_FIELDS
-    admitted: admission.Admitted | None = None
+    `grant` None says that it is not admitted; `terms` and `ask` are there once it is.
+    """
+
+    gateway: Gateway
+    client: ClientConnection
+    head: RequestHead
+    body: bytes
+    endpoint: Endpoint
+    site: Site
+    request_id: str
+    received_ns: int
+    chunked: bool  # whether the client understands chunked coding
+    caller: Caller = admission.NOBODY
+    fields: RequestFields = field(default_factory=lambda: admission.NO_FIELDS)
+    terms: admission.Terms = None  # type: ignore[assignment]  # until admitted
+    ask: Ask = None  # type: ignore[assignment]  # likewise
+    grant: Grant | None = None
     attempt: Attempt | None = None
     tried: tuple[str, ...] = ()
-    number = 0
+    number: int = 0
     retry_timer: asyncio.TimerHandle | None = None
-    waited_s = 0.0
-    used_tokens = 0
-    closed = False
-    stream = False
-    head_sent = False
-    last_events = b""
-
-    def __init__(
-        self, gateway: Gateway, client: ClientConnection, head: RequestHead, body: bytes, endpoint: Endpoint
-    ) -> None:
-        self.gateway, self.client, self.head, self.body, self.endpoint = gateway, client, head, body, endpoint
-        self.site = gateway.site
-        self.request_id = gateway.new_request_id()
-        self.received_ns = time.monotonic_ns()
-        self.comment_due_s = self.received_ns / 1e9 + gateway.limits.comment_s
-        self.chunked = head.minor == 1  # whether the client understands chunked coding
+    waited_s: float = 0.0
+    used_tokens: int = 0
+    closed: bool = False
+    stream: bool = False
+    head_sent: bool = False
+    last_events: bytes = b""
+    comment_due_s: float = 0.0
 
     def run(self) -> None:
         """Steps 2 to 8. A refusal at any of them is recorded and answered."""
         self.client.conversation = self
         try:
-            self.caller = admission.authenticate(self.gateway, self.site, self.head)
-            self.fields = read_request(self.body)
-            self.stream = bool(self.fields.stream)
-            self.admitted = admission.admit(self)
-            self.attempt_next(None)
+            known = admission.standing(self)
+            self.caller = known.caller
+            self.fields = fields = read_request(self.body)
+            if fields.stream:
+                self.stream = True
+                self.comment_due_s = self.received_ns / 1e9 + self.gateway.limits.comment_s
+            admission.admit(self, known, self.received_ns / 1e9)
+            self.attempt_next(None, self.received_ns)
         except RequestError as error:
             failure.refuse(self, error)
         except Exception:  # noqa: BLE001  the request boundary: as are all that call `failure.defect`
             failure.defect(self)
 
-    def attempt_next(self, because: Reason | None, *, fresh: bool = False) -> None:
+    def attempt_next(self, because: Reason | None, now_ns: int, *, fresh: bool = False) -> None:
         """Steps 6 to 8: choose among the admissible targets, journal, send. Raises RequestError."""
-        admitted = self.admitted
-        assert admitted is not None
-        choice = admitted.place.route.choose(admitted.ask, time.monotonic(), self.tried)
+        now_s = now_ns / 1e9
+        choice = self.terms.place.route.choose(self.ask, now_s, self.tried)
+        number = self.number + 1
         place = self.site.places[choice.target.name]
-        attempt = Attempt(self, place, choice, (because or choice.reason).value, self.number + 1)
+        connect_until_s = now_s + place.target.timeouts.connect_s
+        reason = (because or choice.reason).value
+        attempt = Attempt(self, place, choice, reason, number, now_ns, connect_until_s)
         settle.begin(self, attempt)
-        self.attempt, self.number = attempt, attempt.number
+        self.attempt, self.number = attempt, number
         attempt.start(fresh=fresh)
 
     def stream_started(self, attempt: Attempt) -> None:
@@ -97,16 +110,14 @@ class Exchange:
 
     def stream_ended(self) -> None:
         """The target ended its body: what was held goes out, and our body ends."""
-        last = self.last_events + answers.LAST_CHUNK if self.chunked else self.last_events
-        self.gateway.when_recorded(lambda: self.deliver(last))
+        self.deliver(self.last_events + answers.LAST_CHUNK if self.chunked else self.last_events)
 
     def deliver(self, last: bytes) -> None:
-        """Step 11: the end of the answer goes out."""
-        try:
-            self.client.write(last)
-            self.finish()
-        except Exception:  # noqa: BLE001  a request boundary: a strict journal's flush calls this
-            failure.defect(self)
+        """Step 11: the end of the answer goes out; with a strict journal once its record is on the disk."""
+        if self.gateway.strict:
+            self.gateway.when_recorded(lambda: self.finish_recorded(last))
+        else:
+            self.finish(last)
 
     def answered(self, attempt: Attempt, status: int, body: bytes) -> None:
         """Step 9, unstreamed: the whole answer is here. Step 10 comes before its first byte goes out."""
@@ -120,15 +131,18 @@ class Exchange:
         settle.end(self, attempt, Outcome.COMPLETED, usage=answer.usage)
         named = rename_answer(body, attempt.place.target.model, self.fields.model)
         headers = settle.answer_headers(self, attempt) + settle.cost_headers(attempt)
-        keep_alive = self.client.keep_alive
-        whole = answers.answer(200, named, self.gateway.date, keep_alive=keep_alive, headers=headers)
-        self.gateway.when_recorded(lambda: self.deliver(whole))
+        whole = answers.answer(
+            200, named, self.gateway.date, keep_alive=self.client.keep_alive, headers=headers
+        )
+        self.deliver(whole)
 
-    def finish(self) -> None:
-        """The answer is out. Letting go of the attempt breaks a cycle: nothing waits for the collector."""
+    def finish(self, last: bytes) -> None:
+        """The last of the answer. Letting go of the attempt breaks a cycle: no waiting for the collector."""
+        self.client.write(last)
         self.attempt = None
         self.client.finished()
 
+    finish_recorded = failure.guarded(finish)
     refuse = failure.refuse
     client_gone = failure.guarded(failure.client_gone)
     cut_off = failure.guarded(failure.cut_off)

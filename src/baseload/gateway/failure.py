@@ -106,18 +106,13 @@ def refuse(exchange: Exchange, error: RequestError) -> None:
     settle.closed(exchange, error.fault.code)
     client = exchange.client
     if exchange.head_sent:
-        client.write(answers.error_event(error, exchange.request_id, chunked=exchange.chunked))
-    else:
-        client.write(
-            answers.error_answer(
-                error,
-                exchange.request_id,
-                exchange.gateway.date,
-                keep_alive=client.keep_alive,
-                headers=settle.refusal_headers(exchange),
-            )
-        )
-    exchange.finish()
+        exchange.finish(answers.error_event(error, exchange.request_id, chunked=exchange.chunked))
+        return
+    headers = settle.refusal_headers(exchange)
+    date, keep_alive = exchange.gateway.date, client.keep_alive
+    exchange.finish(
+        answers.error_answer(error, exchange.request_id, date, keep_alive=keep_alive, headers=headers)
+    )
 
 
 def defect(exchange: Exchange) -> None:
@@ -234,16 +229,15 @@ def _move_on(exchange: Exchange, attempt: Attempt, error: RequestError, *, same_
     if exchange.number > MOST_RETRIES or error.fault is errors.TIMEOUT_TOTAL:
         refuse(exchange, error)
         return
-    admitted = exchange.admitted
-    assert admitted is not None
-    if not same_target and not admitted.place.retry_budget.take(time.monotonic()):
+    now_ns = time.monotonic_ns()
+    if not same_target and not exchange.terms.place.retry_budget.take(now_ns / 1e9):
         exchange.gateway.metrics.retries_refused += 1
         refuse(exchange, error)
         return
     if not same_target:
         exchange.tried = (*exchange.tried, attempt.place.target.name)
     try:
-        exchange.attempt_next(Reason.FALLBACK, fresh=same_target)
+        exchange.attempt_next(Reason.FALLBACK, now_ns, fresh=same_target)
     except RequestError as none_left:
         _try_again_later(exchange, error, none_left)
 
@@ -263,7 +257,7 @@ def _try_again_later(exchange: Exchange, error: RequestError, none_left: Request
     def again() -> None:
         exchange.retry_timer = None
         try:
-            exchange.attempt_next(Reason.FALLBACK)
+            exchange.attempt_next(Reason.FALLBACK, time.monotonic_ns())
         except RequestError:
             refuse(exchange, error)
         except Exception:  # noqa: BLE001  a request boundary: the timer's callback
@@ -283,7 +277,7 @@ def _pass_on(exchange: Exchange, attempt: Attempt, status: int, body: bytes) -> 
         return
     head = attempt.head
     content = head.fields.get(b"content-type", b"application/json") if head is not None else b"text/plain"
-    exchange.client.write(
+    exchange.finish(
         answers.answer(
             status,
             body,
@@ -293,11 +287,9 @@ def _pass_on(exchange: Exchange, attempt: Attempt, status: int, body: bytes) -> 
             content=b"content-type: %b\r\n" % content,
         )
     )
-    exchange.finish()
 
 
 def _break_off(exchange: Exchange, error: RequestError) -> None:
     """The client holds a part: say so in-band, without the `[DONE]` that would make it look whole."""
     settle.closed(exchange, error.fault.code)
-    exchange.client.write(answers.error_event(error, exchange.request_id, chunked=exchange.chunked))
-    exchange.finish()
+    exchange.finish(answers.error_event(error, exchange.request_id, chunked=exchange.chunked))

@@ -28,8 +28,8 @@ LEARN_EVERY = 64
 def learn(exchange: Exchange, attempt: Attempt, tokens: Tokens) -> None:
     """Take in a whole answer's usage, if its turn has come."""
     counts = attempt.place.counts
-    counts.answers += 1
-    if counts.answers > LEARN_ALL and counts.answers % LEARN_EVERY:
+    counts.answers = answers = counts.answers + 1
+    if answers > LEARN_ALL and answers % LEARN_EVERY:
         return
     counts.pace.add((time.monotonic_ns() - attempt.begun_ns) / 1e9, tokens.output)
     size = prompt_size(exchange.body)
@@ -39,20 +39,20 @@ def learn(exchange: Exchange, attempt: Attempt, tokens: Tokens) -> None:
 
 def tokens(exchange: Exchange, attempt: Attempt) -> Tokens:
     """The best guess at what the attempt took so far."""
-    admitted = exchange.admitted
-    assert admitted is not None
-    input_tokens = admitted.ask.input_tokens
+    input_tokens = exchange.ask.input_tokens
     size, learned = prompt_size(exchange.body), attempt.place.counts.prompt.coefficients()
     per_byte, per_part = learned or (1.0 / PRIOR_BYTES_PER_TOKEN, 0.0)
     if size is not None:
         input_tokens = max(1, round(size.text_bytes * per_byte + size.parts * per_part) + size.ids)
     if attempt.unmetered:
-        return Tokens(input=input_tokens, output=round(answer_text_bytes(attempt.unmetered) * per_byte))
+        return Tokens(
+            input_tokens, output=round(answer_text_bytes(attempt.unmetered) * per_byte), estimated=True
+        )
     if attempt.relay is not None:
-        return Tokens(input=input_tokens, output=attempt.relay.events)
-    if exchange.stream or exchange.endpoint.name == "embeddings":
-        return Tokens(input=input_tokens)  # nothing came, or nothing is ever made
-    return Tokens(input=input_tokens, output=_made_unseen(exchange, attempt))
+        return Tokens(input_tokens, output=attempt.relay.events, estimated=True)
+    if exchange.stream or not exchange.endpoint.generates:
+        return Tokens(input_tokens, estimated=True)  # nothing came, or nothing is ever made
+    return Tokens(input_tokens, output=_made_unseen(exchange, attempt), estimated=True)
 
 
 def _made_unseen(exchange: Exchange, attempt: Attempt) -> int:

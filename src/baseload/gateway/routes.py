@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,8 @@ def serve(gateway: Gateway, client: ClientConnection, head: RequestHead, body: b
     """Answer one request."""
     endpoint = ENDPOINTS.get(head.path)
     if endpoint is not None and head.method == b"POST":
-        exchange = Exchange(gateway, client, head, body, endpoint)
+        now_ns, new_id, chunked = time.monotonic_ns(), gateway.new_request_id(), head.minor == 1
+        exchange = Exchange(gateway, client, head, body, endpoint, gateway.site, new_id, now_ns, chunked)
         if gateway.draining:
             _turn_away(exchange)
         else:

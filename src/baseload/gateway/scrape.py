@@ -100,15 +100,15 @@ class Scrape:
     def connect_failed(self, _error: Exception) -> None:
         self.over = True
 
-    def response_head(self, head: ResponseHead) -> None:
+    def response_head(self, head: ResponseHead, body: bytes) -> None:
         self._head = head
         try:
             self._body = WholeBody(head, MAX_REPORT)
         except UpstreamSyntax:
             self.give_up()
             return
-        if head.length == 0:
-            self._take(b"")
+        if body or head.length == 0:
+            self.response_body(body)
 
     def response_body(self, data: bytes) -> None:
         assert self._body is not None

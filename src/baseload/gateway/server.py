@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import secrets
 import socket
@@ -78,10 +79,14 @@ class Gateway:
         self.draining = False
         self.started_s = int(time.time())
         self.date = b""
+        self.epoch_ns = 0
+        """Wall clock less monotonic clock, as of the last sweep: one reading of a clock serves for both."""
         self.site: Site
         self.connections: set[ClientConnection] = set()
         self.control_task: asyncio.Task[None] | None = None
         self.now_s = time.monotonic
+        self.request = functools.partial(routes.serve, self)
+        """A whole request is here: of this client, with this head and body."""
         self._limiter = Limiter()
         self._estimates: dict[str, TokenEstimate] = {}
         self._pools: dict[_PoolKey, Pool] = {}
@@ -192,10 +197,6 @@ class Gateway:
         if head.path in ENDPOINTS:
             admission.authenticate(self, self.site, head)
 
-    def request(self, client: ClientConnection, head: RequestHead, body: bytes) -> None:
-        """A whole request is here."""
-        routes.serve(self, client, head, body)
-
     def refused_unread(self, error: RequestError) -> None:
         """A request was refused before it was read: counted, since there is nothing to record."""
         unread = self.metrics.unread
@@ -226,10 +227,7 @@ class Gateway:
     # -- the record --------------------------------------------------------------------------------------
 
     def when_recorded(self, then: Callable[[], None]) -> None:
-        """Call `then` once what the journal holds now is as safe as the configuration asks."""
-        if not self.strict:
-            then()
-            return
+        """Call `then` once what the journal holds now is on the disk."""
         self._unrecorded.append(then)
         if not self._recording:
             self._record()
@@ -258,7 +256,9 @@ class Gateway:
         self._loop.call_later(SWEEP_S, self._sweep)
         now_s = self.now_s()
         self.date = formatdate(usegmt=True).encode()
-        self._id_prefix = f"{time.time_ns() // 1_000_000:011x}{self._boot}"
+        wall_ns = time.time_ns()
+        self.epoch_ns = wall_ns - time.monotonic_ns()
+        self._id_prefix = f"{wall_ns // 1_000_000:011x}{self._boot}"
         for client in tuple(self.connections):
             try:
                 client.check(now_s)

@@ -10,12 +10,12 @@ import time
 from typing import TYPE_CHECKING
 
 from baseload.capacity.predict import room_ns
-from baseload.core import Outcome, Side, Tokens
+from baseload.core import Outcome, Target, Tokens
 from baseload.errors import RequestError
 from baseload.gateway import guess
-from baseload.ledger.record import Begin, Bill, Chosen, End, Refusal
-from baseload.ledger.record import Usage as UsageRecord
-from baseload.money import divide_half_even, token_cost
+from baseload.gateway.metrics import TargetCounts
+from baseload.ledger.record import Begin, Bill, Call, Chosen, End, Refusal
+from baseload.money import NANO, divide_half_even, token_cost
 from baseload.wire.openai import Usage, read_answer
 from baseload.wire.sse import event_data
 
@@ -31,29 +31,27 @@ HOUR_NS = 3_600_000_000_000
 
 def begin(exchange: Exchange, attempt: Attempt) -> None:
     """Step 7: on record before its first byte leaves. Raises RequestError (journal_unavailable)."""
-    admitted = exchange.admitted
-    assert admitted is not None
-    choice, ask = attempt.choice, admitted.ask
-    target = choice.target
-    reserved: int | None = 0
-    if target.side is Side.METERED:
-        estimate = admitted.place.estimate
-        bound = Tokens(
-            input=estimate.input_bound(len(exchange.body)),
-            output=estimate.output_bound(exchange.fields.output_bound),
-        )
-        reserved = token_cost(bound, target.price)
+    terms, ask, choice, place = exchange.terms, exchange.ask, attempt.choice, attempt.place
+    gateway, number, begun_ns = exchange.gateway, attempt.number, attempt.begun_ns
+    input_tokens, output_tokens = ask.input_tokens, ask.output_tokens
     ttft_s, tpot_s = choice.predicted_ttft_s, choice.predicted_tpot_s
-    exchange.gateway.journal.begin(
+    gateway.journal.begin(
         Begin(
             exchange.request_id,
-            attempt.number,
-            time.time_ns(),
+            number,
+            begun_ns + gateway.epoch_ns,
             exchange.caller.record,
-            admitted.call,
+            Call(
+                exchange.fields.model,
+                exchange.endpoint.name,
+                exchange.stream,
+                input_tokens,
+                output_tokens,
+                terms.tags,
+            ),
             Chosen(
-                target.name,
-                attempt.place.side,
+                place.target.name,
+                place.side,
                 attempt.reason,
                 choice.money or 0,
                 choice.congestion,
@@ -62,22 +60,28 @@ def begin(exchange: Exchange, attempt: Attempt) -> None:
                 None if tpot_s is None else tpot_s * 1000,
             ),
             exchange.site.versions,
-            reserved,
+            0 if place.owned else _reserve(exchange, place.target),
         )
     )
     attempt.loaded = True
-    attempt.probe = attempt.place.load.begin(ask.input_tokens, ask.output_tokens, time.monotonic())
-    if not exchange.stream and (ttft_s is None or ttft_s < BRIEF_S):
-        decoding(exchange, attempt)
-    if attempt.number == 1:
-        exchange.gateway.metrics.overhead.add((time.monotonic_ns() - exchange.received_ns) / 1e9)
+    attempt.decoding = brief = not exchange.stream and (ttft_s is None or ttft_s < BRIEF_S)
+    attempt.probe = place.load.begin(input_tokens, output_tokens, begun_ns / 1e9, decoding=brief)
+    if number == 1:
+        gateway.metrics.overhead.add((time.monotonic_ns() - exchange.received_ns) / 1e9)
+
+
+def _reserve(exchange: Exchange, target: Target) -> int | None:
+    """The most a metered attempt may cost; None where its price is unknown."""
+    estimate = exchange.terms.place.estimate
+    output = estimate.output_bound(exchange.fields.output_bound)
+    return token_cost(Tokens(estimate.input_bound(len(exchange.body)), output=output), target.price)
 
 
 def decoding(exchange: Exchange, attempt: Attempt) -> None:
     """The request no longer waits at its target: seen by its first content, else by the prediction."""
     if not attempt.decoding:
         attempt.decoding = True
-        ask = exchange.admitted.ask  # type: ignore[union-attr]
+        ask = exchange.ask
         attempt.place.load.first_token(ask.input_tokens, ask.output_tokens)
 
 
@@ -105,7 +109,10 @@ def end(
     try:
         _record(exchange, attempt, outcome, usage, status, error)
     finally:
-        _leave(exchange, attempt)
+        if attempt.loaded:
+            attempt.loaded = False
+            ask = exchange.ask
+            attempt.place.load.end(ask.input_tokens, ask.output_tokens, attempt.decoding)
 
 
 def _record(
@@ -116,74 +123,59 @@ def _record(
     status: int,
     error: RequestError | None,
 ) -> None:
-    tokens, estimated = _tokens(exchange, attempt, usage)
+    tokens = usage.tokens() if usage is not None else _tokens(exchange, attempt)
     bill = _bill(exchange, attempt, tokens)
-    attempt.cost_nano, attempt.counterfactual_nano = bill.cost_nano, bill.counterfactual_nano
-    now_ns = time.monotonic_ns()
-    ended = outcome.value
-    exchange.gateway.journal.end(
+    gateway, begun_ns, first_ns = exchange.gateway, attempt.begun_ns, attempt.first_ns
+    ended, now_ns = outcome.value, time.monotonic_ns()
+    input_tokens, output_tokens = tokens.input, tokens.output
+    gateway.journal.end(
         End(
             exchange.request_id,
             attempt.number,
-            time.time_ns(),
+            now_ns + gateway.epoch_ns,
             ended,
             status,
-            now_ns - attempt.begun_ns,
-            UsageRecord(
-                tokens.input,
-                tokens.cached_input,
-                tokens.cache_write,
-                tokens.output,
-                tokens.reasoning,
-                estimated,
-            ),
+            now_ns - begun_ns,
+            tokens,
             bill,
-            attempt.first_ns - attempt.begun_ns if attempt.first_ns else None,
+            first_ns - begun_ns if first_ns else None,
             error.fault.code if error is not None else None,
             attempt.upstream_request_id,
         )
     )
     attempt.settled = True
-    ask, load = exchange.admitted.ask, attempt.place.load  # type: ignore[union-attr]
+    attempt.cost_nano, attempt.counterfactual_nano = bill.cost_nano, bill.counterfactual_nano
+    used = input_tokens + output_tokens
+    place, ask = attempt.place, exchange.ask
+    load = place.load
     if outcome is not Outcome.FAILED:  # a target's failure is not the client's use
-        exchange.used_tokens += tokens.input + tokens.output
-    load.settle(ask.input_tokens + ask.output_tokens, tokens.input + tokens.output)
+        exchange.used_tokens += used
+    if load.quota is not None:
+        load.settle(ask.input_tokens + ask.output_tokens, used)
+    _count(place.counts, (attempt.reason, ended), tokens, bill.cost_nano)
     if outcome is Outcome.COMPLETED:
         load.health.success(now_ns / 1e9, attempt.probe)
-        _learn(exchange, attempt, tokens, estimated)
-    _count(attempt, ended, tokens, estimated, bill)
-
-
-def _leave(exchange: Exchange, attempt: Attempt) -> None:
-    """The request is no longer at its target."""
-    if attempt.loaded:
-        attempt.loaded = False
-        ask = exchange.admitted.ask  # type: ignore[union-attr]
-        attempt.place.load.end(ask.input_tokens, ask.output_tokens, attempt.decoding)
-
-
-def _learn(exchange: Exchange, attempt: Attempt, tokens: Tokens, estimated: bool) -> None:
-    """A whole answer teaches the estimates; limits get back what was not used."""
-    admitted = exchange.admitted
-    assert admitted is not None
-    if not estimated:
-        admitted.place.estimate.learn(len(exchange.body), tokens.input, tokens.output)
-        guess.learn(exchange, attempt, tokens)
-    closed(exchange, "ok")
+        if not tokens.estimated:  # a whole answer teaches the estimates
+            exchange.terms.place.estimate.learn(len(exchange.body), input_tokens, output_tokens)
+            guess.learn(exchange, attempt, tokens)
+        closed(exchange, "ok")
 
 
 def closed(exchange: Exchange, code: str) -> None:
-    """The request is over, with all its attempts: leave the limits, count it under `code`."""
+    """The request is over, with all its attempts: leave the limits, count it under `code`.
+
+    Limits get back what was not used.
+    """
     if exchange.closed:
         return
     exchange.closed = True
-    admitted = exchange.admitted
-    if admitted is None:
+    grant = exchange.grant
+    if grant is None:
         exchange.gateway.metrics.request("", exchange.endpoint.name, code)
     else:
-        exchange.gateway.metrics.request(admitted.call.model, exchange.endpoint.name, code)
-        admitted.grant.settle(exchange.used_tokens)
-        admitted.grant.release()
+        exchange.gateway.metrics.request(exchange.fields.model, exchange.endpoint.name, code)
+        grant.settle(exchange.used_tokens)
+        grant.release()
 
 
 def refused(exchange: Exchange, error: RequestError) -> None:
@@ -205,25 +197,23 @@ def refused(exchange: Exchange, error: RequestError) -> None:
     )
 
 
-def _tokens(exchange: Exchange, attempt: Attempt, usage: Usage | None) -> tuple[Tokens, bool]:
-    """What the attempt used, and whether that is an estimate."""
+def _tokens(exchange: Exchange, attempt: Attempt) -> Tokens:
+    """What the attempt used where its answer is no whole body with usage."""
     relay = attempt.relay
-    if usage is None and relay is not None and relay.usage_event:
+    if relay is not None and relay.usage_event:
         answer = read_answer(event_data(relay.usage_event))
-        usage = answer.usage if answer is not None else None
-    if usage is not None:
-        return usage.tokens(), False
+        if answer is not None and answer.usage is not None:
+            return answer.usage.tokens()
     head = attempt.head
     if not attempt.sent or (head is not None and head.status != 200):
-        return Tokens(), False  # providers charge nothing for an error status, and all else that they began
-    return guess.tokens(exchange, attempt), True
+        return Tokens()  # providers charge nothing for an error status, and all else that they began
+    return guess.tokens(exchange, attempt)
 
 
 def _bill(exchange: Exchange, attempt: Attempt, tokens: Tokens) -> Bill:
     """Marginal cost, what the other side would have cost, and the room used."""
-    target = attempt.place.target
-    place = exchange.admitted.place  # type: ignore[union-attr]
-    if target.side is Side.OWNED:
+    target, place = attempt.place.target, exchange.terms.place
+    if attempt.place.owned:
         other = place.metered_reference
         room = room_ns(target.step, tokens) if target.step is not None else 0
         if other is None:
@@ -237,19 +227,20 @@ def _bill(exchange: Exchange, attempt: Attempt, tokens: Tokens) -> Bill:
     return Bill(cost, owned, other.name, 0)
 
 
-def _count(attempt: Attempt, outcome: str, tokens: Tokens, estimated: bool, bill: Bill) -> None:
-    counts = attempt.place.counts
-    key = (attempt.reason, outcome)
-    counts.attempts[key] = counts.attempts.get(key, 0) + 1
+def _count(counts: TargetCounts, ended: tuple[str, str], tokens: Tokens, cost_nano: int | None) -> None:
+    counts.attempts[ended] = counts.attempts.get(ended, 0) + 1
     counts.input += tokens.input
-    counts.cached += tokens.cached_input
     counts.output += tokens.output
-    counts.reasoning += tokens.reasoning
-    counts.estimated += estimated
-    if bill.cost_nano is None:
+    if tokens.cached_input:
+        counts.cached += tokens.cached_input
+    if tokens.reasoning:
+        counts.reasoning += tokens.reasoning
+    if tokens.estimated:
+        counts.estimated += 1
+    if cost_nano is None:
         counts.unknown += 1
-    else:
-        counts.cost += bill.cost_nano
+    elif cost_nano:
+        counts.cost += cost_nano
 
 
 # -- headers that tell the client ---------------------------------------------------------------------------
@@ -264,26 +255,24 @@ def answer_headers(exchange: Exchange, attempt: Attempt) -> bytes:
             attempt.place.name,
             attempt.reason.encode(),
             attempt.number,
-            limit_headers(exchange),
+            exchange.terms.gate.headers(attempt.first_ns / 1e9),
         )
     )
 
 
 def cost_headers(attempt: Attempt) -> bytes:
     """Cost and counterfactual in dollars; left out where they are unknown."""
-    headers = b""
-    if attempt.cost_nano is not None:
-        headers = b"x-baseload-cost-usd: %d.%09d\r\n" % divmod(attempt.cost_nano, 10**9)
-    if attempt.counterfactual_nano is not None:
-        headers += b"x-baseload-counterfactual-usd: %d.%09d\r\n" % divmod(attempt.counterfactual_nano, 10**9)
+    headers, cost, other = b"", attempt.cost_nano, attempt.counterfactual_nano
+    if cost is not None:
+        headers = b"x-baseload-cost-usd: %d.%09d\r\n" % (cost // NANO, cost % NANO)
+    if other is not None:
+        headers += b"x-baseload-counterfactual-usd: %d.%09d\r\n" % (other // NANO, other % NANO)
     return headers
 
 
 def limit_headers(exchange: Exchange) -> bytes:
     """OpenAI's `x-ratelimit-*`; empty without limits."""
-    if exchange.admitted is None:
-        return b""
-    return exchange.admitted.gate.headers(time.monotonic())
+    return exchange.terms.gate.headers(time.monotonic()) if exchange.grant is not None else b""
 
 
 def refusal_headers(exchange: Exchange) -> bytes:

@@ -7,7 +7,9 @@ ledger records, the target whose price is the counterfactual. A request keeps it
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from baseload.config import DEFAULT_TENANT
 from baseload.core import DataClass, Model, Side, Slo, Snapshot, Target, Tenant
@@ -28,30 +30,35 @@ MAX_GATES = 65_536
 """Prepared gates kept; when there are more keys than that the cache starts afresh."""
 
 
-class Endpoint(NamedTuple):
-    """A path of the data port that reaches models; `suffix` follows a target's base URL."""
+class Endpoint(Struct, frozen=True):
+    """A path of the data port that reaches models; `suffix` follows a target's base URL.
+
+    `generates`: whether it makes output tokens.
+    """
 
     name: str
     suffix: bytes
+    generates: bool = True
 
 
 ENDPOINTS: dict[bytes, Endpoint] = {
     b"/v1/chat/completions": Endpoint("chat.completions", b"/chat/completions"),
     b"/v1/completions": Endpoint("completions", b"/completions"),
-    b"/v1/embeddings": Endpoint("embeddings", b"/embeddings"),
+    b"/v1/embeddings": Endpoint("embeddings", b"/embeddings", generates=False),
 }
 
 
 class Place:
     """One target in use: its connections, its live load, and the request heads it is sent."""
 
-    __slots__ = ("_heads", "counts", "load", "name", "pool", "side", "slo", "target")
+    __slots__ = ("_heads", "counts", "load", "name", "owned", "pool", "side", "slo", "target")
 
     def __init__(self, target: Target, pool: Pool, load: TargetLoad, counts: TargetCounts) -> None:
         self.target = target
         self.counts = counts
         self.name = target.name.encode()
         self.side = target.side.value
+        self.owned = target.side is Side.OWNED
         self.slo: Slo | None = None  # the strictest of the models it serves
         self.pool = pool
         self.load = load
@@ -65,11 +72,12 @@ class Place:
             for endpoint in ENDPOINTS.values()
         }
 
-    def request_head(self, endpoint: Endpoint, attempt_id: str, length: int) -> bytes:
-        """The head of an attempt; the target may log `attempt_id`, which names its row in the ledger."""
-        return b"%b%b\r\ncontent-length: %d\r\n\r\n" % (
+    def request_head(self, endpoint: Endpoint, request_id: str, number: int, length: int) -> bytes:
+        """The head of an attempt; the target may log its id, which names its row in the ledger."""
+        return b"%b%b.%d\r\ncontent-length: %d\r\n\r\n" % (
             self._heads[endpoint.name],
-            attempt_id.encode(),
+            request_id.encode(),
+            number,
             length,
         )
 
@@ -92,7 +100,7 @@ class ModelPlace:
         """The metered target whose price an owned answer is compared with."""
 
 
-class Caller(NamedTuple):
+class Caller(Struct, frozen=True):
     """Who asks: a key's tenant and the rights that follow from it. Built once per key and site."""
 
     tenant: Tenant
@@ -121,6 +129,8 @@ class Site:
                 if place.slo is None or model.slo.ttft_s < place.slo.ttft_s:
                     place.slo = model.slo
         self.versions = Versions(snapshot.version, prices_version)
+        self.rights = object()
+        """Another object whenever what a caller may do has changed."""
         self._limiter = limiter
         self._callers: dict[str, Caller] = {}
         self._verified: dict[bytes, Caller] = {}
@@ -175,6 +185,7 @@ class Site:
 
     def forget_callers(self) -> None:
         """Keys changed: their rights and limits are looked up anew."""
+        self.rights = object()
         self._callers.clear()
         self._verified.clear()
         self._gates.clear()

@@ -15,7 +15,7 @@ from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from baseload.core import Target
-from baseload.wire.http1 import MAX_HEAD, ResponseHead, UpstreamSyntax, parse_response_head
+from baseload.wire.http1 import MAX_HEAD, KnownHead, ResponseHead, UpstreamSyntax, parse_response_head
 
 MAX_INTERIM = 8
 """1xx responses accepted before the real one."""
@@ -61,7 +61,7 @@ class Receiver(Protocol):
 
     def connected(self, connection: UpstreamConnection) -> None: ...
     def connect_failed(self, error: Exception) -> None: ...
-    def response_head(self, head: ResponseHead) -> None: ...
+    def response_head(self, head: ResponseHead, body: bytes) -> None: ...  # with what came of the body
     def response_body(self, data: bytes) -> None: ...
     def response_closed(self, error: Exception | None) -> None: ...
     def defect(self) -> None: ...  # one of the above raised; called while that is handled
@@ -74,6 +74,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_buffer",
         "_in_body",
         "_interim",
+        "_known",
         "_paused",
         "_pool",
         "idle_since_s",
@@ -89,6 +90,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._buffer = b""
         self._in_body = False
         self._interim = 0
+        self._known: KnownHead[ResponseHead] | None = None
         self._paused = False
         self.receiver: Receiver | None = None
         self.used = 0
@@ -102,8 +104,6 @@ class UpstreamConnection(asyncio.Protocol):
         """Carry an attempt: its request goes out at once."""
         self.receiver = receiver
         self.used += 1
-        self._in_body = False
-        self._interim = 0
         if len(body) < 16384:
             self.transport.write(head + body)
         else:
@@ -125,29 +125,40 @@ class UpstreamConnection(asyncio.Protocol):
             receiver.defect()
 
     def _head(self, receiver: Receiver, data: bytes) -> None:
-        end = data.find(b"\r\n\r\n")
-        if end < 0 or end > MAX_HEAD:
-            if len(data) > MAX_HEAD:
-                raise UpstreamSyntax("the response's header fields exceed 32 KiB")
-            self._buffer = data
-            return
-        end += 4
-        self._buffer = b""
-        head = parse_response_head(data[:end])
-        if head.status < 200:
-            self._interim += 1
-            if head.status == 101 or self._interim > MAX_INTERIM:
-                raise UpstreamSyntax("unexpected interim responses")
-            if len(data) > end:
-                self._head(receiver, data[end:])
-            return
+        known = self._known
+        end = known.end_in(data) if known is not None else 0
+        if end and known is not None:
+            head = known.head
+            if self._buffer:
+                self._buffer = b""
+        else:
+            end = data.find(b"\r\n\r\n") + 4
+            if end < 4 or end > MAX_HEAD + 4:
+                if len(data) > MAX_HEAD:
+                    raise UpstreamSyntax("the response's header fields exceed 32 KiB")
+                self._buffer = data
+                return
+            raw = data[:end]
+            head = parse_response_head(raw)
+            if head.status < 200:
+                self._interim += 1
+                if head.status == 101 or self._interim > MAX_INTERIM:
+                    raise UpstreamSyntax("unexpected interim responses")
+                self._buffer = b""
+                if len(data) > end:
+                    self._head(receiver, data[end:])
+                return
+            self._known = KnownHead.of(head, raw)
+            self._buffer = b""
+            self._interim = 0
         self._in_body = True
-        receiver.response_head(head)
-        if len(data) > end:
-            if self.receiver is receiver:
-                receiver.response_body(data[end:])
-            else:  # more than the answer: the connection is out of step
-                self.transport.abort()
+        if len(data) == end:
+            receiver.response_head(head, b"")
+        elif head.length == 0:  # more than the answer: the connection is out of step
+            receiver.response_head(head, b"")
+            self.transport.abort()
+        else:
+            receiver.response_head(head, data[end:])
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.lost(self)
@@ -164,6 +175,7 @@ class UpstreamConnection(asyncio.Protocol):
     def release(self, *, reusable: bool) -> None:
         """The attempt is over. A connection whose response is not complete is closed, which cancels it."""
         self.receiver = None
+        self._in_body = False
         if self._paused:
             self.pause(False)
         if reusable and not self.transport.is_closing():
@@ -192,7 +204,6 @@ class Pool:
     def __init__(self, target: Target, loop: asyncio.AbstractEventLoop, now_s: Callable[[], float]) -> None:
         parts = urlsplit(target.url)
         self._loop = loop
-        self._now_s = now_s
         self._host = parts.hostname or ""
         secure = parts.scheme == "https"
         self._port = parts.port or (443 if secure else 80)
@@ -201,6 +212,7 @@ class Pool:
         self._connecting: dict[Receiver, asyncio.Task[None]] = {}
         self.open = 0
         self.closed = False
+        self._swept_s = now_s()
         self.authority = parts.netloc.rpartition("@")[2].encode()
         self.base_path = parts.path.rstrip("/").encode()
 
@@ -259,7 +271,7 @@ class Pool:
         if self.closed:
             connection.transport.close()
             return
-        connection.idle_since_s = self._now_s()
+        connection.idle_since_s = self._swept_s  # late by a sweep at most, and needs no clock
         self._idle.append(connection)
 
     def lost(self, connection: UpstreamConnection) -> None:
@@ -270,6 +282,7 @@ class Pool:
 
     def sweep(self, now_s: float) -> None:
         """Close what has been idle for too long; the oldest stand first."""
+        self._swept_s = now_s
         while self._idle and now_s - self._idle[0].idle_since_s > IDLE_S:
             self._idle.pop(0).transport.close()
 

@@ -115,9 +115,11 @@ class Journal:
             MAJOR, MINOR, worker, os.getpid(), time.time_ns(), 0, bytes.fromhex(boot.replace("-", ""))
         )
         self._error = ""
-        self._frames = self._written = self._synced = self._dropped = self._segments = 0
+        self._frames = self._synced = self._dropped = self._segments = 0
+        self._before = -HEADER.size  # bytes written, less the offset in the current segment
         self._end_room = 0  # what the ends of open attempts may need
-        self._at = self._room_end = self._budget = 0  # offsets in the current segment, see `_reckon`
+        self._at = HEADER.size
+        self._room_end = self._budget = 0  # offsets in the current segment, see `_reckon`
         self._synced_at_ns = time.monotonic_ns()
         self._spare: _Segment | None = None
         self._prepare_failed = ""
@@ -185,7 +187,6 @@ class Journal:
         _store_length(mapped, at + 4, crc32(payload))
         _store_length(mapped, at, size)  # last: this makes it a frame
         self._at = behind
-        self._written += 8 + size
         self._frames += 1
 
     def _need_room(self, size: int) -> None:
@@ -214,6 +215,7 @@ class Journal:
         self._segment = segment
         self._map = segment.map
         self._room_end = segment.room_end
+        self._before += self._at - HEADER.size
         self._at = HEADER.size
         self._segments += 1
         self._reckon()
@@ -230,6 +232,11 @@ class Journal:
         self._budget = -1 if self._error or self._closing else room - 2 * END_BYTES - 4 * FRAME.size
 
     # ── state ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _written(self) -> int:
+        """Bytes of frames since the journal was opened."""
+        return self._before + self._at
 
     @property
     def available(self) -> bool:

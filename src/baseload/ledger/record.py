@@ -14,6 +14,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from baseload.core import Tokens
+
 MAJOR, MINOR = 1, 0
 """Version of these structs; another major cannot be read, a newer minor neither."""
 
@@ -74,17 +76,6 @@ class Begin(Struct, array_like=True, tag=1, gc=False):
     reserved_nano: int | None = None
 
 
-class Usage(Struct, array_like=True, frozen=True, gc=False):
-    """Tokens of an attempt as in `core.Tokens`; `estimated` if counted here and not by the upstream."""
-
-    input: int = 0
-    cached_input: int = 0
-    cache_write: int = 0
-    output: int = 0
-    reasoning: int = 0
-    estimated: bool = False
-
-
 class Bill(Struct, array_like=True, frozen=True, gc=False):
     """What an attempt cost, in nano-dollars.
 
@@ -111,7 +102,7 @@ class End(Struct, array_like=True, tag=2, gc=False):
     outcome: str  # core.Outcome
     status: int
     duration_ns: int
-    usage: Usage
+    usage: Tokens
     bill: Bill
     ttft_ns: int | None = None
     error_code: str | None = None  # code of an errors.Fault

@@ -185,7 +185,7 @@ class Route:
             load = metered.load
             if metered.known or load.health.shut_until_s > now_s:
                 continue
-            if load.quota is not None and load.quota.use(now_s, tokens, load.in_flight) > 1.0:
+            if load.quota is not None and not load.quota.has_room(now_s, tokens, load.in_flight):
                 continue
             if found is None or load.in_flight < found.load.in_flight:
                 found = metered
@@ -219,7 +219,7 @@ def _reference(options: tuple[Metered, ...], ask: Ask, now_s: float) -> float:
         money = metered.money(input_tokens, cached_tokens, output_tokens)
         if money < reference and (
             load.quota is None
-            or load.quota.use(now_s, input_tokens + output_tokens, load.running + load.waiting) <= 1.0
+            or load.quota.has_room(now_s, input_tokens + output_tokens, load.running + load.waiting)
         ):
             reference = money
     return reference
@@ -266,23 +266,43 @@ def _least_pressed(
     best_x = math.inf
     best_ttft_s: float | None = None
     best_tpot_s: float | None = None
-    least = (0, 0, 0, 0)
+    best_load = 0
     input_tokens, output_tokens, cached = ask.input_tokens, ask.output_tokens, ask.cached
+    for owned, present in _contenders(options, now_s, alone=cached is not None):
+        uncached = input_tokens
+        if cached is not None:
+            uncached -= cached.get(owned.name, 0)
+        x, ttft_s, tpot_s = owned.pressure(present, uncached, output_tokens)
+        in_flight = present[0] + present[1]
+        if x < best_x or (x == best_x and in_flight < best_load):
+            best, best_x, best_load = owned, x, in_flight
+            best_ttft_s, best_tpot_s = ttft_s, tpot_s
+    return best, best_x, best_ttft_s, best_tpot_s
+
+
+def _contenders(options: tuple[Owned, ...], now_s: float, *, alone: bool) -> list[tuple[Owned, Present]]:
+    """The open ones with their load; of neighbours that are alike only those that may be the least pressed.
+
+    One that is no less busy than another like it in any respect cannot be cheaper, which saves a prediction.
+    `alone`: each has a prefix of its own to find there, so none stands for another.
+    """
+    found: list[tuple[Owned, Present]] = []
+    alike = -1
     for owned in options:
         load = owned.load
         if load.health.shut_until_s > now_s:
             continue
         present = load.present(now_s)
-        uncached = input_tokens
-        if cached is not None:
-            uncached -= cached.get(owned.name, 0)
-        elif best is not None and owned.alike == best.alike and _no_less(present, least):
-            continue  # like the best so far and no less busy: cannot be cheaper, so save the prediction
-        x, ttft_s, tpot_s = owned.pressure(present, uncached, output_tokens)
-        if x < best_x or (x == best_x and present[0] + present[1] < least[0] + least[1]):
-            best, best_x, least = owned, x, present
-            best_ttft_s, best_tpot_s = ttft_s, tpot_s
-    return best, best_x, best_ttft_s, best_tpot_s
+        if owned.alike == alike and not alone:
+            least = found[-1][1]
+            if _no_less(present, least):
+                continue
+            if _no_less(least, present):
+                found[-1] = (owned, present)
+                continue
+        alike = owned.alike
+        found.append((owned, present))
+    return found
 
 
 def _no_less(present: Present, other: Present) -> bool:
@@ -319,7 +339,7 @@ def _forced(option: Owned | Metered, ask: Ask, now_s: float) -> Choice:
 def _lane(metered: Iterable[Metered], owned: Iterable[Owned]) -> Lane:
     lane = Lane(tuple(metered), tuple(owned), UNLIMITED)
     smallest = min((option.context_tokens for option in lane.options), default=UNLIMITED)
-    return lane._replace(smallest_context=smallest)
+    return Lane(lane.metered, lane.owned, smallest)
 
 
 def _kept(lane: Lane, keep: Callable[[Owned | Metered], bool]) -> Lane:

@@ -21,7 +21,8 @@ PRIOR_ANSWERS = 8
 """How many answers the expected output of an unknown model is worth against its first real ones."""
 
 SAMPLED_AFTER = 1024
-"""Answers after which only every fourth one is taken in."""
+SAMPLE = 4
+"""After `SAMPLED_AFTER` answers each so-many-th one is taken in."""
 
 _PRIOR_TOKENS = 2000.0
 _REMEMBERED_TOKENS = 1_000_000.0
@@ -85,21 +86,21 @@ class TokenEstimate:
     def learn(self, body_bytes: int, input_tokens: int, output_tokens: int) -> None:
         """Take in the usage that an upstream reported for a completed request.
 
-        Once `SAMPLED_AFTER` answers are known, every fourth one is taken in, for four.
+        Once `SAMPLED_AFTER` answers are known, each `SAMPLE`-th one is taken in, for as many.
         """
-        self._answers += 1
+        self._answers = answers = self._answers + 1
         many = 1
-        if self._answers > SAMPLED_AFTER:
-            if self._answers & 3:
+        if answers > SAMPLED_AFTER:
+            if answers % SAMPLE:
                 return
-            many = 4
+            many = SAMPLE
         if input_tokens > 0:
             self._bytes += many * body_bytes
             self._tokens += many * input_tokens
             if self._tokens > _REMEMBERED_TOKENS:
                 self._bytes /= 2.0
                 self._tokens /= 2.0
-        weight = max(many * _SMOOTHING, 1.0 / (self._answers + PRIOR_ANSWERS))
+        weight = max(many * _SMOOTHING, 1.0 / (answers + PRIOR_ANSWERS))
         self._output += weight * (output_tokens - self._output)
         self._quantile.add(output_tokens)
         self._since_p99 += 1

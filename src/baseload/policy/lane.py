@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from baseload.capacity.predict import predict
 from baseload.core import LongContext, Slo, Target, TokenPrice
@@ -56,13 +57,7 @@ class Owned:
             x = (running + waiting + 1) / self.room
             return (x if x <= LONGEST_QUEUE else math.inf), None, None
         ttft_s, tpot_s = predict(
-            self.step,
-            running=running,
-            kv_tokens=kv_tokens,
-            waiting_tokens=waiting_tokens,
-            waiting=waiting,
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
+            self.step, running, kv_tokens, waiting_tokens, waiting, input_tokens, output_tokens
         )
         if ttft_s > self.give_up_s:
             return math.inf, ttft_s, tpot_s
@@ -124,7 +119,7 @@ def _per_token(price: TokenPrice | LongContext) -> tuple[float, float, float]:
     return price.input / MILLION, cached / MILLION, price.output / MILLION
 
 
-class Lane(NamedTuple):
+class Lane(Struct, frozen=True):
     """The targets that may process data of one class."""
 
     metered: tuple[Metered, ...]

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from weakref import WeakSet
 
+from msgspec import Struct
+
 from baseload.core import Limits
 from baseload.errors import CONCURRENCY_LIMITED, RATE_LIMITED, TOO_LARGE_FOR_LIMIT, RequestError
 
@@ -162,7 +164,9 @@ class Gate:
         self._tokens = tuple(m.tokens for m in meters if m.tokens is not None)
         self._concurrent = tuple(m for m in meters if m.concurrent is not None)
         kinds = ((b"requests", self._requests), (b"tokens", self._tokens))
-        self._shown = tuple((_header_lines(kind), rates) for kind, rates in kinds if rates)
+        self._shown = tuple(
+            (rates, _header_lines(kind), _idle_lines(kind, rates)) for kind, rates in kinds if rates
+        )
 
     def admit(self, tokens: int, now_s: float) -> Grant:
         """Admit one request of so many expected tokens under every limit, or take nothing at all.
@@ -182,8 +186,8 @@ class Gate:
             if tat_s - now_s > gcra.capacity_s:
                 over = True
         for meter in self._concurrent:
-            meter.running += 1
-            if meter.running > meter.concurrent:  # type: ignore[operator]  # only meters with a limit
+            meter.running = running = meter.running + 1
+            if running > meter.concurrent:  # type: ignore[operator]  # only meters with a limit
                 over = True
         if over:
             self._give_back(tokens)
@@ -221,28 +225,22 @@ class Gate:
     def headers(self, now_s: float) -> bytes:
         """OpenAI's `x-ratelimit-*` as header lines, each kind for the party with the least left."""
         lines = b""
-        for template, rates in self._shown:
-            shown, least = rates[0], math.inf
+        for rates, template, idle in self._shown:
             for gcra in rates:
-                backlog_s = gcra.tat_s - now_s
-                left = gcra.burst if backlog_s <= 0.0 else (gcra.capacity_s - backlog_s) / gcra.interval_s
-                if left < least:
-                    shown, least = gcra, left
-            reset_s = shown.tat_s - now_s
-            reset = duration(reset_s).encode() if reset_s > 0.0 else b"0s"
-            lines += template % (shown.per_minute, int(least + 1e-9) if least > 0.0 else 0, reset)
+                if gcra.tat_s > now_s:
+                    lines += _busy_lines(template, rates, now_s)
+                    break
+            else:
+                lines += idle
         return lines
 
 
-class Grant:
+class Grant(Struct, eq=False, gc=False):
     """One admitted request: settle its tokens when they are known, release it exactly once when it ends."""
 
-    __slots__ = ("_concurrent", "_rates", "_tokens")
-
-    def __init__(self, rates: tuple[Gcra, ...], concurrent: tuple[Meter, ...], tokens: int) -> None:
-        self._rates = rates
-        self._concurrent = concurrent
-        self._tokens = tokens
+    _rates: tuple[Gcra, ...]
+    _concurrent: tuple[Meter, ...]
+    _tokens: int
 
     def settle(self, actual_tokens: int) -> None:
         """Give back what was estimated and not used (or take what was used beyond); again: corrects again."""
@@ -292,6 +290,24 @@ class Limiter:
         for who in idle:
             del self._meters[who]
         return len(idle)
+
+
+def _idle_lines(kind: bytes, rates: tuple[Gcra, ...]) -> bytes:
+    """The lines while nothing of these rates is in use: the same each time."""
+    shown = min(rates, key=lambda gcra: gcra.burst)
+    return _header_lines(kind) % (shown.per_minute, int(shown.burst), b"0s")
+
+
+def _busy_lines(template: bytes, rates: tuple[Gcra, ...], now_s: float) -> bytes:
+    shown, least = rates[0], math.inf
+    for gcra in rates:
+        backlog_s = gcra.tat_s - now_s
+        left = gcra.burst if backlog_s <= 0.0 else (gcra.capacity_s - backlog_s) / gcra.interval_s
+        if left < least:
+            shown, least = gcra, left
+    reset_s = shown.tat_s - now_s
+    reset = duration(reset_s).encode() if reset_s > 0.0 else b"0s"
+    return template % (shown.per_minute, int(least + 1e-9) if least > 0.0 else 0, reset)
 
 
 def _header_lines(kind: bytes) -> bytes:

@@ -79,6 +79,19 @@ class Quota:
                 used = share
         return used
 
+    def has_room(self, now_s: float, tokens: float, in_flight: int) -> bool:
+        """Whether `use` is at most 1: this request would not meet a 429."""
+        gcra = self.requests
+        if gcra is not None and gcra.tat_s - now_s + gcra.interval_s > gcra.capacity_s:
+            return False
+        gcra = self.tokens
+        if gcra is not None:
+            backlog_s = gcra.tat_s - now_s
+            need_s = tokens * gcra.interval_s
+            if (backlog_s if backlog_s > 0.0 else 0.0) + need_s > gcra.capacity_s:
+                return False
+        return self.concurrent is None or in_flight < self.concurrent
+
     def wait_s(self, now_s: float, tokens: float) -> float:
         """Seconds until the rates leave room for this request; infinite where it is larger than the quota."""
         wait_s = 0.0
@@ -96,8 +109,8 @@ class TargetLoad:
     token estimates. Between begin and first token it waits (queue and prefill), then it runs and holds its
     input and, on average, half of its output in the KV cache.
 
-    An unstreamed answer shows no first token: call `first_token` right after `begin` for it, since it decodes
-    for most of its life; left waiting, its prompt would count as not yet prefilled until the end.
+    An unstreamed answer shows no first token: it begins as `decoding`, since it decodes for most of its life;
+    left waiting, its prompt would count as not yet prefilled until the end.
     """
 
     __slots__ = (
@@ -157,10 +170,17 @@ class TargetLoad:
         """Requests of this gateway that are there now."""
         return self.running + self.waiting
 
-    def begin(self, input_tokens: int, output_tokens: int, now_s: float) -> bool:
-        """A request is sent; True makes it a half-open probe (pass that on with its result to `health`)."""
-        self.waiting += 1
-        self.waiting_tokens += input_tokens
+    def begin(self, input_tokens: int, output_tokens: int, now_s: float, *, decoding: bool = False) -> bool:
+        """A request is sent; True makes it a half-open probe (pass that on with its result to `health`).
+
+        `decoding`: as if its first token had come already.
+        """
+        if decoding:
+            self.running += 1
+            self.kv_tokens += input_tokens + (output_tokens >> 1)
+        else:
+            self.waiting += 1
+            self.waiting_tokens += input_tokens
         quota = self.quota
         if quota is not None:
             gcra = quota.requests

@@ -204,31 +204,31 @@ def backoff_s(retry: int, uniform: float) -> float:
 class RetryBudget:
     """Retries of one model's route: at most 20% of the last ten seconds' requests, plus 3."""
 
-    __slots__ = ("_newest_s", "_requests", "_requests_in", "_retries", "_retries_in")
+    __slots__ = ("_newest_s", "_requests", "_requests_in", "_retries", "_retries_in", "_slot", "_until_s")
 
     def __init__(self) -> None:
         self._newest_s = -WINDOW_S
+        self._slot = 0
+        self._until_s = 0.0  # where the newest second ends
         self._requests = self._retries = 0
         self._requests_in = [0] * WINDOW_S
         self._retries_in = [0] * WINDOW_S
 
     def request(self, now_s: float) -> None:
         """Count a request of a client."""
-        second = int(now_s)
-        if second != self._newest_s:
-            self._turn(second)
+        if now_s >= self._until_s:
+            self._turn(int(now_s))
         self._requests += 1
-        self._requests_in[second % WINDOW_S] += 1
+        self._requests_in[self._slot] += 1
 
     def take(self, now_s: float) -> bool:
         """Count a retry if the budget has one left; False refuses it."""
-        second = int(now_s)
-        if second != self._newest_s:
-            self._turn(second)
+        if now_s >= self._until_s:
+            self._turn(int(now_s))
         if self._retries >= BUDGET_SHARE * self._requests + BUDGET_RESERVE:
             return False
         self._retries += 1
-        self._retries_in[second % WINDOW_S] += 1
+        self._retries_in[self._slot] += 1
         return True
 
     def _turn(self, second: int) -> None:
@@ -238,4 +238,4 @@ class RetryBudget:
             self._requests -= self._requests_in[slot]
             self._retries -= self._retries_in[slot]
             self._requests_in[slot] = self._retries_in[slot] = 0
-        self._newest_s = second
+        self._newest_s, self._slot, self._until_s = second, second % WINDOW_S, second + 1.0

@@ -12,6 +12,7 @@ ends, so every limit here would need a second scan of the same bytes (docs/adr/0
 from __future__ import annotations
 
 import re
+from typing import Generic, Self, TypeVar
 
 from msgspec import Struct
 
@@ -22,6 +23,7 @@ MAX_HEAD = 32 * 1024
 MAX_FIELDS = 100
 MAX_TARGET = 8 * 1024
 MAX_REQUEST_LINE = MAX_TARGET + 64
+MAX_LENGTH_DIGITS = 15
 MAX_CHUNK_LINE = 1024
 MAX_EXTENSIONS = 16 * 1024
 """Bytes of chunk extensions in one body: they cost reading and are dropped."""
@@ -38,6 +40,7 @@ _REQUEST_HEAD = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE)" + 
 _ANY_METHOD = re.compile(rb"(" + _TOKEN + rb")" + _REQUEST_LINE)
 _RESPONSE_HEAD = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: " + _VALUE + rb")?\r\n" + _FIELD_LINES)
 _FIELDS = re.compile(_FIELD_LINES)
+_LENGTH_LINE = re.compile(rb"(?i)\r\ncontent-length:[ \t]*+([0-9]++)(?=[ \t]*+\r\n)")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 # Names as DNS and its users write them; a reg-name may hold more (RFC 3986 section 3.2.2), also lists.
 _PORT = rb":(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})"
@@ -86,6 +89,48 @@ class ResponseHead(Struct):
     fields: dict[bytes, bytes]
     length: int
     keep_alive: bool
+
+
+Head = TypeVar("Head", RequestHead, ResponseHead)
+
+
+class KnownHead(Generic[Head]):
+    """A head in the words of one sender, to know the next one by where it differs in its Content-Length only.
+
+    `before` + digits + `after` is a whole head that was parsed and found good. Any 1 to 15 other digits there
+    are as good, and change nothing but the length: so it is compared, not parsed. Senders repeat their heads
+    on a connection, which makes this the usual case.
+    """
+
+    __slots__ = ("_after", "_after_size", "_before", "_before_size", "head")
+
+    def __init__(self, head: Head, before: bytes, after: bytes) -> None:
+        self.head: Head = head
+        self._before, self._before_size = before, len(before)
+        self._after, self._after_size = after, len(after)
+
+    @classmethod
+    def of(cls, head: Head, raw: bytes) -> Self | None:
+        """The head that `raw` was parsed to, for the next time; None where it has no length to differ in."""
+        found = _LENGTH_LINE.search(raw)
+        if found is None or head.length != int(found[1]) or len(raw) > MAX_HEAD - MAX_LENGTH_DIGITS:
+            return None
+        return cls(head, raw[: found.start(1)], raw[found.end(1) :])
+
+    def end_in(self, data: bytes) -> int:
+        """Where this head ends at the start of `data`, its length set anew; 0 where it is another."""
+        if not data.startswith(self._before):
+            return 0
+        end = data.find(b"\r\n", self._before_size)
+        if not data.startswith(self._after, end):
+            return 0
+        digits = data[self._before_size : end]
+        if not digits.isdigit() or len(digits) > MAX_LENGTH_DIGITS:
+            return 0
+        head = self.head
+        head.length = int(digits)
+        head.fields[b"content-length"] = digits
+        return end + self._after_size
 
 
 class UpstreamSyntax(Exception):
@@ -222,7 +267,7 @@ def _request_length(fields: dict[bytes, bytes], minor: int) -> int:
             return 0
         if not length.isdigit():
             raise _bad("Content-Length is not one decimal number", "RFC 9112 section 6.3")
-        if len(length) > 15:
+        if len(length) > MAX_LENGTH_DIGITS:
             raise _refused(errors.BODY_TOO_LARGE, "Content-Length is absurd")
         return int(length)
     if length is not None:
@@ -248,7 +293,7 @@ def _response_length(fields: dict[bytes, bytes]) -> int:
         return CHUNKED
     if length is None:
         return UNTIL_CLOSE
-    if not length.isdigit() or len(length) > 15:
+    if not length.isdigit() or len(length) > MAX_LENGTH_DIGITS:
         raise UpstreamSyntax("Content-Length is not one decimal number")
     return int(length)
 

@@ -154,13 +154,9 @@ def read_request(body: bytes) -> RequestFields:
         if not body.isascii():
             body.decode()
         members = _decode_members(body)
-        if len(members) > MAX_MEMBERS:
-            raise RequestError(errors.INVALID_JSON, f"the body has more than {MAX_MEMBERS} keys")
-        names = "".join(members)
-        if not (names.islower() and names.isascii()):
-            _check_letters(members, _READ)
-        known = [_READ[name] + members[name] for name in members if name in _READ]
-        fields = _decode_request(b"{%b}" % b",".join(known))
+        names = tuple(members)
+        shape = _shapes.get(names) or _shape(names)
+        fields = _decode_request(b"{%b}" % b",".join([key + members[name] for name, key in shape.read]))
         if fields.stream_options is not None and bytes(members["stream_options"]) != _WITH_USAGE:
             options = _decode_members(members["stream_options"])
             _check_letters(options, ("include_usage",), "stream_options.")
@@ -169,7 +165,7 @@ def read_request(body: bytes) -> RequestFields:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(errors.INVALID_JSON, f"the body is not JSON: {error}") from None
     fields.members = members
-    if not _is_compact(body, members):
+    if len(body) != shape.bytes + sum(map(len, members.values())):
         fields.spans = _spans(body, members)
     return fields
 
@@ -252,13 +248,37 @@ def error_body(error: RequestError, request_id: str) -> bytes:
     return msgspec.json.encode({"error": detail})
 
 
-def _is_compact(body: bytes, members: dict[str, Raw]) -> bool:
-    """Whether the body has no white space between its top-level tokens, as most clients send it.
+class _Shape(Struct, frozen=True):
+    """The keys of a body in their order: those that are read, and how long a compact body is but for values.
 
-    Not so either where a key is spelled with escapes or sent twice: then the lengths of what was decoded do
-    not add up to the body's.
+    A body that is longer has white space between its tokens, or a key that is spelled with escapes or sent
+    twice: then it is looked at token by token.
     """
-    return len(body) == 1 + 4 * len(members) + sum(map(len, members)) + sum(map(len, members.values()))
+
+    read: tuple[tuple[str, bytes], ...]
+    bytes: int
+
+
+_shapes: dict[tuple[str, ...], _Shape] = {}
+_MOST_SHAPES = 256
+"""Clients send few: what their SDKs write. When there are more, remembering starts afresh."""
+
+
+def _shape(names: tuple[str, ...]) -> _Shape:
+    """The shape of a body with these keys, in this order; kept for the next one.
+
+    Raises RequestError: invalid_json, invalid_field, duplicate_key.
+    """
+    if len(names) > MAX_MEMBERS:
+        raise RequestError(errors.INVALID_JSON, f"the body has more than {MAX_MEMBERS} keys")
+    _check_letters(names, _READ)
+    read = tuple((name, _READ[name]) for name in names if name in _READ)
+    shape = _Shape(read, 1 + 4 * len(names) + sum(map(len, names)))
+    if len(names) <= len(_READ) + 32:
+        if len(_shapes) >= _MOST_SHAPES:
+            _shapes.clear()
+        _shapes[names] = shape
+    return shape
 
 
 def _compact_spans(members: dict[str, Raw]) -> dict[str, tuple[int, int]]:
