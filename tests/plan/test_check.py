@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baseload.cli.plan import command
+from baseload.core import Tokens
 from baseload.errors import BaseloadError
 from baseload.ledger.journal import Journal
 from baseload.ledger.launch import journal_directory
-from baseload.ledger.record import Begin, Bill, Call, Caller, Chosen, End, Fleet, Usage, Versions
+from baseload.ledger.record import Begin, Bill, Call, Caller, Chosen, End, Fleet, Versions
 from baseload.plan.check import Month, check, compare, planned_month, read_plan
 from tests.plan.conftest import GPT_4O, build_plan
 from tests.plan.test_plan_command import DOCS, keys
@@ -77,7 +78,7 @@ def ledger(tmp_path: Path) -> Path:
             )
         )
         bill = Bill(20_000_000 if spilled else 0, None, None, 10 * SECOND_NS)
-        usage = Usage(600, 60, 0, 400, 0)
+        usage = Tokens(600, 60, 0, 400, 0)
         journal.end(End(f"r{minute}", 1, at_ns + SECOND_NS, "completed", 200, SECOND_NS, usage, bill))
     journal.close()
     return tmp_path
