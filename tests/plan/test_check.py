@@ -148,6 +148,15 @@ def test_the_command_prints_lines_causes_and_notes(ledger: Path, saved: Path) ->
     )
 
 
+def test_a_month_of_a_longer_ledger_is_compared_by_its_days(ledger: Path, saved: Path) -> None:
+    """The history is of 2026-11-22: that day is all of it, the day before holds nothing."""
+    whole = json.loads(run("--check", str(saved), str(ledger), "--json").output)
+    day = ("--since", "2026-11-22", "--until", "2026-11-23")
+    assert json.loads(run("--check", str(saved), str(ledger), "--json", *day).output) == whole
+    with pytest.raises(BaseloadError, match="no request"):
+        run("--check", str(saved), str(ledger), "--until", "2026-11-22")
+
+
 def test_every_key_of_the_check_is_documented(ledger: Path, saved: Path) -> None:
     """docs/plan.md and `--check --json` name the same keys."""
     found = json.loads(run("--check", str(saved), str(ledger), "--json").output)

@@ -155,6 +155,12 @@ def _statement(text: str) -> tuple[str, float | str]:
     metavar="PLAN LEDGER",
     help="Compare a plan saved with --json with the ledger of the month since; plans nothing.",
 )
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="For --check: from this day on (UTC)."
+)
+@click.option(
+    "--until", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="For --check: before this day (UTC)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file too."
@@ -171,8 +177,9 @@ def command(traffic: str | None, **options: Any) -> None:
 
     as_json, html = options.pop("as_json"), options.pop("html")
     policy, option_name = options.pop("write_policy"), options.pop("option_name")
+    since, until = options.pop("since"), options.pop("until")
     if (checked := options.pop("check")) is not None:
-        _check(*checked, as_json=as_json)
+        _check(checked, since, until, as_json=as_json)
         return
     if options.pop("interview"):
         options["plan_file"] = _interview(options["plan_file"])
@@ -212,11 +219,16 @@ def _interview(plan_file: Path | None) -> Path:
     return path
 
 
-def _check(plan: str, ledger: str, *, as_json: bool) -> None:
+def _check(paths: tuple[str, str], since: datetime | None, until: datetime | None, *, as_json: bool) -> None:
     """Last month's plan against the ledger, line by line, and why they differ."""
+    from baseload.ledger.store import Filter
     from baseload.plan.check import check, check_dict, read_plan
 
-    found = check(read_plan(Path(plan)), Path(ledger.removeprefix("ledger:")))
+    first, end = (
+        None if day is None else int(day.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+        for day in (since, until)
+    )
+    found = check(read_plan(Path(paths[0])), Path(paths[1].removeprefix("ledger:")), Filter(first, end))
     if as_json:
         click.echo(json.dumps(check_dict(found), indent=1, ensure_ascii=False))
         return

@@ -16,7 +16,7 @@ from typing import Any
 from baseload.errors import DataError, EnvironmentProblem
 from baseload.ledger.ingest import ingest_once
 from baseload.ledger.launch import journal_directory, store_path
-from baseload.ledger.store import Store
+from baseload.ledger.store import EVERYTHING, Filter, Store
 from baseload.money import MILLION, NANO
 from baseload.plan import words
 from baseload.plan.costs import DAYS_PER_MONTH, HOURS_PER_MONTH, SECONDS_PER_DAY, Spare
@@ -135,7 +135,7 @@ def planned_month(plan: Mapping[str, Any]) -> tuple[str, Month]:
     )
 
 
-def ledger_month(ledger: Path) -> tuple[float, Month, tuple[str, ...]]:
+def ledger_month(ledger: Path, only: Filter = EVERYTHING) -> tuple[float, Month, tuple[str, ...]]:
     """Days the ledger covers, its month, and what it cannot tell.
 
     It covers the time from the first to the last request, or that for which replicas were paid if longer.
@@ -144,11 +144,11 @@ def ledger_month(ledger: Path) -> tuple[float, Month, tuple[str, ...]]:
     """
     if journal_directory(ledger).is_dir():
         ingest_once(journal_directory(ledger), store_path(ledger))
-    traffic = read_ledger(ledger)
+    traffic = read_ledger(ledger, only)
     day = traffic.tokens_per_day()
     with Store(store_path(ledger) if ledger.is_dir() else ledger) as store:
-        sides = {row.group[0]: row for row in store.totals(["side"])}
-        owned = store.owned()
+        sides = {row.group[0]: row for row in store.totals(["side"], only)}
+        owned = store.owned(only)
     tokens = {side: row.input_tokens + row.output_tokens for side, row in sides.items()}
     metered = sides.get("metered")
     paid_s = max(((row.paid_ns + row.open_ns) / 1e9 for row in owned), default=0.0)
@@ -180,10 +180,10 @@ def ledger_month(ledger: Path) -> tuple[float, Month, tuple[str, ...]]:
     return days, month, tuple(notes)
 
 
-def check(plan: Mapping[str, Any], ledger: Path) -> Check:
-    """The plan beside the ledger."""
+def check(plan: Mapping[str, Any], ledger: Path, only: Filter = EVERYTHING) -> Check:
+    """The plan beside the ledger, or beside the part of it that `only` lets through."""
     option, planned = planned_month(plan)
-    days, came, notes = ledger_month(ledger)
+    days, came, notes = ledger_month(ledger, only)
     return compare(option, planned, came, days, notes)
 
 
