@@ -112,6 +112,8 @@ def test_a_shape_is_the_same_as_traffic_or_as_option() -> None:
         ("--tokens-per-day 1M --set gpu.therm=spot", "did you mean 'gpu.term'"),
         ("--tokens-per-day 1M --set gpu.term=leased", "is no choice"),
         ("--tokens-per-day 1M --seed -1", "below 0"),
+        ("--tokens-per-day 1M --since 2026-11-01", "add --check"),
+        ("--tokens-per-day 1M --option owned", "add --write-policy"),
         ("--tokens-per-day 1M --plan-file no-such-file.yaml", "cannot read no-such-file.yaml"),
         ("no-such-file.csv", "no-such-file.csv"),
     ],

@@ -114,6 +114,16 @@ def test_an_apis_own_limit_holds_and_what_may_wait_needs_no_peak() -> None:
     assert [each.replicas for each in waits.kept] == [1]
 
 
+def test_what_may_wait_takes_the_valleys() -> None:
+    """Replicas that are owned for the peaks serve the batch class at night: not one more is taken."""
+    captive = Demand("patient", 600e6, regions=("eu-west",))
+    batch = Demand("batch", 100e6, deferrable=True)
+    alone = solve(Question((captive,), (PAIR_EU,), (FRONTIER,)), wavy())
+    both = solve(Question((captive, batch), (PAIR_EU,), (FRONTIER,)), wavy())
+    assert [each.replicas for each in both.kept] == [each.replicas for each in alone.kept]
+    assert both.usd_per_month == pytest.approx(alone.usd_per_month)
+
+
 def test_a_class_that_nothing_may_serve_is_named() -> None:
     """Residency never bends to make a program feasible."""
     nowhere = Question((Demand("patient", 1e6, regions=("ap-south",)),), (PAIR_EU,), (FRONTIER,))

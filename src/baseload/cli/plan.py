@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baseload.cli import duration_s
+from baseload.errors import UsageError
 
 if TYPE_CHECKING:
     from baseload.plan.demand import Source
@@ -178,6 +179,10 @@ def command(traffic: str | None, **options: Any) -> None:
     as_json, html = options.pop("as_json"), options.pop("html")
     policy, option_name = options.pop("write_policy"), options.pop("option_name")
     since, until = options.pop("since"), options.pop("until")
+    if (since or until) and not options["check"]:
+        raise UsageError("--since and --until are days of a ledger that is checked", hint="add --check")
+    if option_name and policy is None:
+        raise UsageError("--option names whose policy is written", hint="add --write-policy FILE")
     if (checked := options.pop("check")) is not None:
         _check(checked, since, until, as_json=as_json)
         return
@@ -269,8 +274,6 @@ def _source(
     traffic: str | None, shape: str | None, format_: str | None, columns: str | None
 ) -> Source | None:
     """What TRAFFIC names. Raises UsageError, DataError or EnvironmentProblem where it cannot be had."""
-    from baseload.errors import UsageError
-
     if traffic is not None and shape is not None:
         raise UsageError("TRAFFIC and --shape both say the load over time", hint="give one of them")
     name = traffic if traffic is not None else shape

@@ -4,7 +4,8 @@ A mixed-integer program, solved by HiGHS (scipy). With windows k of load L, thei
 c, owned places m (a model in a region) and APIs a, all rates in tokens/s:
 
     minimise   Σ_m (n_m + spare·z_m)·r_m·720 + t·team + Σ_k,c,a x_kca · w_k · 2.592 · p_a
-    such that  Σ_o x_kco = L_kc                        every class is served in every window
+    such that  Σ_o x_kco = L_kc                        every class is served in every window, or
+               Σ_k,o w_k · x_kco = mean of L_c         in whichever windows, where its answers may wait
                x_kco = 0 where o may not serve c       quality, regions, retention
                Σ_c x_kcm ≤ usable_m · n_m              replicas
                x_kcm ≤ full_m · (n_m - z_m)            a class no API may serve: one can be lost
@@ -61,7 +62,7 @@ class MeteredPlace:
 @dataclass(frozen=True, slots=True)
 class Demand:
     """A class of traffic: least quality, regions where it may be processed (None: any), whether nothing may
-    be kept, and whether its answers may wait, so that only its daily sum counts.
+    be kept, and whether its answers may wait for the valleys, so that only their sum counts.
     """
 
     name: str
@@ -195,14 +196,20 @@ class _Program:
         return self._portfolio(np.asarray(found.x))
 
     def _serve_every_class(self) -> None:
-        for level, over_mean in enumerate(self.levels):
-            for c, demand in enumerate(self.question.classes):
-                load = self._load(demand, float(over_mean))
-                terms = {self._x(level, c, at): 1.0 for at in range(len(self.places))}
-                self.rows.append((terms, load, load))
-
-    def _load(self, demand: Demand, over_mean: float) -> float:
-        return demand.tokens_per_day / SECONDS_PER_DAY * (1.0 if demand.deferrable else over_mean)
+        places = range(len(self.places))
+        for c, demand in enumerate(self.question.classes):
+            mean = demand.tokens_per_day / SECONDS_PER_DAY
+            if demand.deferrable:
+                terms = {
+                    self._x(level, c, at): float(weight)
+                    for level, weight in enumerate(self.weights)
+                    for at in places
+                }
+                self.rows.append((terms, mean, mean))
+                continue
+            for level, over_mean in enumerate(self.levels):
+                load = mean * float(over_mean)
+                self.rows.append(({self._x(level, c, at): 1.0 for at in places}, load, load))
 
     def _fit_replicas(self) -> None:
         for m, place in enumerate(self.question.owned):
@@ -233,7 +240,8 @@ class _Program:
             self.rows.append((terms, -np.inf, place.most_tokens_per_day))
 
     def _most_replicas(self, place: OwnedPlace) -> float:
-        peak = sum(self._load(demand, float(self.levels[0])) for demand in self.question.classes)
+        mean = sum(demand.tokens_per_day for demand in self.question.classes) / SECONDS_PER_DAY
+        peak = mean * float(self.levels[0])
         return float(np.ceil(peak / (place.throughput_tokens_per_s * place.usable)) + 1)
 
     def _costs(self) -> Floats:
