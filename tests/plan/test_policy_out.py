@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from baseload.cli.config import command as config_command
+from baseload.cli.plan import command as plan_command
 from baseload.core import Side
 from baseload.errors import EnvironmentProblem, UsageError
 from baseload.gateway.snapshot import Loaded, load_snapshot
@@ -155,3 +158,25 @@ def test_what_cannot_be_written_is_refused(hybrid: Plan) -> None:
         policy(planned(answers={"air_gap": True, "needs_frontier_model": True}))
     with pytest.raises(UsageError, match="written one by one"):
         policy(planned(tokens_per_day=100e9))
+
+
+def test_from_the_command_line_to_config_check(tmp_path: Path) -> None:
+    """`plan --write-policy`, then `config check` on what it wrote: exit code 0."""
+    path = tmp_path / "baseload.yaml"
+    demand = "--tokens-per-day 2B --shape servegen-m-large --output-share 0.5"
+    owned = "--gpus 2 --gpu-hour 4 --throughput 4392"
+    line = [
+        *demand.split(),
+        *owned.split(),
+        "--no-open-api",
+        "--on",
+        "2026-11-22",
+        "--write-policy",
+        str(path),
+    ]
+    planned_ = CliRunner().invoke(plan_command, line)
+    assert planned_.exit_code == 0, planned_.output
+    assert f"baseload config check {path}" in planned_.output.replace("\n", "")
+    checked = CliRunner().invoke(config_command, ["check", str(path)], env=dict(KEYS))
+    assert checked.exit_code == 0, checked.output
+    assert "gpt-4o" in checked.output

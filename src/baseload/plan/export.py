@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from baseload.plan.bands import volume_bands
 from baseload.plan.export_advice import advice_dict, portfolio_dict
 from baseload.plan.export_tco import (
     assumptions_dict,
+    bands_dict,
     layers_dict,
     load_dict,
     risk_dict,
@@ -70,6 +72,7 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
         "layers": [layers_dict(each) for each in layered(inputs)],
         "tco": tco_dict(plan.tco),
         "risk": risk_dict(plan.risk),
+        "break_even_bands": bands_dict(volume_bands(inputs)),
         "advice": advice_dict(plan.advice),
         "answers": inputs.answers.to_dict(),
         "portfolio": None if plan.portfolio is None else portfolio_dict(plan.portfolio),

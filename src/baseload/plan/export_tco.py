@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from baseload.plan.assumptions import Assumptions
+from baseload.plan.bands import VolumeBands
 from baseload.plan.layers import Layers
 from baseload.plan.model import Inputs
 from baseload.plan.risk import Band, Risk
@@ -147,6 +148,22 @@ def assumptions_dict(assumptions: Assumptions) -> list[dict[str, Any]]:
         }
         for row in assumptions
     ]
+
+
+def bands_dict(found: VolumeBands) -> dict[str, Any]:
+    """A month at every volume, with its band."""
+    return {
+        "tokens_per_day": [round(volume) for volume in found.tokens_per_day],
+        "bands": [
+            {
+                "name": band.name,
+                "p10_usd": _dollars(band.p10),
+                "p50_usd": _dollars(band.p50),
+                "p90_usd": _dollars(band.p90),
+            }
+            for band in found.bands
+        ],
+    }
 
 
 def spare_dict(each: SparePrice) -> dict[str, Any]:
