@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
 
+from baseload.catalog.published import published_price
 from baseload.catalog.tables import shipped as catalog_table
 from baseload.errors import BaseloadError
 from baseload.plan.assumptions import shipped
@@ -34,6 +36,22 @@ def test_the_batch_discount_is_what_the_catalog_lists() -> None:
             halves += batch == (float(row["input"]) / 2, float(row["output"]) / 2)
     source = shipped()["api.batch_discount"].source
     assert f"half the price for {halves} of the {listed} models of OpenAI and Anthropic" in source
+
+
+def test_the_price_history_behind_the_price_path_is_the_published_one() -> None:
+    """o3 fell by four fifths, Llama 3.3 70B rose by a sixth: both are in the history that is cited."""
+    llama = "meta-llama/Llama-3.3-70B-Instruct"
+    history = [
+        published_price(*each)
+        for each in (
+            ("openai", "o3", date(2025, 6, 1)),
+            ("openai", "o3", date(2025, 6, 20)),
+            ("huggingface_together", llama, date(2026, 10, 1)),
+            ("huggingface_together", llama, date(2026, 11, 1)),
+        )
+    ]
+    prices = [(price.input / 1e9, price.output / 1e9) for price in history if price is not None]
+    assert prices == [(10, 40), (2, 8), (0.88, 0.88), pytest.approx((1.04, 1.04))]
 
 
 def test_every_line_rests_on_figures_of_the_table_and_every_figure_moves_a_line_or_the_world() -> None:

@@ -102,7 +102,8 @@ def _ship_now(plan: Plan) -> Reason:
     name, what = "ship_now", "must ship now, without people who run GPUs"
     weeks, engineers = plan.inputs.answers.weeks_to_launch, plan.inputs.answers.engineers
     months = plan.inputs.assumptions.number("people.hiring_months")
-    needed = max((max(each.engineers) for each in plan.tco.options), default=0.0)
+    owning = [each for each in plan.tco.options if any(each.replicas)]
+    needed = max(min(owning, key=lambda each: each.usd_36).engineers)
     if engineers is None:
         people = "1 engineer" if needed == 1 else f"{needed:g} engineers"
         evidence = f"you tell us; owning takes {people} here, {months:g} months to hire"
