@@ -157,3 +157,11 @@ def test_an_owner_of_everything_adds_replicas_when_traffic_doubles_and_keeps_the
     grown = course(doubled, owned, expected(doubled.assumptions), held=owned.replicas)
     assert kept.replicas[0, 0] == owned.replicas
     assert grown.replicas[0, 0] > owned.replicas
+
+
+def test_a_hybrid_that_owns_nothing_is_held_to_owning_nothing() -> None:
+    """Not revised, it stays its API in every scenario, without people for replicas it does not have."""
+    plan = build_plan(tokens_per_day=100e6, metered=(GPT_4O,))
+    _, rows = regret(plan.inputs, plan.options)
+    named = {row.name: row for row in rows}
+    assert named["hybrid with gpt-4o"].usd == pytest.approx(named["gpt-4o"].usd)

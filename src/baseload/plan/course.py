@@ -66,22 +66,46 @@ def course(inputs: Inputs, option: Option, world: World, held: int | None = None
     if option.kind in (Kind.FRONTIER_API, Kind.OPEN_API):
         assert metered is not None
         return _all_bought(inputs, metered, world)
-    curve = inputs.curve.flattened(float(world["traffic.deferrable_share"]))
-    volume = inputs.tokens_per_day * world.volume
-    rooms = room(inputs.fleet, volume, world["throughput.factor"], world["throughput.usable_factor"])
-    term = Term(inputs.assumptions.choice("gpu.term"))
-    month_usd = replica_month_usd(inputs, term, world)
+    case = _case(inputs, world, metered)
     if metered is None:
         owning = np.ones((1, world.months))
-        counts = rooms.needed(curve.peak)
+        counts = case.rooms.needed(case.curve.peak)
         counts = counts if held is None else np.maximum(counts, float(held))
-        counts, share = held_replicas(term, world, counts), owning
+        return _owning_course(case, held_replicas(case.term, world, counts), owning, owning)
+    if held is None:
+        counts, owning = _hybrid_counts(case, metered, begun=option.replicas > 0)
     else:
-        counts, owning = _hybrid_counts(inputs, option, metered, world, curve, rooms, month_usd)
-        counts = counts if held is None else np.full((1, world.months), float(held))
-        counts = held_replicas(term, world, counts * owning)
-        share = served(curve, rooms.of(counts))
-    return _owning_course(inputs, metered, world, rooms, counts, owning, share)
+        owning = np.full((1, world.months), float(held > 0))
+        counts = owning * held
+    counts = held_replicas(case.term, world, counts * owning)
+    return _owning_course(case, counts, owning, served(case.curve, case.rooms.of(counts)))
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What an option that owns is computed from: its load, its room, and a replica's month."""
+
+    inputs: Inputs
+    world: World
+    metered: Metered | None
+    curve: LoadCurve
+    rooms: Room
+    term: Term
+    month_usd: Floats
+
+
+def _case(inputs: Inputs, world: World, metered: Metered | None) -> _Case:
+    volume = inputs.tokens_per_day * world.volume
+    term = Term(inputs.assumptions.choice("gpu.term"))
+    return _Case(
+        inputs,
+        world,
+        metered,
+        inputs.curve.flattened(float(world["traffic.deferrable_share"])),
+        room(inputs.fleet, volume, world["throughput.factor"], world["throughput.usable_factor"]),
+        term,
+        replica_month_usd(inputs, term, world),
+    )
 
 
 def _all_bought(inputs: Inputs, metered: Metered, world: World) -> Course:
@@ -91,41 +115,25 @@ def _all_bought(inputs: Inputs, metered: Metered, world: World) -> Course:
     return Course(world.months, lines, none + world["exit.api_usd"], none, none, none, none)
 
 
-def _hybrid_counts(
-    inputs: Inputs,
-    option: Option,
-    metered: Metered,
-    world: World,
-    curve: LoadCurve,
-    rooms: Room,
-    month_usd: Floats,
-) -> tuple[Floats, Floats]:
+def _hybrid_counts(case: _Case, metered: Metered, *, begun: bool) -> tuple[Floats, Floats]:
     """Replicas by the newsvendor's test, and whether owning has begun, by draw and month."""
-    fleet = inputs.fleet
+    inputs, world = case.inputs, case.world
     millions = inputs.tokens_per_day * DAYS_PER_MONTH / MILLION * world.volume
     paid = millions * world.api_price * unit_usd_per_million(inputs, metered, world)
-    counts = worth_owning(curve, rooms, month_usd / np.maximum(paid, LEAST_USD))
-    if option.replicas:
+    counts = worth_owning(case.curve, case.rooms, case.month_usd / np.maximum(paid, LEAST_USD))
+    if begun:
         return counts, np.ones((1, world.months))
-    lump = fleet.spares * month_usd + overhead_month_usd(inputs, world)
-    gain = paid * served(curve, rooms.of(counts)) - counts * month_usd - lump
+    lump = inputs.fleet.spares * case.month_usd + overhead_month_usd(inputs, world)
+    gain = paid * served(case.curve, case.rooms.of(counts)) - counts * case.month_usd - lump
     return counts, np.maximum.accumulate(np.asarray(gain > 0, dtype=np.float64), axis=1)
 
 
-def _owning_course(
-    inputs: Inputs,
-    metered: Metered | None,
-    world: World,
-    rooms: Room,
-    counts: Floats,
-    owning: Floats,
-    share: Floats,
-) -> Course:
-    """The course of these counts; `metered` takes the rest of the tokens."""
+def _owning_course(case: _Case, counts: Floats, owning: Floats, share: Floats) -> Course:
+    """The course of these counts, which serve this share; what is metered takes the rest of the tokens."""
+    inputs, world, metered = case.inputs, case.world, case.metered
     fleet = inputs.fleet
-    term = Term(inputs.assumptions.choice("gpu.term"))
     spares = owning * fleet.spares
-    gpus = gpu_lines(inputs, term, world, counts, spares)
+    gpus = gpu_lines(inputs, case.term, world, counts, spares)
     serving = Serving(counts, spares, owning, share, gpus.replica_month_usd)
     lines = gpus.lines | owned_overhead_lines(inputs, world, serving)
     leaving = gpus.leaving_usd + world["exit.owned_usd"] * owning
@@ -134,11 +142,6 @@ def _owning_course(
         for name, line in api_overhead_lines(world, share).items():
             lines[name] = line + lines.get(name, np.zeros(()))
         leaving = leaving + world["exit.api_usd"]
-    room_count = counts + (owning if fleet.spare is Spare.SERVING else 0.0)
-    used = np.divide(
-        share,
-        room_count * rooms.full,
-        out=np.zeros(np.broadcast(share, room_count, rooms.full).shape),
-        where=np.asarray(room_count * rooms.full > 0),
-    )
+    full = (counts + (owning if fleet.spare is Spare.SERVING else 0.0)) * case.rooms.full
+    used = np.divide(share, full, out=np.zeros(np.broadcast(share, full).shape), where=full > 0)
     return Course(world.months, lines, leaving, counts, spares, share, used, fleet.spare is Spare.SERVING)

@@ -98,18 +98,22 @@ def risk_dict(risk: Risk) -> dict[str, Any]:
             }
             for bar in risk.tornado
         ],
-        "regret": {
-            "scenarios": list(risk.scenarios),
-            "plans": [
-                {
-                    "name": row.name,
-                    "usd": _dollars(row.usd),
-                    "regret_usd": _dollars(row.regret_usd),
-                    "worst_usd": _usd(row.worst_usd),
-                }
-                for row in risk.regret
-            ],
-        },
+        "regret": _regret(risk),
+    }
+
+
+def _regret(risk: Risk) -> dict[str, Any]:
+    return {
+        "scenarios": list(risk.scenarios),
+        "plans": [
+            {
+                "name": row.name,
+                "usd": _dollars(row.usd),
+                "regret_usd": _dollars(row.regret_usd),
+                "worst_usd": _usd(row.worst_usd),
+            }
+            for row in risk.regret
+        ],
     }
 
 
