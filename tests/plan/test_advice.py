@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -111,8 +112,11 @@ def test_an_answer_rules_out_what_it_rules_out(
 def test_the_recommendation_names_what_would_change_it(plan: Plan) -> None:
     """Open questions whose answer rules it out, and inputs that flip it."""
     changes = "\n".join(plan.advice.would_change)
+    assert re.search(r"A volume from [\d.,]+B tokens/day on: then owning the base", changes)
     assert "Must it run without any connection to the outside? If yes: own everything" in changes
     assert "the open model is not sold as an API: then own" in changes
+    owning = build_plan(metered=(GPT_4O,)).advice
+    assert re.search(r"A volume below \d+M tokens/day: then buying everything", owning.would_change[0])
     near = build_plan(tokens_per_day=330e6, metered=(GPT_4O,)).advice
     assert any("instead of what is assumed" in each for each in near.would_change)
 

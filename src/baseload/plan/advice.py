@@ -140,6 +140,7 @@ def _changes(plan: Plan, best: OptionTco | None) -> list[str]:
     """What would change the recommendation: figures, volumes and answers that are open."""
     found = []
     if best is not None:
+        found += _volume(plan, best)
         found += [
             f"{bar.meaning} ({bar.name}) at {bar.low:g} or {bar.high:g} instead of what is assumed"
             for bar in plan.risk.tornado
@@ -156,6 +157,18 @@ def _changes(plan: Plan, best: OptionTco | None) -> list[str]:
             then = "nothing compared here will do" if other is None else _do(plan, other)
             found.append(f"{QUESTIONS[name]} If {'yes' if value else 'no'}: {then[0].lower()}{then[1:]}")
     return found
+
+
+def _volume(plan: Plan, best: OptionTco) -> list[str]:
+    """The volume at which the month's arithmetic turns, where the recommendation buys from one API."""
+    turn = next((each for each in plan.break_even if each.against.name == best.option.metered), None)
+    if turn is None or turn.hybrid_from_tokens_per_day is None:
+        return []
+    volume = words.tokens(turn.hybrid_from_tokens_per_day, up=True)
+    name = words.api(turn.against.name)
+    if best.option.replicas:
+        return [f"A volume below {volume} tokens/day: then buying everything from {name} is cheaper"]
+    return [f"A volume from {volume} tokens/day on: then owning the base is cheaper than {name} alone"]
 
 
 def _same_answer(a: Option, b: Option) -> bool:

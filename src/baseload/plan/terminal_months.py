@@ -51,7 +51,8 @@ def print_advice(plan: Plan, console: Console) -> None:
     )
     for step in advice.people:
         engineers = "1 engineer" if step.engineers == 1 else f"{step.engineers} engineers"
-        hired = f", hired by the decision of month {step.hire_by}" if step.hire_by < step.month else ""
+        before = step.month - step.hire_by
+        hired = f"; the decision to hire falls {before} months before" if before else ""
         console.print(Text(f"People: {engineers} from month {step.month}{hired}."))
     for _, question in advice.ask:
         console.print(Text(f"You tell us (baseload plan --interview): {question}"))
