@@ -165,3 +165,12 @@ def test_a_hybrid_that_owns_nothing_is_held_to_owning_nothing() -> None:
     _, rows = regret(plan.inputs, plan.options)
     named = {row.name: row for row in rows}
     assert named["hybrid with gpt-4o"].usd == pytest.approx(named["gpt-4o"].usd)
+
+
+def test_two_names_of_one_answer_beat_each_other_nowhere() -> None:
+    """A hybrid that never owns costs what its API costs, to the cent: noise is no probability."""
+    plan = build_plan(tokens_per_day=1e6, metered=(GPT_4O,))
+    odds = {(each.a, each.b): each.probability_36 for each in plan.risk.beats}
+    assert odds["gpt-4o", "hybrid with gpt-4o"] == odds["hybrid with gpt-4o", "gpt-4o"] == 0.0
+    cheapest = {band.name: band.probability_cheapest for band in plan.risk.bands}
+    assert cheapest == {"gpt-4o": 1.0, "owned": 0.0, "hybrid with gpt-4o": 0.0}

@@ -71,7 +71,7 @@ def advise(plan: Plan) -> Advice:
 
 def _best(plan: Plan, ruled_out: dict[str, str]) -> OptionTco | None:
     left = [each for each in plan.tco.options if each.option.name not in ruled_out]
-    return min(left, key=lambda each: each.usd_36) if left else None
+    return min(left, key=lambda each: round(each.usd_36, 2)) if left else None
 
 
 def _ruled_out(plan: Plan, option: Option) -> str | None:

@@ -162,8 +162,15 @@ def _run(inputs: Inputs, option: Option, world: World) -> _Run:
     found = course(inputs, option, world)
     cumulative = np.cumsum(np.broadcast_to(found.total, (world.draws, world.months)), axis=1)
     return _Run(
-        cumulative, cumulative[:, 23] + found.leaving(24), cumulative[:, MONTHS - 1] + found.leaving(MONTHS)
+        cumulative,
+        _to_the_cent(cumulative[:, 23] + found.leaving(24)),
+        _to_the_cent(cumulative[:, MONTHS - 1] + found.leaving(MONTHS)),
     )
+
+
+def _to_the_cent(usd: Floats) -> Floats:
+    """Rounded, so that float noise decides between no two options that are one answer."""
+    return np.asarray(np.round(usd, 2), dtype=np.float64)
 
 
 def _band(name: str, run: _Run, probability_cheapest: float) -> Band:
@@ -236,7 +243,7 @@ def _totals(inputs: Inputs, options: tuple[Option, ...], world: World) -> list[f
 
 def _best_and_other(options: tuple[Option, ...], totals: list[float]) -> tuple[int, int]:
     """The cheapest option, and the cheapest that is not the same answer in other words."""
-    best = int(np.argmin(totals))
+    best = int(np.argmin(np.round(totals, 2)))
     others = [i for i in range(len(options)) if i != best and not _same(options[i], options[best])]
     return best, min(others, key=lambda i: totals[i])
 

@@ -84,8 +84,8 @@ class Tco:
 
     @cached_property
     def cheapest(self) -> OptionTco:
-        """The lowest total after 36 months."""
-        return min(self.options, key=lambda each: each.usd_36)
+        """The lowest total after 36 months, to the cent; ties go to the first, bought before owned."""
+        return min(self.options, key=lambda each: round(each.usd_36, 2))
 
     @property
     def words(self) -> str:
