@@ -25,17 +25,20 @@ def token_lines(inputs: Inputs, metered: Metered, world: World, share: Floats, a
         provisioned, part = _provisioned(inputs, metered, world, alone)
         share = share * (1.0 - part)
     millions = inputs.tokens_per_day * DAYS_PER_MONTH / MILLION * world.volume * world.api_price * share
-    lines = {name: millions * usd for name, usd in _unit_lines(inputs, metered, world).items()}
+    units = _unit_lines(inputs, metered, world)
+    lines = {name: millions * usd if np.any(usd) else np.zeros(()) for name, usd in units.items()}
     if np.any(alone):
         off = alone * world["traffic.deferrable_share"] * world["api.batch_discount"]
         lines["batch"] = -off * (lines["input"] + lines["output"] + lines["reasoning"])
     subtotal = _sum(lines)
-    lines["regional_uplift"] = subtotal * world["api.regional_uplift"]
+    uplift = world["api.regional_uplift"]
+    lines["regional_uplift"] = subtotal * uplift if np.any(uplift) else np.zeros(())
     lines["retries"] = (subtotal + lines["regional_uplift"]) * world["api.retry_share"]
     lines |= provisioned
-    spent = _sum(lines)
-    discounted = spent * (1.0 - world["api.commitment_discount"])
-    lines["commitment"] = np.maximum(discounted, world["api.commitment_usd_per_month"]) - spent
+    discount, promised = world["api.commitment_discount"], world["api.commitment_usd_per_month"]
+    if np.any(discount) or np.any(promised):
+        spent = _sum(lines)
+        lines["commitment"] = np.maximum(spent * (1.0 - discount), promised) - spent
     return lines
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -47,17 +48,17 @@ class World:
         years = np.arange(self.months)[None, :] / 12.0
         return np.asarray((1.0 + self.values[name]) ** years)
 
-    @property
+    @cached_property
     def volume(self) -> Floats:
         """Volume over the one planned with."""
         return self["traffic.volume_factor"] * self.path("traffic.growth_per_year")
 
-    @property
+    @cached_property
     def api_price(self) -> Floats:
         """Token prices over today's."""
         return self.path("api.price_change_per_year") * self.api_walk
 
-    @property
+    @cached_property
     def gpu_price(self) -> Floats:
         """GPU prices over the one planned with."""
         return self["gpu.price_factor"] * self.path("gpu.price_change_per_year") * self.gpu_walk
