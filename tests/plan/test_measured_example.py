@@ -13,6 +13,7 @@ from baseload.plan.hybrid import hybrid_from
 from baseload.plan.load import LoadCurve
 from baseload.plan.model import Inputs, Kind, Metered, Option, Role
 from baseload.plan.question import Question
+from baseload.plan.spares import spare_prices
 from baseload.traffic.shapes import servegen_m_large
 
 FLEET = Fleet(4392, 8.0, 0.7, Spare.IDLE, 20_000.0)
@@ -92,3 +93,36 @@ def test_the_open_model_as_an_api_wins_below_11_billion(m_large: LoadCurve) -> N
         assert cheapest == metered_month_usd(volume, 0.88)
         assert found[Kind.HYBRID].replicas == 0
     assert options(m_large, 11e9, 0.88)[Kind.HYBRID].replicas > 0
+
+
+@pytest.mark.parametrize(
+    ("spare", "tokens_per_day", "n", "saved"),
+    [
+        (Spare.IDLE, 150e6, 0, 0.0),
+        (Spare.IDLE, 200e6, 1, 10.1),
+        (Spare.IDLE, 500e6, 3, 25.3),
+        (Spare.IDLE, 1e9, 6, 32.2),
+        (Spare.NONE, 150e6, 1, 7.5),
+        (Spare.NONE, 200e6, 1, 25.4),
+        (Spare.NONE, 500e6, 3, 34.9),
+        (Spare.NONE, 1e9, 6, 38.2),
+    ],
+)
+def test_the_spare_is_a_choice_that_is_priced(
+    m_large: LoadCurve, spare: Spare, tokens_per_day: float, n: int, saved: float
+) -> None:
+    """Against the better pure answer, all bought or the 10-minute peak plus one: to a tenth of a point."""
+    metered = (Metered("api", Role.FRONTIER, 6.25),)
+    inputs = Inputs("llama-3.3-70b", "pair", tokens_per_day, Mix(0.5), m_large, FLEET, metered)
+    (found,) = [each for each in spare_prices(inputs) if each.spare is spare]
+    assert (found.replicas, found.spare_replicas) == (n, 1 if n and spare is Spare.IDLE else 0)
+    assert found.saves_share * 100 == pytest.approx(saved, abs=0.1)
+
+
+def test_against_the_open_model_an_idle_spare_breaks_even_with_27_and_1(m_large: LoadCurve) -> None:
+    """At 11B tokens/day, and not at 10.9B."""
+    metered = (Metered("api", Role.OPEN, 0.88),)
+    for volume, n in ((10.9e9, 0), (11e9, 27)):
+        inputs = Inputs("llama-3.3-70b", "pair", volume, Mix(0.5), m_large, FLEET, metered)
+        (found,) = [each for each in spare_prices(inputs) if each.spare is Spare.IDLE]
+        assert (found.replicas, found.spare_replicas) == (n, 1 if n else 0)

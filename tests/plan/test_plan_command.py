@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,11 @@ def test_equal_commands_print_and_write_equal_bytes(tmp_path: Path) -> None:
 def test_the_terminal_shows_options_break_even_what_if_and_sources() -> None:
     """All of the plan without a browser."""
     output = run(f"{EXAMPLE} --open-api-price 0.88").output
-    for part in ("A month at 100M", "← cheapest", "Break-even", "What would change", "What this rests on"):
+    for part in (
+        *("A month at 100M", "← cheapest", "Break-even", "What would change", "What this rests on"),
+        *("24 and 36 months", "What matters most", "Regret", "How to have the replicas", "Twelve reasons"),
+        *("Advice", "What the months rest on besides", "You tell us"),
+    ):
         assert part in output
 
 
@@ -105,6 +110,12 @@ def test_a_shape_is_the_same_as_traffic_or_as_option() -> None:
         ("--tokens-per-day 1M --columns a=b", "there is none"),
         ("--tokens-per-day 1M --format csv", "there is none"),
         ("--tokens-per-day 1M --gpus 1", "does not fit"),
+        ("--tokens-per-day 1M --set gpu.therm=spot", "did you mean 'gpu.term'"),
+        ("--tokens-per-day 1M --set gpu.term=leased", "is no choice"),
+        ("--tokens-per-day 1M --seed -1", "below 0"),
+        ("--tokens-per-day 1M --since 2026-11-01", "add --check"),
+        ("--tokens-per-day 1M --option owned", "add --write-policy"),
+        ("--tokens-per-day 1M --plan-file no-such-file.yaml", "cannot read no-such-file.yaml"),
         ("no-such-file.csv", "no-such-file.csv"),
     ],
 )
@@ -116,6 +127,28 @@ def test_what_does_not_go_together_is_refused_with_a_hint(arguments: str, reason
     assert refused.value.exit_code == (3 if "file" in arguments else 2)
 
 
+def test_stated_figures_win_over_the_plan_file_and_say_so(tmp_path: Path) -> None:
+    """`--set` beside a file: both are given, the option last; the months follow."""
+    plan_file = tmp_path / "plan.yaml"
+    told = "{value: 0.4, low: 0.1, high: 0.9, source: sales forecast, as_of: 2026-11-01}"
+    plan_file.write_text(f"assumptions: {{traffic.growth_per_year: {told}, gpu.term: bought}}")
+    found = data(f"{EXAMPLE} --plan-file {plan_file} --set gpu.term=reserved --set gpu.reserved_discount=0.3")
+    figures = {each["name"]: each for each in found["economics"]}
+    growth = figures["traffic.growth_per_year"]
+    assert (growth["value"], growth["source"], growth["as_of"]) == (0.4, "sales forecast", "2026-11-01")
+    assert (figures["gpu.term"]["value"], figures["gpu.term"]["source"]) == ("reserved", "given")
+    owned = next(each for each in found["tco"]["options"] if each["name"] == "owned")
+    assert "gpu_reserved" in {line["line"] for line in owned["lines"]}
+    assert owned["replicas"][-1] > owned["replicas"][0]
+
+
+def test_a_seed_decides_the_worlds() -> None:
+    """Same seed, same risk; another one, another."""
+    first, again, other = (data(f"{EXAMPLE} --seed {seed}")["risk"] for seed in (1, 1, 2))
+    assert first == again
+    assert first["bands"] != other["bands"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -123,6 +156,7 @@ def test_what_does_not_go_together_is_refused_with_a_hint(arguments: str, reason
         ("--tokens-per-day 1M --slo-ttft 3", "is not a duration"),
         ("--tokens-per-day 1M --api x --api-price 2.5", "write IN,OUT"),
         ("--tokens-per-day 1M --spare warm", "'warm' is not one of"),
+        ("--tokens-per-day 1M --set growth", "write NAME=VALUE"),
     ],
 )
 def test_a_value_that_cannot_be_read_says_how_to_write_it(arguments: str, reason: str) -> None:
@@ -163,10 +197,37 @@ def keys(value: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
-def test_every_json_key_is_documented_and_every_documented_key_exists() -> None:
-    """docs/plan.md and `--json` name the same keys."""
+PLAN_FILE = """
+answers:
+  sensitive_data: true
+  zero_retention_agreement: false
+  custom_weights: false
+  air_gap: false
+  latency_ttft_ms: 300
+  engineers: 0
+  needs_frontier_model: false
+  special_modalities: false
+  weeks_to_launch: 4
+portfolio:
+  team_usd_per_month: 20000
+  classes:
+    chat: {tokens_per_day: 500000000, quality: 0.7}
+    patient: {tokens_per_day: 200000000, quality: 0.7, regions: [eu-west], zero_retention: true}
+  owned:
+    llama-eu: {region: eu-west, throughput_tokens_per_s: 4392, usd_per_hour: 8, quality: 0.8, spare: 1}
+  apis:
+    gpt-4o: {region: us, usd_per_million: 6.25, quality: 1.0, zero_retention: true}
+"""
+
+
+def test_every_json_key_is_documented_and_every_documented_key_exists(tmp_path: Path) -> None:
+    """docs/plan.md and `--json` name the same keys, with a plan file and without."""
+    plan_file = tmp_path / "plan.yaml"
+    plan_file.write_text(PLAN_FILE)
     documented = {row[0].strip("`") for row in table("JSON")}
-    assert documented == set(keys(data(f"{EXAMPLE} --open-api-price 0.88")))
+    plain = data(f"{EXAMPLE} --open-api-price 0.88")
+    told = data(f"{EXAMPLE} --open-api-price 0.88 --plan-file {plan_file}")
+    assert documented == {*keys(plain), *keys(told)}
 
 
 def worked() -> list[tuple[str, str]]:
@@ -183,8 +244,13 @@ def worked() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("line", "printed"), worked())
 def test_the_worked_numbers_of_the_docs_are_printed(line: str, printed: str) -> None:
     """Each command of docs/plan.md is run and prints what stands beside it."""
-    output = run(line.removeprefix("baseload plan "))
-    assert printed in " ".join(output.output.split())
+    assert printed in printed_by(line)
+
+
+@cache
+def printed_by(line: str) -> str:
+    """What this command prints, on one line."""
+    return " ".join(run(line.removeprefix("baseload plan ")).output.split())
 
 
 def test_importing_baseload_loads_no_room() -> None:

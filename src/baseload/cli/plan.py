@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baseload.cli import duration_s
+from baseload.errors import UsageError
 
 if TYPE_CHECKING:
     from baseload.plan.demand import Source
@@ -35,6 +36,17 @@ def _price_pair(text: str) -> tuple[float, float]:
     except ValueError:
         raise click.BadParameter(f"{text!r} is no pair of prices; write IN,OUT like 2.50,10") from None
     return price_in, price_out
+
+
+def _statement(text: str) -> tuple[str, float | str]:
+    """An assumption and its value: gpu.term=reserved, traffic.growth_per_year=0.4."""
+    name, equals, value = text.partition("=")
+    if not equals or not name or not value:
+        raise click.BadParameter(f"{text!r} states nothing; write NAME=VALUE")
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value
 
 
 @click.command(
@@ -108,6 +120,48 @@ def _price_pair(text: str) -> tuple[float, float]:
     metavar="DATE",
     help="Day of the token prices.  [default: today, UTC]",
 )
+@click.option(
+    "--plan-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Answers, assumptions and portfolio, YAML or JSON.",
+)
+@click.option(
+    "--set",
+    "stated",
+    type=_statement,
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="One assumption, like traffic.growth_per_year=0.4; repeatable.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed draws other worlds.")
+@click.option(
+    "--interview", is_flag=True, help="Ask what only a person can answer; remember it in the plan file."
+)
+@click.option(
+    "--write-policy",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what is recommended as a new baseload.yaml.",
+)
+@click.option(
+    "--option",
+    "option_name",
+    metavar="NAME",
+    help="Write this option's policy instead of the recommended one.",
+)
+@click.option(
+    "--check",
+    nargs=2,
+    metavar="PLAN LEDGER",
+    help="Compare a plan saved with --json with the ledger of the month since; plans nothing.",
+)
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="For --check: from this day on (UTC)."
+)
+@click.option(
+    "--until", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="For --check: before this day (UTC)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option(
     "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file too."
@@ -120,12 +174,28 @@ def command(traffic: str | None, **options: Any) -> None:
     What is not given is looked up or assumed, and printed with its source.
     """
     from baseload.plan.decide import plan
+    from baseload.plan.policy_out import write_policy
 
     as_json, html = options.pop("as_json"), options.pop("html")
+    policy, option_name = options.pop("write_policy"), options.pop("option_name")
+    since, until = options.pop("since"), options.pop("until")
+    if (since or until) and not options["check"]:
+        raise UsageError("--since and --until are days of a ledger that is checked", hint="add --check")
+    if option_name and policy is None:
+        raise UsageError("--option names whose policy is written", hint="add --write-policy FILE")
+    if (checked := options.pop("check")) is not None:
+        _check(checked, since, until, as_json=as_json)
+        return
+    if options.pop("interview"):
+        options["plan_file"] = _interview(options["plan_file"])
+        if traffic is None and options["shape"] is None and options["tokens_per_day"] is None:
+            return
     source = _source(traffic, options.pop("shape"), options.pop("format_"), options.pop("columns"))
     found = plan(source, _question(options))
     if html is not None:
         found.report(html)
+    if policy is not None:
+        write_policy(found, policy, option_name)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=1, ensure_ascii=False))
         return
@@ -139,13 +209,51 @@ def command(traffic: str | None, **options: Any) -> None:
         click.echo(f"\n{line}")
     if html is not None:
         click.echo(f"\nReport: {html}")
+    if policy is not None:
+        click.echo(f"\nPolicy: {policy}; then: baseload config check {policy}")
+
+
+def _interview(plan_file: Path | None) -> Path:
+    """Ask what only a person can answer; returns the plan file that remembers it."""
+    from baseload.plan.interview import PLAN_FILE, interview
+
+    path = plan_file or PLAN_FILE
+    interview(
+        path,
+        ask=lambda question, known: str(click.prompt(question, default=known, err=True)),
+        complain=lambda text: click.echo(text, err=True),
+    )
+    click.echo(f"Answers are in {path}; a plan with --plan-file {path} takes them.", err=True)
+    return path
+
+
+def _check(paths: tuple[str, str], since: datetime | None, until: datetime | None, *, as_json: bool) -> None:
+    """Last month's plan against the ledger, line by line, and why they differ."""
+    from baseload.ledger.store import Filter
+    from baseload.plan.check import check, check_dict, read_plan
+
+    first, end = (
+        None if day is None else int(day.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+        for day in (since, until)
+    )
+    found = check(read_plan(Path(paths[0])), Path(paths[1].removeprefix("ledger:")), Filter(first, end))
+    if as_json:
+        click.echo(json.dumps(check_dict(found), indent=1, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    from baseload.plan.terminal_check import print_check
+
+    print_check(found, Console())
 
 
 def _question(options: dict[str, Any]) -> Any:
     """The options as a Question; refuses what does not go together."""
     from baseload.core import Slo
+    from baseload.plan.planfile import PlanFile, read_plan_file
     from baseload.plan.question import Question
 
+    said = PlanFile() if (file := options.pop("plan_file")) is None else read_plan_file(file)
     ttft_s, tpot_s = options.pop("slo_ttft"), options.pop("slo_tpot")
     on = options.pop("on")
     usual = Slo()
@@ -158,6 +266,9 @@ def _question(options: dict[str, Any]) -> Any:
         usd_per_gpu_hour=options.pop("gpu_hour"),
         slo=slo,
         on=datetime.now(UTC).date() if on is None else on.date(),
+        assumptions={**said.assumptions, **dict(options.pop("stated"))},
+        answers=said.answers,
+        portfolio=said.portfolio,
         **options,
     )
 
@@ -166,8 +277,6 @@ def _source(
     traffic: str | None, shape: str | None, format_: str | None, columns: str | None
 ) -> Source | None:
     """What TRAFFIC names. Raises UsageError, DataError or EnvironmentProblem where it cannot be had."""
-    from baseload.errors import UsageError
-
     if traffic is not None and shape is not None:
         raise UsageError("TRAFFIC and --shape both say the load over time", hint="give one of them")
     name = traffic if traffic is not None else shape

@@ -6,7 +6,7 @@ A month is 30 days, 720 hours. Amounts are floats in dollars: plans are estimate
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -95,6 +95,17 @@ class Fleet:
     usable: float = 1.0
     spare: Spare = Spare.NONE
     team_usd_per_month: float = 0.0
+
+    def in_regions(self, regions: int) -> Fleet:
+        """The fleet whose unit is one such replica in each of so many regions that peak at the same time.
+
+        Every region then serves an equal part and keeps a spare of its own; there is one team.
+        """
+        return replace(
+            self,
+            throughput_tokens_per_s=self.throughput_tokens_per_s * regions,
+            usd_per_hour=self.usd_per_hour * regions,
+        )
 
     @property
     def usable_tokens_per_s(self) -> float:

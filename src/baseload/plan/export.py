@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from baseload.plan.model import BreakEven, Option, Plan
+from baseload.plan.bands import volume_bands
+from baseload.plan.export_advice import advice_dict, portfolio_dict
+from baseload.plan.export_tco import (
+    assumptions_dict,
+    bands_dict,
+    layers_dict,
+    load_dict,
+    risk_dict,
+    spare_dict,
+    tco_dict,
+)
+from baseload.plan.layers import layered
+from baseload.plan.model import BreakEven, Inputs, Option, Plan
+from baseload.plan.spares import spare_prices
 
 JSON_VERSION = 1
 """Grows when a key changes its meaning or goes away; new keys do not count."""
@@ -12,7 +25,7 @@ JSON_VERSION = 1
 
 def plan_dict(plan: Plan) -> dict[str, Any]:
     """The plan's numbers and words. Dollars are rounded to cents, prices and shares to six places."""
-    inputs, fleet = plan.inputs, plan.inputs.fleet
+    inputs = plan.inputs
     return {
         "version": JSON_VERSION,
         "answer": plan.answer,
@@ -23,16 +36,7 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
         "cached_share": round(inputs.mix.cached_share, 6),
         "peak_over_mean": round(inputs.curve.peak, 6),
         "model": inputs.model,
-        "replica": {
-            "name": inputs.replica,
-            "usd_per_month": _usd(fleet.replica_month_usd),
-            "throughput_tokens_per_s": round(fleet.throughput_tokens_per_s, 3),
-            "usable": fleet.usable,
-            "spare": fleet.spare.value,
-            "team_usd_per_month": _usd(fleet.team_usd_per_month),
-            "usd_per_million_at_full_use": round(fleet.floor_usd_per_million(1.0), 6),
-            "usd_per_million_at_usable": round(fleet.floor_usd_per_million(fleet.usable), 6),
-        },
+        "replica": _replica(inputs),
         "options": [_option(option) for option in plan.options],
         "break_even": [_break_even(plan, found) for found in plan.break_even],
         "what_if": [
@@ -54,6 +58,30 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
             }
             for fact in inputs.facts
         ],
+        "load": load_dict(inputs),
+        "spares": [spare_dict(each) for each in spare_prices(inputs)],
+        "layers": [layers_dict(each) for each in layered(inputs)],
+        "tco": tco_dict(plan.tco),
+        "risk": risk_dict(plan.risk),
+        "break_even_bands": bands_dict(volume_bands(inputs)),
+        "advice": advice_dict(plan.advice),
+        "answers": inputs.answers.to_dict(),
+        "portfolio": None if plan.portfolio is None else portfolio_dict(plan.portfolio),
+        "economics": assumptions_dict(inputs.assumptions),
+    }
+
+
+def _replica(inputs: Inputs) -> dict[str, Any]:
+    fleet = inputs.fleet
+    return {
+        "name": inputs.replica,
+        "usd_per_month": _usd(fleet.replica_month_usd),
+        "throughput_tokens_per_s": round(fleet.throughput_tokens_per_s, 3),
+        "usable": fleet.usable,
+        "spare": fleet.spare.value,
+        "team_usd_per_month": _usd(fleet.team_usd_per_month),
+        "usd_per_million_at_full_use": round(fleet.floor_usd_per_million(1.0), 6),
+        "usd_per_million_at_usable": round(fleet.floor_usd_per_million(fleet.usable), 6),
     }
 
 

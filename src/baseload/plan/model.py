@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from baseload.core import Slo, TokenPrice
+from baseload.plan.answers import NOBODY_SAID, Answers
+from baseload.plan.assumptions import Assumptions, shipped
 from baseload.plan.break_even import Crossing, OneReplica
 from baseload.plan.costs import Fleet, Mix
 from baseload.plan.load import LoadCurve
+
+if TYPE_CHECKING:
+    from baseload.plan.advice import Advice
+    from baseload.plan.portfolio import Portfolio
+    from baseload.plan.risk import Risk
+    from baseload.plan.tco import Tco
 
 ASSUMED = "assumption"
 """Source of a figure that nobody stated: neither the user nor a dated source."""
@@ -42,16 +53,28 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metered:
-    """A price that owned serving is compared with, in dollars per million tokens, in and out together."""
+    """A price that owned serving is compared with, in dollars per million tokens, in and out together.
+
+    `price` holds its parts; None where there is one price whichever way tokens go. `provider` and `model` are
+    who sells it under which name; "" where nobody said.
+    """
 
     name: str
     role: Role
     usd_per_million: float
+    price: TokenPrice | None = None
+    provider: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """All a decision needs, resolved to numbers; `facts` say where each comes from."""
+    """All a decision needs, resolved to numbers; `facts` say where each comes from.
+
+    `gpus` are those of one replica, in all regions where there are several. `assumptions` are what 24 and 36
+    months rest on besides, `seed` draws the risk, `portfolio` is that section of a plan file
+    (`baseload.plan.portfolio_file`).
+    """
 
     model: str
     replica: str
@@ -61,6 +84,14 @@ class Inputs:
     fleet: Fleet
     metered: tuple[Metered, ...]
     facts: tuple[Fact, ...] = ()
+    gpus: int = 1
+    gpu: str = ""
+    precision: str = ""
+    slo: Slo = field(default_factory=Slo)
+    assumptions: Assumptions = field(default_factory=shipped)
+    answers: Answers = NOBODY_SAID
+    seed: int = 1
+    portfolio: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 class Kind(StrEnum):
@@ -133,6 +164,37 @@ class Plan:
     def cheapest(self) -> Option:
         """The option with the lowest monthly cost; ties go to the first, bought before owned."""
         return min(self.options, key=lambda option: option.usd_per_month)
+
+    @cached_property
+    def tco(self) -> Tco:
+        """24 and 36 months of every option, by line and month; computed when it is first looked at."""
+        from baseload.plan.tco import tco
+
+        return tco(self.inputs, self.options)
+
+    @cached_property
+    def risk(self) -> Risk:
+        """What could come instead, for the inputs' seed; computed when it is first looked at."""
+        from baseload.plan.risk import risk
+
+        return risk(self.inputs, self.options)
+
+    @cached_property
+    def portfolio(self) -> Portfolio | None:
+        """The cheapest mix for the plan file's classes, on this plan's load curve; None without classes."""
+        from baseload.plan.portfolio import solve
+        from baseload.plan.portfolio_file import portfolio_question
+
+        if not self.inputs.portfolio:
+            return None
+        return solve(portfolio_question(self.inputs.portfolio), self.inputs.curve)
+
+    @cached_property
+    def advice(self) -> Advice:
+        """What to do, why, and what would change it; computed when it is first looked at."""
+        from baseload.plan.advice import advise
+
+        return advise(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain data; the keys are documented in docs/plan.md."""

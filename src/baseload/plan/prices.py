@@ -9,7 +9,7 @@ from datetime import date
 from baseload.catalog.gpus import Gpu
 from baseload.catalog.models import OpenModel
 from baseload.catalog.offers import GpuOffer, gpu_offers
-from baseload.catalog.prices import open_model_prices
+from baseload.catalog.prices import ApiOffer, open_model_prices
 from baseload.catalog.providers import provider, provider_names, providers
 from baseload.catalog.rates import compile_rates, pair_key
 from baseload.core import TokenPrice
@@ -54,9 +54,13 @@ def frontier(question: Question, market: Market, facts: Facts) -> tuple[Metered,
     for position, name in enumerate(names):
         if question.api_price is not None and position == 0:
             price = TokenPrice(nano(question.api_price[0]), nano(question.api_price[1]), source=GIVEN)
+            head, slash, rest = name.partition("/")
+            offer = ApiOffer(head if slash else "", rest or name, price)
         else:
-            price = named_price(name, market.on)
-        metered = Metered(name, Role.FRONTIER, market.usd_per_million(price))
+            offer = named_offer(name, market.on)
+            price = offer.price
+        usd = market.usd_per_million(price)
+        metered = Metered(name, Role.FRONTIER, usd, price, offer.provider, offer.model)
         value = f"{_in_out(price)}, {words.usd_per_million(metered.usd_per_million)} at this mix"
         facts.note(f"price of {name}", value, price.source, price.as_of)
         found.append(metered)
@@ -84,7 +88,19 @@ def open_api(
     every = ", ".join(f"{who} {words.usd_per_million(each)}" for each, who, _ in sold)
     value = f"{_in_out(price)} at {seller}, {words.usd_per_million(usd)} at this mix: the median of {every}"
     facts.note(f"price of {label}", value, price.source, price.as_of)
-    return (Metered(label, Role.OPEN, usd),)
+    return (Metered(label, Role.OPEN, usd, price, seller, _sold_as(name, seller, price, market.on)),)
+
+
+def _sold_as(model: str, seller: str, price: TokenPrice, on: date) -> str:
+    """The name under which this seller sells the open model at this price."""
+    for offer in open_model_prices(model, on):
+        known = provider(offer.provider.removeprefix(MARKETPLACE))
+        if offer.price == price and seller in (
+            known and known.name,
+            offer.provider.removeprefix(MARKETPLACE),
+        ):
+            return offer.model
+    return ""
 
 
 def named_price(name: str, on: date) -> TokenPrice:
@@ -92,17 +108,24 @@ def named_price(name: str, on: date) -> TokenPrice:
 
     Raises UnknownName for what nobody known sells, with the nearest provider where one is named.
     """
+    return named_offer(name, on).price
+
+
+def named_offer(name: str, on: date) -> ApiOffer:
+    """The same with who sells it under which name."""
     head, slash, rest = name.partition("/")
     named = provider(head) if slash else None
     if named is not None:
         price = compile_rates([(named.name, rest)], on).price(named.name, rest)
+        if price is not None:
+            return ApiOffer(named.name, rest, price)
     else:
         table = compile_rates([(each.name, name) for each in providers()], on)
-        ranked = (*FIRST_PARTY, *(each.name for each in providers()))
-        price = next((found for who in ranked if (found := table.price(who, name)) is not None), None)
-    if price is None:
-        raise UnknownName("API price", name, (pair_key(who, rest or name) for who in provider_names()))
-    return price
+        for who in (*FIRST_PARTY, *(each.name for each in providers())):
+            price = table.price(who, name)
+            if price is not None:
+                return ApiOffer(who, name, price)
+    raise UnknownName("API price", name, (pair_key(who, rest or name) for who in provider_names()))
 
 
 def sellers(model: OpenModel, market: Market) -> list[tuple[float, str, TokenPrice]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from baseload.core import Slo
 from baseload.errors import UsageError
@@ -18,7 +20,9 @@ class Question:
     catalog's price of the first `api`; `open_api_price` is per million tokens whichever way they go.
     `throughput` is what one replica serves in tokens/s, input and output together, and takes the place of
     the capacity model.
-    `on` is the day of the prices; None is today (UTC).
+    `on` is the day of the prices; None is today (UTC). `assumptions` replace figures of the shipped table by
+    name, `answers` are what only a person can say (`baseload.plan.answers`), `portfolio` holds several
+    classes and models (`baseload.plan.portfolio_file`), `seed` decides the risk's draws.
     """
 
     tokens_per_day: float | None = None
@@ -39,11 +43,17 @@ class Question:
     team_usd_per_month: float | None = None
     slo: Slo | None = None
     on: date | None = None
+    assumptions: Mapping[str, Any] = field(default_factory=dict)
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    portfolio: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 1
 
     def __post_init__(self) -> None:
         """Raises UsageError for a value that cannot be meant."""
         if isinstance(self.api, str):
             object.__setattr__(self, "api", (self.api,))
+        if self.seed < 0:
+            raise UsageError(f"seed: {self.seed} is below 0")
         _positive("tokens per day", self.tokens_per_day)
         _positive("GPUs of a replica", self.gpus)
         _positive("price of a GPU hour", self.usd_per_gpu_hour)

@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 
 from baseload.catalog.gpus import gpu as find_gpu
 from baseload.catalog.models import open_model
+from baseload.core import Slo
 from baseload.errors import UnknownName
 from baseload.plan import prices
+from baseload.plan.answers import answers
 from baseload.plan.demand import Source, demand
+from baseload.plan.economics import economics
 from baseload.plan.facts import Facts
 from baseload.plan.fleet import Replica, default_gpus, default_precision, fleet
 from baseload.plan.model import ASSUMED, GIVEN, Inputs
@@ -35,15 +38,28 @@ def resolve(question: Question, traffic: Source | None = None) -> Inputs:
     replica = _replica(question, facts)
     metered = prices.frontier(question, market, facts)
     metered += prices.open_api(question, replica.model, replica.model_name, market, facts)
+    owned = fleet(question, replica, mix, facts)
+    assumptions = economics(question, replica)
+    regions = int(assumptions.number("traffic.regions"))
+    if regions > 1:
+        facts.note("regions", f"{regions}, an equal part each: a replica here is one in every region", GIVEN)
     return Inputs(
         model=replica.model_name,
-        replica=str(replica),
+        replica=str(replica) if regions == 1 else f"{replica} in each of {regions} regions",
         tokens_per_day=tokens_per_day,
         mix=mix,
         curve=curve,
-        fleet=fleet(question, replica, mix, facts),
+        fleet=owned.in_regions(regions),
         metered=metered,
         facts=tuple(facts.rows),
+        gpus=replica.gpus * regions,
+        gpu=replica.gpu_name,
+        precision=replica.precision,
+        slo=question.slo or Slo(),
+        assumptions=assumptions,
+        answers=answers(question.answers),
+        seed=question.seed,
+        portfolio=question.portfolio,
     )
 
 

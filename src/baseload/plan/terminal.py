@@ -8,6 +8,8 @@ from rich.text import Text
 
 from baseload.plan import words
 from baseload.plan.model import Plan
+from baseload.plan.terminal_months import print_advice, print_economics, print_months
+from baseload.plan.terminal_table import table as _table
 
 
 def print_plan(plan: Plan, console: Console) -> None:
@@ -24,17 +26,13 @@ def print_plan(plan: Plan, console: Console) -> None:
     console.print()
     console.print(_what_if(plan))
     console.print()
+    print_months(plan, console)
+    console.print()
+    print_advice(plan, console)
+    console.print()
     console.print(_facts(plan))
-
-
-def _table(title: str, *columns: tuple[str, str]) -> Table:
-    """A table without vertical lines; columns are (heading, "left" or "right")."""
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
-    )
-    for heading, side in columns:
-        table.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
-    return table
+    console.print()
+    print_economics(plan, console)
 
 
 def _options(plan: Plan) -> Table:
