@@ -180,13 +180,16 @@ async def hold(port: int, number: int) -> None:
 
 
 async def bomb(port: int) -> None:
-    """Heads of a megabyte."""
+    """Heads of a megabyte, in pieces: one large `send` would hold up the good client's core in the kernel."""
     while True:
         await asyncio.sleep(1 / BOMBS_PER_S)
         with contextlib.suppress(OSError, TimeoutError):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(HEAD + b"X-A: b\r\n" * 131072)
-            await asyncio.wait_for(writer.drain(), 1)
+            writer.write(HEAD)
+            for _ in range(128):
+                writer.write(b"X-A: b\r\n" * 1024)
+                await asyncio.wait_for(writer.drain(), 1)
+                await asyncio.sleep(0)
             writer.close()
         done["bombs"] += 1
 

@@ -40,7 +40,7 @@ WRITE_HIGH_WATER = 64 * 1024
 """Bytes waiting for a slow client before its upstream is paused."""
 LINGER_S = 2.0
 """How long a refused client may go on sending before the connection is cut (RFC 9112 section 9.6)."""
-LINGER_BYTES = 256 * 1024
+LINGER_BYTES = 128 * 1024
 """Bytes of what a refused client sends that are read away meanwhile."""
 NEVER = float("inf")
 FROM_NEXT_SWEEP = 0.0
