@@ -215,8 +215,11 @@ def _reference(options: tuple[Metered, ...], ask: Ask, now_s: float) -> float:
         load = metered.load
         if load.health.shut_until_s > now_s or not metered.known:
             continue
-        cached_tokens = 0 if cached is None else cached.get(metered.name, 0)
-        money = metered.money(input_tokens, cached_tokens, output_tokens)
+        if cached is None and input_tokens <= metered.long_above:  # `money` written out for the usual case
+            money = input_tokens * metered.input + output_tokens * metered.output
+        else:
+            held = 0 if cached is None else cached.get(metered.name, 0)
+            money = metered.money(input_tokens, held, output_tokens)
         if money < reference and (
             load.quota is None
             or load.quota.has_room(now_s, input_tokens + output_tokens, load.running + load.waiting)

@@ -105,6 +105,7 @@ class Health:
         "_returned_s",
         "_sent_s",
         "_shut_until_s",
+        "_until_s",
         "ejections",
         "shut_until_s",
         "state",
@@ -150,11 +151,10 @@ class Health:
         if probe:
             self._reopen(Event.PROBE_OK, now_s)
         else:
-            bucket = int(now_s / _BUCKET_S)
-            if bucket != self._bucket:
-                self._turn(bucket)
+            if now_s >= self._until_s:
+                self._turn(int(now_s / _BUCKET_S))
             self._oks += 1
-            self._ok[bucket % _BUCKETS] += 1
+            self._ok[self._bucket % _BUCKETS] += 1
 
     def failure(self, now_s: float, jitter: float, probe: bool = False) -> None:
         """The target failed. `jitter` is uniform in [0, 1): it spreads the returns of many gateways."""
@@ -167,11 +167,10 @@ class Health:
         if self.state is not State.CLOSED:
             return  # sent before the ejection: it says nothing new
         self._in_row += 1
-        bucket = int(now_s / _BUCKET_S)
-        if bucket != self._bucket:
-            self._turn(bucket)
+        if now_s >= self._until_s:
+            self._turn(int(now_s / _BUCKET_S))
         self._failures += 1
-        self._failed[bucket % _BUCKETS] += 1
+        self._failed[self._bucket % _BUCKETS] += 1
         requests = self._oks + self._failures
         if self._in_row >= CONSECUTIVE_FAILURES or (
             requests >= WINDOW_REQUESTS and self._oks < SUCCESS_SHARE * requests
@@ -237,6 +236,7 @@ class Health:
 
     def _clear(self) -> None:
         self._bucket = -1
+        self._until_s = -math.inf  # where the newest bucket ends
         self._oks = self._failures = 0
         self._ok = [0] * _BUCKETS
         self._failed = [0] * _BUCKETS
@@ -252,3 +252,4 @@ class Health:
                 self._failures -= self._failed[slot]
                 self._ok[slot] = self._failed[slot] = 0
         self._bucket = bucket
+        self._until_s = (bucket + 1) * _BUCKET_S

@@ -156,7 +156,7 @@ class Gate:
     """The limits of the parties to one kind of request, prepared: made by `Limiter.gate`, kept as long as the
     configuration it was made for."""
 
-    __slots__ = ("__weakref__", "_concurrent", "_requests", "_shown", "_tokens", "meters")
+    __slots__ = ("__weakref__", "_concurrent", "_idle", "_rates", "_requests", "_shown", "_tokens", "meters")
 
     def __init__(self, meters: tuple[Meter, ...]) -> None:
         self.meters = meters
@@ -164,9 +164,10 @@ class Gate:
         self._tokens = tuple(m.tokens for m in meters if m.tokens is not None)
         self._concurrent = tuple(m for m in meters if m.concurrent is not None)
         kinds = ((b"requests", self._requests), (b"tokens", self._tokens))
-        self._shown = tuple(
-            (rates, _header_lines(kind), _idle_lines(kind, rates)) for kind, rates in kinds if rates
-        )
+        self._rates = self._requests + self._tokens
+        self._shown = tuple((rates, _header_lines(kind)) for kind, rates in kinds if rates)
+        self._idle = b"".join([_lines(template, rates, math.inf) for rates, template in self._shown])
+        """The headers while nothing is in use: the same each time."""
 
     def admit(self, tokens: int, now_s: float) -> Grant:
         """Admit one request of so many expected tokens under every limit, or take nothing at all.
@@ -224,15 +225,10 @@ class Gate:
 
     def headers(self, now_s: float) -> bytes:
         """OpenAI's `x-ratelimit-*` as header lines, each kind for the party with the least left."""
-        lines = b""
-        for rates, template, idle in self._shown:
-            for gcra in rates:
-                if gcra.tat_s > now_s:
-                    lines += _busy_lines(template, rates, now_s)
-                    break
-            else:
-                lines += idle
-        return lines
+        for gcra in self._rates:
+            if gcra.tat_s > now_s:
+                return b"".join([_lines(template, rates, now_s) for rates, template in self._shown])
+        return self._idle
 
 
 class Grant(Struct, eq=False, gc=False):
@@ -292,13 +288,8 @@ class Limiter:
         return len(idle)
 
 
-def _idle_lines(kind: bytes, rates: tuple[Gcra, ...]) -> bytes:
-    """The lines while nothing of these rates is in use: the same each time."""
-    shown = min(rates, key=lambda gcra: gcra.burst)
-    return _header_lines(kind) % (shown.per_minute, int(shown.burst), b"0s")
-
-
-def _busy_lines(template: bytes, rates: tuple[Gcra, ...], now_s: float) -> bytes:
+def _lines(template: bytes, rates: tuple[Gcra, ...], now_s: float) -> bytes:
+    """One kind's lines, for the party with the least left."""
     shown, least = rates[0], math.inf
     for gcra in rates:
         backlog_s = gcra.tat_s - now_s
