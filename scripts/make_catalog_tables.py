@@ -39,7 +39,8 @@ GPU_COLUMNS = ("name", "aliases", *TOLERANCE, "source", "as_of", "checked")
 MODEL_FIGURES = ("layers", "hidden_size", "heads", "kv_heads", "head_dim", "windowed_layers", "window_tokens")
 MODEL_COLUMNS = (
     *("name", "aliases", "parameters", "active_parameters", *MODEL_FIGURES[:5], "kv_latent_dim"),
-    *(*MODEL_FIGURES[5:], "vocabulary", "experts", "active_experts", "context_tokens", "precisions"),
+    *(*MODEL_FIGURES[5:], "vocabulary", "experts", "active_experts", "dense_layers"),
+    *("linear_layers", "state_values", "index_dim", "sparse_tokens", "context_tokens", "precisions"),
     *("licence", "source", "as_of", "checked"),
 )
 OFFER_COLUMNS = ("offer", "gpu", "gpus", "usd_per_hour", "spot_usd_per_hour", "source", "as_of", "checked")
@@ -143,12 +144,15 @@ def model_rows(readings: Iterable[Row]) -> list[Row]:
         embedding = config["vocabulary"] * config["hidden_size"]
         _meets_card(name, (count.total,), first["card_parameters_b"])
         _meets_card(name, (count.active, count.active + embedding), first["card_active_b"])
+        state = config.get("linear_value_heads", 0) * config.get("linear_key_dim", 0)
+        state *= config.get("linear_value_dim", 0)
         latent = config.get("kv_lora_rank", 0) + config.get("qk_rope_head_dim", 0)
         derived = {
             "name": name,
             "parameters": str(count.total),
             "active_parameters": str(count.active),
             "kv_latent_dim": str(latent or ""),
+            "state_values": str(state or ""),
             "as_of": READ_ON,
             "checked": _confirmed(name, first, others),
         }

@@ -33,6 +33,9 @@ class OpenModel(Struct, frozen=True):
     `active_parameters` are those one token's forward pass multiplies: without the input embedding (a lookup)
     and the experts not chosen for it. `windowed_layers` of the `layers` attend to at most `window_tokens`
     tokens back; 0: all see everything. `context_tokens` is the configuration's own limit, without scaling.
+    `linear_layers` of the layers keep a state of `state_values` numbers per sequence instead of a cache;
+    `sparse_tokens`: attention reads at most so many tokens, chosen by an index key of `index_dim` each (0: it
+    reads all); the first `dense_layers` of a mixture of experts have none.
     `precisions` starts with the one the maker publishes; the others have a published checkpoint.
     `checked` names the places that state the same, or says "from memory".
     """
@@ -58,20 +61,28 @@ class OpenModel(Struct, frozen=True):
     source: str
     as_of: str
     checked: str
+    dense_layers: int = 0
+    linear_layers: int = 0
+    state_values: int = 0
+    index_dim: int = 0
+    sparse_tokens: int = 0
 
     @property
     def kv_bytes_per_token(self) -> int:
         """Bytes of KV cache a token takes over all layers, cache in bf16: the bound where no window helps."""
-        return self.layers * self.kv_bytes_per_layer("bf16")
+        return (self.layers - self.linear_layers) * self.kv_bytes_per_layer("bf16")
 
     def kv_bytes_per_layer(self, precision: str = "bf16") -> int:
-        """Bytes one token takes in one layer: `2 · kv_heads · head_dim · size`, or `kv_latent_dim · size`."""
-        values = self.kv_latent_dim or 2 * self.kv_heads * self.head_dim
+        """Bytes one token takes in one layer: `2 · kv_heads · head_dim · size`, or `kv_latent_dim · size`.
+
+        A sparse attention's index key is in it.
+        """
+        values = (self.kv_latent_dim or 2 * self.kv_heads * self.head_dim) + self.index_dim
         return values * BYTES_PER_KV_VALUE[precision]
 
     def kv_bytes(self, tokens: int, precision: str = "bf16") -> int:
         """Bytes of KV cache of one sequence of `tokens`; windowed layers forget what left the window."""
-        full = self.layers - self.windowed_layers
+        full = self.layers - self.windowed_layers - self.linear_layers
         kept = full * tokens + self.windowed_layers * min(tokens, self.window_tokens)
         return kept * self.kv_bytes_per_layer(precision)
 
@@ -149,4 +160,9 @@ def _model(row: Row) -> OpenModel:
         source=row["source"],
         as_of=row["as_of"],
         checked=row["checked"],
+        dense_layers=number("dense_layers"),
+        linear_layers=number("linear_layers"),
+        state_values=number("state_values"),
+        index_dim=number("index_dim"),
+        sparse_tokens=number("sparse_tokens"),
     )

@@ -1,0 +1,222 @@
+"""TPOT of any setup under any load, with its interval: fitted efficiencies and what groups have shown.
+
+    TPOT = (Σ efficiency·term) · exp(Σ_groups w_g·b(load)) · speculation
+
+`terms.py` has the terms, `levels.py` the groups. Plain floats, so that the planner and commands that never
+need numpy can ask; the figures are those of `data/`, made by scripts/make_capacity_table.py.
+
+The interval's half-width in log TPOT is `spread · quantile`: spread² = noise² + Σ_groups D/(1 + n·D/noise²),
+D = shift² + slope²·|b|² of groups with n measured rows, and the quantile is the one that covered 80% of rows
+left out in the same way (seen or unseen configuration, model, GPU).
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from baseload.capacity.levels import BASIS, LEVELS, NOISE, SPECULATIVE_LOG, basis, keys
+from baseload.capacity.terms import TERMS, Load, Setup, terms
+from baseload.errors import DataError, UsageError
+
+EFFICIENCIES, EFFECTS, QUANTILES = "tpot_efficiencies.csv", "tpot_effects.csv", "tpot_intervals.csv"
+
+USUAL_NOISE = NOISE["inferencex"]
+
+
+class Novelty(StrEnum):
+    """How much of a setup has been measured: what its interval is taken from."""
+
+    MEASURED = "measured configuration"
+    CONFIGURATION = "configuration not measured"
+    GPU = "GPU not measured"
+    MODEL = "model not measured"
+    BOTH = "neither model nor GPU measured"
+
+
+class Effect(NamedTuple):
+    """What one group has shown: its weights in BASIS' order, and on how many measured rows."""
+
+    rows: int
+    weights: tuple[float, ...]
+
+
+class Anchor(NamedTuple):
+    """A measured point of the user's own, on the setup that is asked about."""
+
+    load: Load
+    tpot_s: float
+
+
+class Estimate(Struct, frozen=True):
+    """TPOT in seconds with its 80% interval, and what that rests on."""
+
+    tpot_s: float
+    low_s: float
+    high_s: float
+    novelty: Novelty
+    rows: int
+    anchors: int = 0
+
+    @property
+    def error(self) -> float:
+        """Relative half-width of the 80% interval."""
+        return math.sqrt(self.high_s / self.low_s) - 1
+
+
+class Fitted(Struct, frozen=True):
+    """A fit: efficiencies in TERMS' order, effects by (level, group), interval quantiles by novelty."""
+
+    efficiencies: tuple[float, ...]
+    effects: Mapping[tuple[str, str], Effect]
+    speculative: tuple[float, float] = (0.0, 0.0)
+    quantiles: Mapping[Novelty, float] = {}
+
+    def log_tpot(self, setup: Setup, load: Load) -> float:
+        """Logarithm of TPOT in seconds, corrections of every group included."""
+        physical, features = self.physical(setup, load)
+        total = math.log(physical) + self.speculation(setup, load)
+        for level, key in zip(LEVELS, keys(setup), strict=True):
+            effect = self.effects.get((level.name, key))
+            if effect is not None:
+                total += sum(w * x for w, x in zip(effect.weights, features, strict=True))
+        return total
+
+    def physical(self, setup: Setup, load: Load) -> tuple[float, tuple[float, ...]]:
+        """TPOT in seconds from the terms alone, and the features of this load."""
+        parts = [e * t for e, t in zip(self.efficiencies, terms(setup, load), strict=True)]
+        physical = sum(parts)
+        return physical, basis([part / physical for part in parts], load)
+
+    def speculation(self, setup: Setup, load: Load) -> float:
+        """What guessing tokens ahead changes in log TPOT, as likely as the setup says."""
+        if not setup.speculative:
+            return 0.0
+        shift, slope = self.speculative
+        curve = 0.5 * (math.log2(load.concurrency) - 4) / 3
+        return setup.speculative * (SPECULATIVE_LOG + shift + slope * curve)
+
+    def estimate(self, setup: Setup, load: Load, anchors: Sequence[Anchor] = ()) -> Estimate:
+        """TPOT with its interval. Anchors shift it as far as the prior says they speak for this load.
+
+        Raises UsageError for a load or an anchor that is none.
+        """
+        _check(load)
+        for anchor in anchors:
+            _check(anchor.load)
+            if not 0 < anchor.tpot_s < math.inf:
+                raise UsageError(f"a TPOT of {anchor.tpot_s} s is no measurement")
+        log_tpot, variance = self.log_tpot(setup, load), self._variance(setup, load, load)
+        if anchors:
+            shift, left = self._conditioned(setup, load, anchors)
+            log_tpot, variance = log_tpot + shift, left
+        novelty = self.novelty(setup)
+        quantile = self.quantiles.get(Novelty.MEASURED if anchors else novelty, 1.2816)
+        half = quantile * math.sqrt(variance + USUAL_NOISE**2)
+        effect = self.effects.get(("configuration", keys(setup)[-1]))
+        return Estimate(
+            tpot_s=math.exp(log_tpot),
+            low_s=math.exp(log_tpot - half),
+            high_s=math.exp(log_tpot + half),
+            novelty=novelty,
+            rows=effect.rows if effect else 0,
+            anchors=len(anchors),
+        )
+
+    def novelty(self, setup: Setup) -> Novelty:
+        """What of this setup has measured rows."""
+        held = {level.name: (level.name, key) in self.effects for level, key in _groups(setup)}
+        if held["configuration"]:
+            return Novelty.MEASURED
+        if not held["model"]:
+            return Novelty.MODEL if held["gpu"] else Novelty.BOTH
+        return Novelty.CONFIGURATION if held["gpu"] else Novelty.GPU
+
+    def spread(self, setup: Setup, load: Load) -> float:
+        """Standard deviation of log TPOT before the quantile is applied."""
+        return math.sqrt(self._variance(setup, load, load) + USUAL_NOISE**2)
+
+    def _variance(self, setup: Setup, one: Load, other: Load) -> float:
+        """Covariance of the corrections of two loads on a setup, as far as no measured row fixes them."""
+        first, second = self.physical(setup, one)[1], self.physical(setup, other)[1]
+        curves = sum(x * y for x, y in zip(first[1:], second[1:], strict=True))
+        total = 0.0
+        for level, key in _groups(setup):
+            size = level.shift**2 + level.slope**2 * curves
+            effect = self.effects.get((level.name, key))
+            own = level.shift**2 + level.slope**2 * sum(x * x for x in first[1:])
+            total += size / (1 + effect.rows * own / USUAL_NOISE**2) if effect else size
+        return total
+
+    def _conditioned(self, setup: Setup, load: Load, anchors: Sequence[Anchor]) -> tuple[float, float]:
+        """Shift and remaining variance at `load` once the anchors are known (a Gaussian process's formula)."""
+        loads = [anchor.load for anchor in anchors]
+        between = [[self._variance(setup, one, other) for other in loads] for one in loads]
+        for index, row in enumerate(between):
+            row[index] += USUAL_NOISE**2
+        across = [self._variance(setup, load, one) for one in loads]
+        off = [math.log(anchor.tpot_s) - self.log_tpot(setup, anchor.load) for anchor in anchors]
+        weights = solve(between, across)
+        own = self._variance(setup, load, load)
+        left = own - sum(w * c for w, c in zip(weights, across, strict=True))
+        return sum(w * r for w, r in zip(weights, off, strict=True)), max(left, 0.0)
+
+
+def solve(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float]:
+    """The solution of a small regular system of linear equations, by elimination with pivoting."""
+    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
+    size = len(rows)
+    for step in range(size):
+        best = max(range(step, size), key=lambda index: abs(rows[index][step]))
+        rows[step], rows[best] = rows[best], rows[step]
+        for below in rows[step + 1 :]:
+            factor = below[step] / rows[step][step]
+            for column in range(step, size + 1):
+                below[column] -= factor * rows[step][column]
+    found = [0.0] * size
+    for step in reversed(range(size)):
+        known = sum(rows[step][column] * found[column] for column in range(step + 1, size))
+        found[step] = (rows[step][size] - known) / rows[step][step]
+    return found
+
+
+def _groups(setup: Setup) -> Iterable[tuple[object, str]]:
+    return zip(LEVELS, keys(setup), strict=True)
+
+
+def _check(load: Load) -> None:
+    if not all(0 < value < math.inf for value in load):
+        raise UsageError(
+            "a load is a number of requests that run at once, and input and output tokens of each",
+            hint="give all three, above 0",
+        )
+
+
+@cache
+def fitted() -> Fitted:
+    """The fit that the package ships."""
+    efficiencies = {row["term"]: float(row["efficiency"]) for row in _rows(EFFICIENCIES)}
+    quantiles = {Novelty(row["case"]): float(row["quantile"]) for row in _rows(QUANTILES)}
+    effects = {}
+    for row in _rows(EFFECTS):
+        weights = tuple(float(row[name] or 0) for name in BASIS)
+        effects[row["level"], row["group"]] = Effect(int(row["rows"]), weights)
+    speculative = effects.pop(("speculative", "")).weights
+    return Fitted(
+        tuple(efficiencies[name] for name in TERMS), effects, (speculative[0], speculative[6]), quantiles
+    )
+
+
+def _rows(table: str) -> list[dict[str, str]]:
+    text = (resources.files("baseload.capacity") / "data" / table).read_text("utf-8")
+    rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    if not rows:
+        raise DataError(f"{table}: no rows", hint="run scripts/make_capacity_table.py")
+    return rows
