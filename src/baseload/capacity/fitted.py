@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from baseload.capacity.levels import BASIS, LEVELS, NOISE, SPECULATIVE_LOG, basis, keys
+from baseload.capacity.levels import BASIS, LEVELS, NOISE, SPECULATIVE_LOG, Level, basis, keys
 from baseload.capacity.terms import TERMS, Load, Setup, terms
 from baseload.errors import DataError, UsageError
 
@@ -91,9 +91,13 @@ class Fitted(Struct, frozen=True):
 
     def physical(self, setup: Setup, load: Load) -> tuple[float, tuple[float, ...]]:
         """TPOT in seconds from the terms alone, and the features of this load."""
-        parts = [e * t for e, t in zip(self.efficiencies, terms(setup, load), strict=True)]
+        parts = self.parts(setup, load)
         physical = sum(parts)
         return physical, basis([part / physical for part in parts], load)
+
+    def parts(self, setup: Setup, load: Load) -> list[float]:
+        """Seconds of each of TERMS within one output token's time, efficiencies applied."""
+        return [e * t for e, t in zip(self.efficiencies, terms(setup, load), strict=True)]
 
     def speculation(self, setup: Setup, load: Load) -> float:
         """What guessing tokens ahead changes in log TPOT, as likely as the setup says."""
@@ -187,7 +191,7 @@ def solve(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[flo
     return found
 
 
-def _groups(setup: Setup) -> Iterable[tuple[object, str]]:
+def _groups(setup: Setup) -> Iterable[tuple[Level, str]]:
     return zip(LEVELS, keys(setup), strict=True)
 
 

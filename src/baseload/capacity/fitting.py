@@ -14,7 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baseload.capacity.fitted import Effect, Fitted
-from baseload.capacity.levels import BASIS, LEVELS, NOISE, SPECULATIVE_LOG, SPECULATIVE_SHIFT, Level, basis, keys
+from baseload.capacity.levels import (
+    BASIS,
+    LEVELS,
+    NOISE,
+    SPECULATIVE_LOG,
+    SPECULATIVE_SHIFT,
+    Level,
+    basis,
+    keys,
+)
 from baseload.capacity.measured import Row
 from baseload.capacity.terms import terms
 
@@ -29,7 +38,9 @@ PULL = 1.0
 _STEPS, _TRIES, _ENOUGH = 60, 8, 1e-6
 
 
-def fit(rows: Sequence[Row], levels: Sequence[Level] = LEVELS, noise: dict[str, float] | None = None) -> Fitted:
+def fit(
+    rows: Sequence[Row], levels: Sequence[Level] = LEVELS, noise: dict[str, float] | None = None
+) -> Fitted:
     """Efficiencies and effects from these rows; the interval's quantiles are not in it."""
     noise = NOISE if noise is None else noise
     physical = np.array([terms(row.setup, row.load) for row in rows])
@@ -55,7 +66,9 @@ def fit(rows: Sequence[Row], levels: Sequence[Level] = LEVELS, noise: dict[str, 
     dual = np.linalg.solve(covariance, off)
     shift, slope = SPECULATIVE_SHIFT * (speculation.T @ dual)
     return Fitted(
-        tuple(map(float, efficiencies)), _effects(levels, groups, features, dual), (float(shift), float(slope))
+        tuple(map(float, efficiencies)),
+        _effects(levels, groups, features, dual),
+        (float(shift), float(slope)),
     )
 
 

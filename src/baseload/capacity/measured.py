@@ -150,8 +150,11 @@ def _row(line: Mapping[str, str]) -> tuple[Row | None, str]:
         return None, "no concurrency"
     if line["system"] == "gb200" and _size(line, "tp_size") > NODE_GPUS:
         return None, "disaggregated, labelled aggregated"
-    ttft_s, tpot_s = float(line["silicon_ttft_ms"]) / 1e3, float(line["silicon_tpot_ms"]) / 1e3
     load = read_load(line)
+    batch = float(line.get("batch_size") or 0) or load.concurrency
+    if batch != load.concurrency and _size(line, "attention_dp_size") == 1:
+        return None, "load of one replica unclear"
+    ttft_s, tpot_s = float(line["silicon_ttft_ms"]) / 1e3, float(line["silicon_tpot_ms"]) / 1e3
     if tpot_s <= 0:
         return None, "no TPOT"
     if ttft_s > QUEUED_TTFT_S and 2 * ttft_s > ttft_s + tpot_s * (load.output_tokens - 1):
