@@ -8,6 +8,7 @@ Apache-2.0), cleaned by `capacity/measured.py`. Output in src/baseload/capacity/
 tpot_efficiencies.csv   how many times its data-sheet time each physical term takes
 tpot_effects.csv        corrections that groups of rows have shown, with the number of rows
 tpot_intervals.csv      quantiles that cover 80% of rows left out, by what was left out
+ttft_*.csv              the same three for TTFT
 step_times.csv          the four step-time coefficients of every configuration with rows
 """
 
@@ -17,14 +18,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from baseload.capacity import fitted as shipped
-from baseload.capacity.fitted import EFFECTS, EFFICIENCIES, QUANTILES, Fitted, Novelty
-from baseload.capacity.fitting import fit
+from baseload.capacity import first_token, fitted
+from baseload.capacity.fitted import Effect, Novelty
+from baseload.capacity.fitting import fit, fit_first_token
 from baseload.capacity.levels import BASIS
 from baseload.capacity.measured import Row, read_measurements
-from baseload.capacity.steptime import MEASURED_COLUMNS, REFERENCE, TABLE, draw, key_of, measured_table
+from baseload.capacity.steptime import MEASURED_COLUMNS, REFERENCE, TABLE, draw, key_of
 from baseload.capacity.terms import TERMS, Setup
-from baseload.capacity.validation import configuration, quantiles
+from baseload.capacity.validation import CASES, configuration, left_out, left_out_ttft, quantile
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASUREMENTS = ROOT.parent / "shared" / "data" / "engine_perf" / "silicon_measurements.csv"
@@ -38,33 +39,57 @@ def _table(what: str, columns: Sequence[str], lines: Sequence[str]) -> str:
     return "\n".join((f"# {what}", f"# {MADE}", f"# {FROM}", ",".join(columns), *lines)) + "\n"
 
 
-def efficiencies_text(made: Fitted) -> str:
-    """Factor on each physical term."""
-    lines = [f"{name},{value:.6g}" for name, value in zip(TERMS, made.efficiencies, strict=True)]
-    return _table("Times its data-sheet time that each term of TPOT takes.", ("term", "efficiency"), lines)
+def factors_text(what: str, column: str, factor: str, names: Sequence[str], values: Sequence[float]) -> str:
+    """Factor on each term."""
+    lines = [f"{name},{value:.6g}" for name, value in zip(names, values, strict=True)]
+    return _table(what, (column, factor), lines)
 
 
-def effects_text(made: Fitted) -> str:
-    """Weights of each group; those below a ten-thousandth are left empty."""
-    speculative = [0.0] * len(BASIS)
-    speculative[0], speculative[BASIS.index("concurrency")] = made.speculative
-    rows = {("speculative", ""): (0, speculative)}
-    rows |= {key: (effect.rows, list(effect.weights)) for key, effect in made.effects.items()}
+def effects_text(
+    what: str, features: Sequence[str], effects: Mapping[tuple[str, str], Effect], places: int
+) -> str:
+    """Weights of each group, rounded; those that vanish are left empty."""
     lines = []
-    for (level, group), (count, weights) in rows.items():
-        cells = (f"{weight:.4f}" if abs(weight) >= 5e-5 else "" for weight in weights)
+    for (level, group), (count, weights) in effects.items():
+        cells = (f"{w:.{places}f}" if abs(w) >= 0.5 / 10**places else "" for w in weights)
         lines.append(f"{level},{group},{count},{','.join(cells)}")
-    return _table(
-        "Corrections of log TPOT by group of measured rows (capacity/levels.py).",
-        ("level", "group", "rows", *BASIS),
-        lines,
-    )
+    about = f"Corrections of log {what} by group of measured rows (capacity/levels.py)."
+    return _table(about, ("level", "group", "rows", *features), lines)
 
 
-def quantiles_text(found: Mapping[Novelty, float]) -> str:
-    """What the interval's spread is multiplied with."""
+def quantiles_text(what: str, found: Mapping[Novelty, float]) -> str:
+    """What covers 80% of rows left out."""
     lines = [f"{novelty},{value:.4f}" for novelty, value in found.items()]
-    return _table("Quantiles of error over spread on rows left out, 80%.", ("case", "quantile"), lines)
+    return _table(what, ("case", "quantile"), lines)
+
+
+def fitted_texts(rows: Sequence[Row]) -> dict[str, str]:
+    """The tables of efficiencies, factors and effects, by file name."""
+    made = fit(rows)
+    first = fit_first_token(rows, made)
+    weights = [0.0] * len(BASIS)
+    weights[0], weights[BASIS.index("concurrency")] = made.speculative
+    effects = {("speculative", ""): Effect(0, tuple(weights)), **made.effects}
+    times = "Times its data-sheet time that each term of TPOT takes."
+    guessed = "Factor on each part of TTFT (capacity/first_token.py)."
+    return {
+        fitted.EFFICIENCIES: factors_text(times, "term", "efficiency", TERMS, made.efficiencies),
+        fitted.EFFECTS: effects_text("TPOT", BASIS, effects, 4),
+        first_token.FACTORS: factors_text(guessed, "part", "factor", first_token.PARTS, first.factors),
+        first_token.EFFECTS: effects_text("TTFT", first_token.FEATURES, first.effects, 3),
+    }
+
+
+def quantile_texts(rows: Sequence[Row]) -> dict[str, str]:
+    """The tables of interval quantiles, by file name."""
+    tpot = {case: quantile(left_out(rows, split)) for case, split in CASES.items()}
+    ttft = {case: quantile(left_out_ttft(rows, split)) for case, split in CASES.items()}
+    for found in (tpot, ttft):  # knowing neither cannot be surer than knowing one
+        found[Novelty.BOTH] = max(found[Novelty.BOTH], found[Novelty.MODEL], found[Novelty.GPU])
+    return {
+        fitted.QUANTILES: quantiles_text("Error of log TPOT over its spread, 80% of rows left out.", tpot),
+        first_token.QUANTILES: quantiles_text("Error of log TTFT, 80% of rows left out.", ttft),
+    }
 
 
 def step_times_text(rows: Sequence[Row]) -> str:
@@ -75,7 +100,7 @@ def step_times_text(rows: Sequence[Row]) -> str:
     lines = []
     for name, setup in sorted(setups.items()):
         coefficients, drawn_error = draw(setup)
-        estimate = shipped.fitted().estimate(setup, REFERENCE)
+        estimate = fitted.fitted().estimate(setup, REFERENCE)
         numbers = ",".join(f"{value:.6g}" for value in coefficients)
         key = ",".join(map(str, key_of(setup)))
         count = sum(configuration(row) == name for row in rows)
@@ -91,16 +116,12 @@ def main() -> None:
     print(f"{len(rows)} rows of {len({configuration(row) for row in rows})} configurations")
     for why, count in dropped.most_common():
         print(f"  {count:>5} left out: {why}")
-    made = fit(rows)
-    (DATA / EFFICIENCIES).write_text(efficiencies_text(made), encoding="utf-8")
-    (DATA / EFFECTS).write_text(effects_text(made), encoding="utf-8")
-    found = quantiles(rows)
-    (DATA / QUANTILES).write_text(quantiles_text(found), encoding="utf-8")
-    shipped.fitted.cache_clear()
+    for name, text in (fitted_texts(rows) | quantile_texts(rows)).items():
+        (DATA / name).write_text(text, encoding="utf-8")
+    fitted.fitted.cache_clear()
     (DATA / TABLE).write_text(step_times_text(rows), encoding="utf-8")
-    measured_table.cache_clear()
-    for novelty, value in found.items():
-        print(f"  {value:.2f} x spread covers 80%: {novelty}")
+    for name in (fitted.QUANTILES, first_token.QUANTILES):
+        print((DATA / name).read_text(encoding="utf-8"), end="")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from baseload.capacity.steptime import draw, kv_room_tokens, measured_table, ste
 from baseload.capacity.terms import FLOPS_OF, Setup
 from baseload.catalog.gpus import gpu, gpus
 from baseload.catalog.models import BITS_PER_WEIGHT, open_model, open_models
-from baseload.core import StepTime
 from baseload.errors import UnknownName, UsageError
 
 LLAMA = open_model("llama-3.3-70b")

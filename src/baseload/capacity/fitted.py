@@ -160,7 +160,7 @@ class Fitted(Struct, frozen=True):
         return total
 
     def _conditioned(self, setup: Setup, load: Load, anchors: Sequence[Anchor]) -> tuple[float, float]:
-        """Shift and remaining variance at `load` once the anchors are known (a Gaussian process's formula)."""
+        """Shift and remaining variance at `load` once the anchors are known, as in kriging."""
         loads = [anchor.load for anchor in anchors]
         between = [[self._variance(setup, one, other) for other in loads] for one in loads]
         for index, row in enumerate(between):
@@ -206,10 +206,10 @@ def _check(load: Load) -> None:
 @cache
 def fitted() -> Fitted:
     """The fit that the package ships."""
-    efficiencies = {row["term"]: float(row["efficiency"]) for row in _rows(EFFICIENCIES)}
-    quantiles = {Novelty(row["case"]): float(row["quantile"]) for row in _rows(QUANTILES)}
+    efficiencies = {row["term"]: float(row["efficiency"]) for row in shipped_rows(EFFICIENCIES)}
+    quantiles = {Novelty(row["case"]): float(row["quantile"]) for row in shipped_rows(QUANTILES)}
     effects = {}
-    for row in _rows(EFFECTS):
+    for row in shipped_rows(EFFECTS):
         weights = tuple(float(row[name] or 0) for name in BASIS)
         effects[row["level"], row["group"]] = Effect(int(row["rows"]), weights)
     speculative = effects.pop(("speculative", "")).weights
@@ -218,7 +218,8 @@ def fitted() -> Fitted:
     )
 
 
-def _rows(table: str) -> list[dict[str, str]]:
+def shipped_rows(table: str) -> list[dict[str, str]]:
+    """The rows of one of the capacity model's tables, by column. Raises DataError for an empty one."""
     text = (resources.files("baseload.capacity") / "data" / table).read_text("utf-8")
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
     if not rows:

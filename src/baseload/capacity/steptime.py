@@ -46,7 +46,8 @@ FLOOR_SHARE = 0.1
 class Measured(Struct, frozen=True):
     """Coefficients of one configuration with measured rows; `error` is the half-width of the 80% interval.
 
-    `StepTime.error` has both errors in it. `drawn_error` is how far, at most 80% of the time, the four coefficients are from the fitted curve.
+    `drawn_error` is how far, at most 80% of the time, the four coefficients are from the fitted curve;
+    `StepTime.error` has both in it.
     """
 
     base_s: float
@@ -73,7 +74,7 @@ def step_time(
     precision: str,
     engine: str = "vllm",
 ) -> StepTime:
-    """Step time and room of one replica of `model` on `gpus` x `gpu`, tensor parallel, weights at `precision`.
+    """Step time and room of one replica on `gpus` x `gpu`, tensor parallel, weights at `precision`.
 
     Memory is checked first: weights and one request of 8,192 tokens (or the whole context window, if
     shorter) must fit, else UsageError says how many GiB are missing and what would fit. What is left over is

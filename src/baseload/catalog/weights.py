@@ -86,7 +86,7 @@ def _indexer(c: _Config) -> int:
 
 
 def _linear_attention(c: _Config) -> int:
-    """Gated delta net (Qwen3-Next and 3.5): queries, keys, values and gates, a short convolution, the output."""
+    """Gated delta net (Qwen3-Next and 3.5): queries, keys, values, gates, a convolution, the output."""
     keys, values = (c[f"linear_{of}_heads"] * c[f"linear_{of}_dim"] for of in ("key", "value"))
     heads = c["linear_value_heads"]
     projections = c["hidden_size"] * (2 * keys + 2 * values + 2 * heads) + values * c["hidden_size"]
