@@ -36,6 +36,9 @@ HUBER = 0.25
 PULL = 1.0
 """Weight of the efficiencies' distance from 1 (in log), in rows."""
 
+FIRST_TOKEN_ROUNDS, OUTLYING = 3, 0.3
+"""A TTFT that the fit misses by more than this (in log) counts less in the next round: some queued."""
+
 _STEPS, _TRIES, _ENOUGH = 60, 8, 1e-6
 
 
@@ -76,7 +79,10 @@ def fit_first_token(rows: Sequence[Row], tpot: Fitted) -> FirstToken:
     ]
     off = measured - np.log(made.sum(axis=1))
     noises = np.full(len(rows), first.NOISE)
-    effects, _ = _posterior(rows, off, features, noises, levels, np.zeros((len(rows), len(rows))))
+    for _ in range(FIRST_TOKEN_ROUNDS):
+        effects, dual = _posterior(rows, off, features, noises, levels, np.zeros((len(rows), len(rows))))
+        left = np.abs(noises**2 * dual)  # what the fit leaves of each row
+        noises = first.NOISE * np.maximum(left / OUTLYING, 1.0)
     return FirstToken(tpot, tuple(map(float, factors)), effects)
 
 

@@ -83,9 +83,9 @@ def free_bytes_per_gpu(setup: Setup) -> float:
     return usable_gib * GIB - weight_bytes_per_gpu(setup)
 
 
-def kv_bytes_per_token(model: OpenModel) -> float:
+def kv_bytes_per_token(model: OpenModel, precision: str = "bf16") -> float:
     """KV bytes a token takes, sliding windows averaged over a sequence of WINDOW_SAMPLE_TOKENS."""
-    return model.kv_bytes(WINDOW_SAMPLE_TOKENS) / WINDOW_SAMPLE_TOKENS
+    return model.kv_bytes(WINDOW_SAMPLE_TOKENS, precision) / WINDOW_SAMPLE_TOKENS
 
 
 def shards(setup: Setup) -> int:
@@ -93,36 +93,39 @@ def shards(setup: Setup) -> int:
     return 1 if setup.model.kv_latent_dim else min(setup.tensor, setup.model.kv_heads)
 
 
-def kv_tokens(setup: Setup) -> int:
-    """KV tokens the whole replica holds beside its weights, cache in bf16; negative by what is missing."""
-    per_gpu = free_bytes_per_gpu(setup) / (kv_bytes_per_token(setup.model) / shards(setup))
+def kv_tokens(setup: Setup, precision: str = "bf16") -> int:
+    """KV tokens the whole replica holds beside its weights; negative by what is missing.
+
+    `precision` is the cache's.
+    """
+    per_gpu = free_bytes_per_gpu(setup) / (kv_bytes_per_token(setup.model, precision) / shards(setup))
     return math.floor(per_gpu) * setup.data
 
 
-def most_at_once(setup: Setup, tokens: float) -> int:
+def most_at_once(setup: Setup, tokens: float, precision: str = "bf16") -> int:
     """Requests of so many tokens, prompt and answer, whose cache and state fit together; 0 if not one."""
     state = setup.model.linear_layers * setup.model.state_values * STATE_BYTES / setup.tensor
-    each = setup.model.kv_bytes(math.ceil(tokens)) / shards(setup) + state
+    each = setup.model.kv_bytes(math.ceil(tokens), precision) / shards(setup) + state
     return max(math.floor(free_bytes_per_gpu(setup) / each), 0) * setup.data
 
 
-def refuse_unless_fits(setup: Setup, tokens: float | None = None) -> None:
+def refuse_unless_fits(setup: Setup, tokens: float | None = None, precision: str = "bf16") -> None:
     """Raises UsageError, with the GiB missing and what would fit, unless weights and one request fit.
 
     The request has `tokens`; without them ONE_REQUEST_TOKENS, or the context window if it is shorter.
     """
     needed = tokens or min(ONE_REQUEST_TOKENS, setup.model.context_tokens)
-    if kv_tokens(setup) >= needed * setup.data:
+    if kv_tokens(setup, precision) >= needed * setup.data:
         return
-    each = needed * kv_bytes_per_token(setup.model) / shards(setup)
+    each = needed * kv_bytes_per_token(setup.model, precision) / shards(setup)
     missing_gib = (each - free_bytes_per_gpu(setup)) * setup.gpus / GIB
     model, gpu = setup.model, setup.gpu
     fits = [
-        f"{precision} on {count}"
+        f"{weights} on {count}"
         for count in (1, 2, 4, 8)
-        for precision in dict.fromkeys((setup.precision, *model.precisions))
+        for weights in dict.fromkeys((setup.precision, *model.precisions))
         if model.heads % count == 0
-        and kv_tokens(Setup(model, gpu, precision, setup.engine, tensor=count)) >= needed
+        and kv_tokens(Setup(model, gpu, weights, setup.engine, tensor=count), precision) >= needed
     ]
     what = ", ".join(fits[:4]) or "nothing on one node of these GPUs: take a larger GPU or a smaller model"
     raise UsageError(

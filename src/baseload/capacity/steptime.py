@@ -135,15 +135,15 @@ def draw(setup: Setup) -> tuple[tuple[float, float, float, float], float]:
     loads = [Load(c, isl, osl) for c, (isl, osl) in itertools.product(CONCURRENCIES, SHAPES)]
     tpot_s = [math.exp(fit.log_tpot(setup, load)) for load in loads]
     floors = _floors(setup)
-    matrix = [[value / tpot for value in _columns(load)] for load, tpot in zip(loads, tpot_s, strict=True)]
+    matrix = [[value / tpot for value in columns(load)] for load, tpot in zip(loads, tpot_s, strict=True)]
     right = [1 - sum(f * x for f, x in zip(floors, row, strict=True)) for row in matrix]
-    above = _non_negative(matrix, right)
+    above = non_negative(matrix, right)
     found = tuple(floor + more for floor, more in zip(floors, above, strict=True))
     errors = sorted(abs(sum(c * x for c, x in zip(found, row, strict=True)) - 1) for row in matrix)
     return found, errors[int(0.8 * len(errors))]  # type: ignore[return-value]
 
 
-def _columns(load: Load) -> tuple[float, float, float, float]:
+def columns(load: Load) -> tuple[float, float, float, float]:
     """What the coefficients multiply in the steady state of a load."""
     concurrency, read, made = load
     return 1.0, concurrency, concurrency * (read + made / 2), concurrency * read / made
@@ -160,7 +160,7 @@ def _floors(setup: Setup) -> tuple[float, float, float, float]:
     return FLOOR_SHARE * physical / 2, FLOOR_SHARE * each, FLOOR_SHARE * read, FLOOR_SHARE * prefill
 
 
-def _non_negative(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float]:
+def non_negative(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float]:
     """The solution ≥ 0 with the least squared error.
 
     Exact for so few unknowns: of all subsets left free, the best whose solution is non-negative.
