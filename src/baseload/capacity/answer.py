@@ -29,7 +29,8 @@ class Factors(Struct, frozen=True):
 
     `cached_share` of every prompt is found in the prefix cache. `chunk_tokens` is how many prompt tokens one
     step may prefill. `accepted_tokens` are tokens a step yields with speculative decoding, 1 without.
-    `lora_slowdown` is how many times longer a step takes with the adapters in use. `kv_precision` is the cache's: bf16 or fp8.
+    `lora_slowdown` is how many times longer a step takes with the adapters in use. `kv_precision` is the
+    cache's: bf16 or fp8.
     """
 
     cached_share: float = 0.0
@@ -37,6 +38,10 @@ class Factors(Struct, frozen=True):
     accepted_tokens: float = 1.0
     lora_slowdown: float = 1.0
     kv_precision: str = "bf16"
+
+
+PLAIN = Factors()
+"""An engine at its defaults."""
 
 
 class Answer(Struct, frozen=True):
@@ -71,17 +76,17 @@ class Answer(Struct, frozen=True):
 def answer(
     setup: Setup,
     load: Load,
-    factors: Factors = Factors(),
+    factors: Factors = PLAIN,
     anchors: Sequence[Anchor] = (),
     max_sequences: int | None = None,
     as_measured: bool = False,
 ) -> Answer:
     """What the replica gives, memory checked first.
 
-    `max_sequences` replaces the engine's admission limit. `as_measured`: a configuration with measured rows is
-    not capped, since what its rows state is what was offered, and the fit follows them. Raises UsageError
-    for a setup whose weights and one such request do not fit, or that no engine starts; a configuration
-    with measured rows is never refused for memory: it ran.
+    `max_sequences` replaces the engine's admission limit. `as_measured`: a configuration with measured rows
+    is not capped, since what its rows state is what was offered, and the fit follows them. Raises
+    UsageError for a setup whose weights and one such request do not fit, or that no engine starts; a
+    configuration with measured rows is never refused for memory: it ran.
     """
     _check(setup, load, factors)
     measured = fitted().novelty(setup) is Novelty.MEASURED
@@ -156,7 +161,7 @@ def _tpot_scale(setup: Setup, load: Load, factors: Factors) -> float:
 
 
 def _ttft_change(setup: Setup, load: Load, factors: Factors, tpot: Estimate) -> tuple[float, float]:
-    """Factor and seconds: cached prompts prefill less; smaller chunks than the default wait for more steps."""
+    """Factor and seconds: cached prompts prefill less; chunks below the default wait for more steps."""
     made = [f * p for f, p in zip(first_token().factors, parts(fitted(), setup, load), strict=True)]
     saved = sum(value for name, value in zip(PARTS, made, strict=True) if name in PREFILL_PARTS)
     scale = 1 - factors.cached_share * saved / sum(made)

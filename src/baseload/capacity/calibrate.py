@@ -74,17 +74,24 @@ def calibrate(points: Sequence[Point], source: str) -> Calibration:
     if shapes < SHAPES_LEAST or len(points) < POINTS_LEAST:
         raise UsageError(
             f"{len(points)} points of {shapes} input/output shapes: too few to fit",
-            hint=f"measure at least {SHAPES_LEAST} shapes, such as 1024/1024, 1024/4096 and 8192/1024, each at "
-            "several concurrencies: `baseload bench` does",
+            hint=f"measure at least {SHAPES_LEAST} shapes, such as 1024/1024, 1024/4096 and 8192/1024, each "
+            "at several concurrencies: `baseload bench` does",
         )
-    coefficients = _fit(points)
+    base_s, per_sequence_s, per_kv_token_s, per_prefill_token_s = _fit(points)
     off = []
     for index, point in enumerate(points):
         without = _fit([*points[:index], *points[index + 1 :]])
         off.append(abs(_tpot_s(without, point.load) / point.tpot_s - 1))
     error = max(sorted(off)[min(int(0.8 * len(off)), len(off) - 1)], ERROR_LEAST)
     step = StepTime(
-        *coefficients, kv_tokens=0, max_sequences=0, error=error, source=f"calibrated on {source}"
+        base_s=base_s,
+        per_sequence_s=per_sequence_s,
+        per_kv_token_s=per_kv_token_s,
+        per_prefill_token_s=per_prefill_token_s,
+        kv_tokens=0,
+        max_sequences=0,
+        error=error,
+        source=f"calibrated on {source}",
     )
     loads = [point.load for point in points]
     ratios = [

@@ -115,7 +115,7 @@ def _posterior(
             inside = groups[:, column] == key
             weights = scale * (features[inside].T @ dual[inside])
             effects[level.name, str(key)] = Effect(count, tuple(map(float, weights)))
-    return effects, dual
+    return effects, np.asarray(dual, dtype=np.float64)
 
 
 def fit_efficiencies(physical: Array, log_tpot: Array) -> Array:
@@ -137,11 +137,11 @@ def fit_efficiencies(physical: Array, log_tpot: Array) -> Array:
                 break
             damping *= 4
         else:
-            return np.exp(logs)
+            return np.asarray(np.exp(logs), dtype=np.float64)
         gained, loss, logs, damping = loss - tried, tried, logs + step, max(damping / 3, _ENOUGH)
         if gained < _ENOUGH:
             break
-    return np.exp(logs)
+    return np.asarray(np.exp(logs), dtype=np.float64)
 
 
 def _loss(logs: Array, physical: Array, log_tpot: Array) -> float:

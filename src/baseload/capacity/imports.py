@@ -5,11 +5,14 @@ over requests; concurrency is how many requests run at once on average. What eac
 
 | file | TTFT | TPOT | concurrency |
 |---|---|---|---|
-| vLLM `bench serve` | `mean_ttft_ms` | `mean_tpot_ms`, the same definition | `max_concurrency`, else Little's law |
-| GuideLLM | `time_to_first_token_ms` | `inter_token_latency_ms`; its own TPOT has the first token in it | measured |
-| inference-perf | `time_to_first_token` | `time_per_output_token`; `normalized_…` has TTFT in it | Little's law |
+| vLLM `bench serve` | `mean_ttft_ms` | `mean_tpot_ms` | `max_concurrency`, else Little's law |
+| GuideLLM | `time_to_first_token_ms` | `inter_token_latency_ms` | measured |
+| inference-perf | `time_to_first_token` | `time_per_output_token` | Little's law |
 | InferenceX | `mean_ttft` (s) | `mean_tpot` (s) | `conc` |
 | CSV of `baseload bench` | `ttft_ms` | `tpot_ms` | `concurrency` |
+
+GuideLLM's own `time_per_output_token_ms` has the first token in it, inference-perf's `normalized_…` all
+of TTFT: neither is TPOT.
 
 Little's law: requests at once = finished requests / duration · mean end-to-end latency.
 """

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from baseload.capacity.answer import Answer, Factors, answer
+from baseload.capacity.answer import PLAIN, Answer, Factors, answer
 from baseload.capacity.levels import keys
 from baseload.capacity.measured import TABLE_COLUMNS, read_load, read_setup
 from baseload.capacity.terms import Load, Setup
@@ -39,7 +39,7 @@ def read_questions(file: Path) -> list[dict[str, str]]:
         raise DataError(f"{file}: not a CSV file: {error}") from None
 
 
-def answers(rows: Sequence[Mapping[str, str]], factors: Factors = Factors()) -> Iterator[dict[str, Any]]:
+def answers(rows: Sequence[Mapping[str, str]], factors: Factors = PLAIN) -> Iterator[dict[str, Any]]:
     """For each row, in order: its number, its own question, and the answer's fields or `error`.
 
     The stated concurrency is what a load generator keeps open, as in the measurements, and the engine's limit
@@ -56,13 +56,21 @@ def answers(rows: Sequence[Mapping[str, str]], factors: Factors = Factors()) -> 
             yield {"row": number, **asked, **found}
 
 
-def answer_row(row: Mapping[str, str], factors: Factors = Factors()) -> dict[str, Any]:
-    """One row's answer as plain values; raises what is wrong with it."""
+def answer_row(row: Mapping[str, str], factors: Factors = PLAIN) -> dict[str, Any]:
+    """One row's answer as plain values; raises what is wrong with it.
+
+    Heads that the stated GPUs cannot share are taken for attention data parallelism, and `note` says so.
+    """
     setup, load = read_setup(row), read_load(row)
+    note = ""
+    if setup.model.heads % setup.tensor and setup.data == 1:
+        note = f"{setup.tensor} GPUs cannot share {setup.model.heads} heads: read as copies of the attention"
+        setup = msgspec.structs.replace(setup, tensor=1, data=setup.tensor)
     if setup.engine == "trtllm" and keys(setup)[1].startswith("deepseek-v3"):
         setup = msgspec.structs.replace(setup, speculative=SPECULATIVE_SHARE)
     found = row_answer(setup, load, factors)
-    return {"gpus": setup.gpus, "model": setup.model.name, **msgspec.to_builtins(found)}
+    named = {"gpus": setup.gpus, "model": setup.model.name, **msgspec.to_builtins(found)}
+    return named | ({"note": note} if note else {})
 
 
 def row_answer(setup: Setup, load: Load, factors: Factors) -> Answer:

@@ -111,7 +111,7 @@ def fullest(setup: Setup, wanted: Wanted) -> Answer | None:
 def _setups(
     model: OpenModel, gpu: Gpu, precisions: Sequence[str], engines: Sequence[str], counts: Sequence[int]
 ) -> Iterator[Setup]:
-    """Every way to split the model: tensor parallel, experts spread, attention copied where a cache is latent."""
+    """Every way to split the model: tensor parallel, experts spread, attention copied with them."""
     for precision in precisions:
         try:
             peak_flops(gpu, precision)

@@ -126,7 +126,7 @@ def key_of(setup: Setup) -> Key:
     return (
         *(family(setup.model), setup.gpu.name, setup.precision, setup.engine),
         *(setup.tensor, setup.data, setup.expert),
-    )  # type: ignore[return-value]
+    )
 
 
 def draw(setup: Setup) -> tuple[tuple[float, float, float, float], float]:
@@ -212,4 +212,4 @@ def measured_table() -> dict[Key, Measured]:
             )
         except (KeyError, ValueError) as error:
             raise DataError(f"{TABLE}: a broken row: {row}", hint="run the script that makes it") from error
-    return table  # type: ignore[return-value]
+    return table

@@ -1,4 +1,4 @@
-"""`baseload capacity`: what one replica gives, for one setup, a table of them, or the cheapest that will do."""
+"""`baseload capacity`: what one replica gives, for one setup, a table of them, or the cheapest one."""
 
 from __future__ import annotations
 
@@ -212,9 +212,8 @@ def _one(asked: dict[str, Any], as_json: bool) -> None:
 
 def _print_answer(setup: Setup, load: Load, found: Answer) -> None:
     split = f"tensor {setup.tensor}, attention copies {setup.data}, experts over {setup.expert}"
-    click.echo(
-        f"{setup.model.name} at {setup.precision} on {setup.gpus} x {setup.gpu.name}, {setup.engine} ({split})"
-    )
+    what = f"{setup.model.name} at {setup.precision} on {setup.gpus} x {setup.gpu.name}"
+    click.echo(f"{what}, {setup.engine} ({split})")
     click.echo(f"{found.concurrency} at once, {load.input_tokens:g} in / {load.output_tokens:g} out")
     if found.capped_by:
         click.echo(f"  {found.concurrency_asked} were asked for: capped by {found.capped_by}")
