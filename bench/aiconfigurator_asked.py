@@ -7,6 +7,7 @@ formulas; one it still refuses is answered with its error.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import logging
@@ -18,8 +19,7 @@ MODES = ("SILICON", "HYBRID")
 
 def ask(question: dict[str, Any]) -> dict[str, Any]:
     """One answer: `ttft_ms` and `tpot_ms`, or `error`."""
-    from aiconfigurator.cli.api import cli_estimate
-
+    cli_estimate = importlib.import_module("aiconfigurator.cli.api").cli_estimate
     said = ""
     for mode in MODES:
         try:

@@ -23,6 +23,7 @@ from baseload.capacity.validation import (
     coverage,
     gpu_of,
     left_out,
+    left_out_ttft,
     model_of,
     score,
     worst,
@@ -52,6 +53,10 @@ CASES = (
 )
 
 
+OTHER_SEEDS = (1, 2, 3)
+TTFT_CASES = tuple(case for case in CASES if not case.anchors)
+
+
 class Result(NamedTuple):
     """A case's figures, as shares; `worst_*` are name, mean error and coverage of the worst group."""
 
@@ -76,6 +81,13 @@ def run(case: Case, rows: Sequence[Row]) -> Result:
         *(case.name, every.median, every.mean, every.configurations, clean.median, clean.mean),
         *(coverage(held), worst(held, model_of), worst(held, gpu_of)),
     )
+
+
+def run_ttft(case: Case, rows: Sequence[Row]) -> tuple[float, float, float]:
+    """Median and mean of TTFT's error per configuration, and its coverage."""
+    held = left_out_ttft(rows, case.split)
+    found = score(held)
+    return found.median, found.mean, coverage(held)
 
 
 def _percent(value: float) -> str:
@@ -107,6 +119,14 @@ def main() -> None:
             ("GPU", result.worst_gpu),
         ):
             print(f"  worst {what:<14} {name}: error {_percent(error)}, covered {_percent(covered)}")
+    print("\nconfiguration not seen, other folds (median / mean of all rows)")
+    for seed in OTHER_SEEDS:
+        found = score(left_out(rows, Split.CONFIGURATION, seed))
+        print(f"  seed {seed}: {_percent(found.median)} / {_percent(found.mean)}")
+    print("\nTTFT of closed-loop runs, the same (no bar)")
+    for case in TTFT_CASES:
+        median, mean, covered = run_ttft(case, rows)
+        print(f"  {case.name:<24} {_percent(median)} / {_percent(mean)}, covered {_percent(covered)}")
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def test_the_largest_concurrency_within_an_slo_is_found(twin: RunningTwin) -> No
         sweep = Sweep(Endpoint.parse(twin.url), SETTINGS)
         best, seen = asyncio.run(sweep.largest(Shape(16, 16), Slo(5, tpot_s), 32))
         assert seen
-        return best and best.asked
+        return None if best is None else best.asked
 
     assert largest(0.0001) is None
     found = largest(0.0062)

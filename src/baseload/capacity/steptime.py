@@ -24,7 +24,8 @@ from msgspec import Struct
 
 from baseload.capacity.fitted import Novelty, fitted, solve
 from baseload.capacity.levels import family
-from baseload.capacity.memory import ENGINES, GPUS_MOST, check, kv_tokens, refuse_unless_fits
+from baseload.capacity.memory import ENGINES, check, kv_tokens, refuse_unless_fits
+from baseload.capacity.memory import GPUS_MOST as GPUS_MOST
 from baseload.capacity.terms import TERMS, Load, Setup
 from baseload.catalog.gpus import Gpu
 from baseload.catalog.models import OpenModel
