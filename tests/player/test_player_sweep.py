@@ -20,24 +20,24 @@ from baseload.player.client import Endpoint
 from baseload.player.sweep import Shape, Sweep, SweepSettings
 from tests.gateway.running import RunningTwin, engine
 
-STEP = StepTime(0.004, 1e-4, 1e-8, 2e-6, kv_tokens=400_000, max_sequences=64)
+STEP = StepTime(0.015, 4e-4, 1e-8, 2e-6, kv_tokens=400_000, max_sequences=64)
 SETTINGS = SweepSettings("twin-model", rounds=3)
 
 
 @pytest.fixture(scope="module")
 def twin() -> Iterator[RunningTwin]:
-    """A simulated engine of 4 ms a step and 0.1 ms a sequence."""
+    """A simulated engine of 15 ms a step and 0.4 ms a sequence."""
     with engine(step=STEP) as running:
         yield running
 
 
 def test_a_point_measures_what_the_engine_does(twin: RunningTwin) -> None:
-    """TPOT within 20% of the steady state, the concurrency that was asked for, and the lengths asked for."""
+    """TPOT near the steady state (a busy machine adds to it), the concurrency and the lengths asked for."""
     sweep = Sweep(Endpoint.parse(twin.url), SETTINGS)
     (point,) = asyncio.run(sweep.run([Shape(256, 32)], [8]))
     expected = steady_state(STEP, 256, 32, 8)
-    assert point.tpot_ms == pytest.approx(expected.tpot_s * 1e3, rel=0.2)
-    assert point.concurrency == pytest.approx(8, rel=0.25)
+    assert 0.9 < point.tpot_ms / (expected.tpot_s * 1e3) < 1.5
+    assert point.concurrency == pytest.approx(8, rel=0.3)
     assert point.input_tokens == pytest.approx(256, rel=0.1)
     assert point.output_tokens == 32
     assert (point.requests, point.failed) == (16, 0)
@@ -65,9 +65,9 @@ def test_the_largest_concurrency_within_an_slo_is_found(twin: RunningTwin) -> No
         return None if best is None else best.asked
 
     assert largest(0.0001) is None
-    found = largest(0.0062)
+    found = largest(0.024)
     assert found is not None
-    assert 8 <= found <= 28  # 4 ms + 0.1 ms each, and the player shares the machine with the engine
+    assert 4 <= found <= 28  # 15 ms + 0.4 ms each, and the player shares the machine with the engine
 
 
 def test_nothing_there_is_an_environment_problem() -> None:

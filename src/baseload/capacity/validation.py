@@ -177,6 +177,11 @@ def coverage(held: Sequence[Held]) -> float:
     return inside / len(held)
 
 
+def covered(held: Sequence[Held], factor: float) -> float:
+    """Share of rows inside an interval of this factor on the spread."""
+    return float(np.mean([abs(each.off) <= factor * each.spread for each in held]))
+
+
 def worst(held: Sequence[Held], group: Callable[[Row], str]) -> tuple[str, float, float]:
     """The group (a model, a GPU) with the largest mean error: its name, that error, and its coverage."""
     factors = {
