@@ -74,6 +74,14 @@ def test_what_is_no_load_is_refused() -> None:
         fitted().estimate(SEEN, LOAD, [Anchor(LOAD, 0.0)])
 
 
+def test_not_knowing_about_speculation_widens_the_interval() -> None:
+    """Likely or not: between the two answers, and less sure than either."""
+    setup = Setup(open_model("deepseek-v3"), gpu("b200"), "fp8", "trtllm", tensor=8, expert=8)
+    off, maybe, on = (fitted().estimate(replace(setup, speculative=share), LOAD) for share in (0.0, 0.4, 1.0))
+    assert on.tpot_s < maybe.tpot_s < off.tpot_s
+    assert maybe.error > 1.5 * max(on.error, off.error)
+
+
 def test_one_network_is_one_family() -> None:
     """Llama 3.3 70B is 3.1's network, R1 is V3's; Kimi K2.5, though of the same form, is its own."""
     assert family(LLAMA) == "llama-3.1-70b"

@@ -101,6 +101,8 @@ def test_a_checkpoint_is_its_model() -> None:
     """Precision suffixes and other owners' names do not make another model; unknown ones are named."""
     assert find_model("nvidia/Llama-3.1-8B-Instruct-FP8").name == "llama-3.1-8b"
     assert find_model("RedHatAI/Qwen3-32B-FP8-dynamic").name == "qwen3-32b"
+    assert find_model("meta-llama/Meta-Llama-3.1-70B").name == "llama-3.1-70b"
+    assert find_model("Qwen/Qwen3-235B-A22B-Instruct-2507-FP8").name == "qwen3-235b-a22b"
     with pytest.raises(UnknownName, match="Nonesuch-7B-FP8"):
         find_model("Nonesuch-7B-FP8")
 

@@ -97,10 +97,7 @@ def answer(
     room = max(most_at_once(setup, tokens, factors.kv_precision), 1)
     if measured and as_measured:
         room = limit
-    running = min(int(load.concurrency), room, limit)
-    capped_by = None
-    if running < int(load.concurrency):
-        capped_by = "memory" if room <= limit else "the engine's limit of sequences"
+    running, capped_by = _running(int(load.concurrency), room, limit)
     at = load._replace(concurrency=running)
     tpot = fitted().estimate(setup, at, anchors)
     scale = _tpot_scale(setup, at, factors)
@@ -132,6 +129,14 @@ def answer(
         measured_rows=tpot.rows,
         anchors=len(anchors),
     )
+
+
+def _running(asked: int, room: int, limit: int) -> tuple[int, str | None]:
+    """How many of the asked requests run, and what keeps the others out."""
+    running = min(asked, room, limit)
+    if running == asked:
+        return running, None
+    return running, "memory" if room <= limit else "the engine's limit of sequences"
 
 
 def _check(setup: Setup, load: Load, factors: Factors) -> None:

@@ -123,7 +123,7 @@ class Fitted(Struct, frozen=True):
             log_tpot, variance = log_tpot + shift, left
         novelty = self.novelty(setup)
         quantile = self.quantiles.get(Novelty.MEASURED if anchors else novelty, 1.2816)
-        half = quantile * math.sqrt(variance + USUAL_NOISE**2)
+        half = quantile * math.sqrt(variance + self._guessing(setup) + USUAL_NOISE**2)
         effect = self.effects.get(("configuration", keys(setup)[-1]))
         return Estimate(
             tpot_s=math.exp(log_tpot),
@@ -145,7 +145,12 @@ class Fitted(Struct, frozen=True):
 
     def spread(self, setup: Setup, load: Load) -> float:
         """Standard deviation of log TPOT before the quantile is applied."""
-        return math.sqrt(self._variance(setup, load, load) + USUAL_NOISE**2)
+        return math.sqrt(self._variance(setup, load, load) + self._guessing(setup) + USUAL_NOISE**2)
+
+    def _guessing(self, setup: Setup) -> float:
+        """Variance from not knowing whether tokens are guessed ahead: p·(1 − p)·effect²."""
+        effect = SPECULATIVE_LOG + self.speculative[0]
+        return setup.speculative * (1 - setup.speculative) * effect**2
 
     def _variance(self, setup: Setup, one: Load, other: Load) -> float:
         """Covariance of the corrections of two loads on a setup, as far as no measured row fixes them."""

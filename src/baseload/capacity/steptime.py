@@ -22,7 +22,7 @@ from importlib import resources
 
 from msgspec import Struct
 
-from baseload.capacity.fitted import Novelty, fitted, solve
+from baseload.capacity.fitted import fitted, solve
 from baseload.capacity.levels import family
 from baseload.capacity.memory import ENGINES, check, kv_tokens, refuse_unless_fits
 from baseload.capacity.memory import GPUS_MOST as GPUS_MOST
@@ -182,11 +182,6 @@ def non_negative(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> l
                 for index, value in zip(free, found, strict=True):
                     best[index] = value
     return best
-
-
-def is_measured(setup: Setup) -> bool:
-    """Whether this configuration has measured rows of its own."""
-    return fitted().novelty(setup) is Novelty.MEASURED
 
 
 @cache
