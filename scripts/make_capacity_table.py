@@ -1,240 +1,127 @@
-"""Make src/baseload/capacity/data/step_times.csv from published engine measurements.
+"""Make the capacity model's shipped tables from published engine measurements.
 
-    .venv/bin/python scripts/make_capacity_table.py [MEASUREMENTS.csv]
+    python scripts/make_capacity_table.py [MEASUREMENTS.csv]
 
 Input: the aggregated-serving rows of silicon_measurements.csv (NVIDIA aiconfigurator's silicon sample,
-Apache-2.0). One combination is a model, GPU, number of GPUs (tensor parallel only), weight precision and
-engine. Its rows are fitted by non-negative least squares on relative error with
+Apache-2.0), cleaned by `capacity/measured.py`. Output in src/baseload/capacity/data, derived figures only:
 
-    TPOT = a0 + a1·C + a2·C·(isl + osl/2) + p·C·isl/osl
-
-C sequences run, each holds isl + osl/2 KV tokens on average, and C/osl of them finish a step and are replaced
-by a prompt of isl tokens. So a0 is StepTime.base_s, a1 per_sequence_s, a2 per_kv_token_s, p
-per_prefill_token_s. Printed besides: how far the physical form of capacity/steptime.py is from the same rows.
+tpot_efficiencies.csv   how many times its data-sheet time each physical term takes
+tpot_effects.csv        corrections that groups of rows have shown, with the number of rows
+tpot_intervals.csv      quantiles that cover 80% of rows left out, by what was left out
+ttft_*.csv              the same three for TTFT
+step_times.csv          the four step-time coefficients of every configuration with rows
 """
 
 from __future__ import annotations
 
-import csv
-import itertools
 import sys
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from baseload.capacity.steptime import MEASURED_COLUMNS, kv_room_tokens, physical_step_time
-from baseload.catalog.gpus import gpu
-from baseload.catalog.models import open_model
-from baseload.core import StepTime
+from baseload.capacity import first_token, fitted
+from baseload.capacity.fitted import Effect, Novelty
+from baseload.capacity.fitting import fit, fit_first_token
+from baseload.capacity.levels import BASIS
+from baseload.capacity.measured import Row, read_measurements
+from baseload.capacity.steptime import MEASURED_COLUMNS, REFERENCE, TABLE, draw, key_of
+from baseload.capacity.terms import TERMS, Setup
+from baseload.capacity.validation import CASES, configuration, left_out, left_out_ttft, quantile
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASUREMENTS = ROOT.parent / "shared" / "data" / "engine_perf" / "silicon_measurements.csv"
-TABLE = ROOT / "src" / "baseload" / "capacity" / "data" / "step_times.csv"
+DATA = ROOT / "src" / "baseload" / "capacity" / "data"
 SOURCE = "aiconfigurator-core 0.12.0 silicon sample (NVIDIA)"
-HEADER = f"""\
-# Step-time coefficients fitted on measured rows; made by scripts/make_capacity_table.py, do not edit.
-# Source: {SOURCE}, Apache-2.0, measured 2025-10 to 2026-04, fitted 2026-11-22.
-# Seconds. error: half-width of the 80% interval, leave-one-row-out, never below the 10% by which repeats
-# of one measurement differ; shape_error: mean error on an input/output shape that was left out of the fit.
-"""
-
-MODELS = {
-    "meta-llama/Llama-3.1-70B": ("llama-3.3-70b", "llama-3.1-70b"),
-    "meta-llama/Llama-3.1-8B-Instruct": ("llama-3.1-8b",),
-    "nvidia/Llama-3.1-8B-Instruct-FP8": ("llama-3.1-8b",),
-    "Qwen/Qwen3-32B": ("qwen3-32b",),
-    "openai/gpt-oss-120b": ("gpt-oss-120b",),
-    "Qwen/Qwen3-235B-A22B-FP8": ("qwen3-235b-a22b",),
-    "deepseek-ai/DeepSeek-V3": ("deepseek-v3",),
-}
-"""Catalog names by the table's model: Llama 3.1 and 3.3 70B have one architecture."""
-
-GPUS = {"h100_sxm": "H100-SXM", "h200_sxm": "H200", "b200_sxm": "B200", "b300_sxm": "B300"}
-PRECISIONS = {"bf16": "bf16", "fp8": "fp8", "fp4": "nvfp4", "nvfp4": "nvfp4", "mxfp4": "mxfp4"}
-"""Weight precisions; rows that name none are left out."""
-
-QUEUED_TTFT_S = 5.0
-"""Above this the row waited for admission: fewer sequences ran than it says."""
-
-ROWS_LEAST, SHAPES_LEAST = 8, 3
-ERROR_LEAST = 0.10
-
-Array = NDArray[np.float64]
-Key = tuple[str, str, int, str, str]
+MADE = "Made by scripts/make_capacity_table.py, do not edit."
+FROM = f"Source: {SOURCE}, Apache-2.0, measured 2025-10 to 2026-04, fitted 2026-11-24."
 
 
-class Row(NamedTuple):
-    """One measured point."""
-
-    concurrency: float
-    input_tokens: float
-    output_tokens: float
-    ttft_s: float
-    tpot_s: float
+def _table(what: str, columns: Sequence[str], lines: Sequence[str]) -> str:
+    return "\n".join((f"# {what}", f"# {MADE}", f"# {FROM}", ",".join(columns), *lines)) + "\n"
 
 
-class Fit(NamedTuple):
-    """Coefficients (a0, a1, a2, p) with their errors: in sample, by row left out, by shape left out."""
-
-    coefficients: Array
-    in_sample: float
-    error: float
-    shape_error: float
+def factors_text(what: str, column: str, factor: str, names: Sequence[str], values: Sequence[float]) -> str:
+    """Factor on each term."""
+    lines = [f"{name},{value:.6g}" for name, value in zip(names, values, strict=True)]
+    return _table(what, (column, factor), lines)
 
 
-def read_rows(file: Path) -> dict[Key, list[Row]]:
-    """Clean rows by combination: aggregated, tensor parallel, not queued; duplicates averaged."""
-    points: dict[Key, dict[tuple[float, float, float], list[Row]]] = defaultdict(lambda: defaultdict(list))
-    with file.open(encoding="utf-8", newline="") as lines:
-        for line in csv.DictReader(lines):
-            key = _key(line)
-            if key is None:
-                continue
-            row = Row(
-                float(line["concurrency"]),
-                float(line["isl"]),
-                float(line["osl"]),
-                float(line["silicon_ttft_ms"]) / 1e3,
-                float(line["silicon_tpot_ms"]) / 1e3,
-            )
-            if row.ttft_s <= QUEUED_TTFT_S and row.tpot_s > 0:
-                points[key][row[:3]].append(row)
+def effects_text(
+    what: str, features: Sequence[str], effects: Mapping[tuple[str, str], Effect], places: int
+) -> str:
+    """Weights of each group, rounded; those that vanish are left empty."""
+    lines = []
+    for (level, group), (count, weights) in effects.items():
+        cells = (f"{w:.{places}f}" if abs(w) >= 0.5 / 10**places else "" for w in weights)
+        lines.append(f"{level},{group},{count},{','.join(cells)}")
+    about = f"Corrections of log {what} by group of measured rows (capacity/levels.py)."
+    return _table(about, ("level", "group", "rows", *features), lines)
+
+
+def quantiles_text(what: str, found: Mapping[Novelty, float]) -> str:
+    """What covers 80% of rows left out."""
+    lines = [f"{novelty},{value:.4f}" for novelty, value in found.items()]
+    return _table(what, ("case", "quantile"), lines)
+
+
+def fitted_texts(rows: Sequence[Row]) -> dict[str, str]:
+    """The tables of efficiencies, factors and effects, by file name."""
+    made = fit(rows)
+    first = fit_first_token(rows, made)
+    weights = [0.0] * len(BASIS)
+    weights[0], weights[BASIS.index("concurrency")] = made.speculative
+    effects = {("speculative", ""): Effect(0, tuple(weights)), **made.effects}
+    times = "Times its data-sheet time that each term of TPOT takes."
+    guessed = "Factor on each part of TTFT (capacity/first_token.py)."
     return {
-        key: [Row(*np.mean(same, axis=0)) for same in at.values()]
-        for key, at in sorted(points.items())
-        if _fits(key)
+        fitted.EFFICIENCIES: factors_text(times, "term", "efficiency", TERMS, made.efficiencies),
+        fitted.EFFECTS: effects_text("TPOT", BASIS, effects, 4),
+        first_token.FACTORS: factors_text(guessed, "part", "factor", first_token.PARTS, first.factors),
+        first_token.EFFECTS: effects_text("TTFT", first_token.FEATURES, first.effects, 3),
     }
 
 
-def _key(line: dict[str, str]) -> Key | None:
-    """The combination of a row, or None where it is not aggregated tensor-parallel serving on one node.
-
-    Rows in which both moe_tp and moe_ep exceed 1, or do not multiply to tp, state a wrong number of GPUs.
-    """
-    sizes = [
-        float(line[name] or 1)
-        for name in ("pp_size", "attention_dp_size", "moe_tp_size", "moe_ep_size", "tp_size")
-    ]
-    pipeline, data, moe_tensor, moe_expert, tensor = sizes
-    known = line["model_path"] in MODELS and line["system"] in GPUS and line["precision"] in PRECISIONS
-    plain = line["mode"] == "agg" and pipeline == data == 1 and min(moe_tensor, moe_expert) == 1
-    plain = plain and max(moe_tensor, moe_expert) in (1, tensor)
-    if not (known and plain and tensor <= 8 and line["concurrency"]):
-        return None
-    precision = PRECISIONS[line["precision"]]
-    if line["model_path"].startswith("openai/gpt-oss") and precision == "nvfp4":
-        precision = "mxfp4"  # its published 4-bit form; the table says fp4 for both
-    return (line["model_path"], GPUS[line["system"]], int(tensor), precision, line["backend"])
+def quantile_texts(rows: Sequence[Row]) -> dict[str, str]:
+    """The tables of interval quantiles, by file name."""
+    tpot = {case: quantile(left_out(rows, split)) for case, split in CASES.items()}
+    ttft = {case: quantile(left_out_ttft(rows, split)) for case, split in CASES.items()}
+    for found in (tpot, ttft):  # knowing neither cannot be surer than knowing one
+        found[Novelty.BOTH] = max(found[Novelty.BOTH], found[Novelty.MODEL], found[Novelty.GPU])
+    return {
+        fitted.QUANTILES: quantiles_text("Error of log TPOT over its spread, 80% of rows left out.", tpot),
+        first_token.QUANTILES: quantiles_text("Error of log TTFT, 80% of rows left out.", ttft),
+    }
 
 
-def _fits(key: Key) -> bool:
-    """Whether the weights fit the GPUs the rows name; where they do not, the number of GPUs is wrong."""
-    path, gpu_name, gpus, precision, engine = key
-    return kv_room_tokens(open_model(MODELS[path][0]), gpu(gpu_name), gpus, precision, engine) > 0
-
-
-def terms(rows: Iterable[Row]) -> Array:
-    """The four terms of TPOT for each row."""
-    table = np.array(list(rows))
-    concurrency, read, made = table[:, 0], table[:, 1], table[:, 2]
-    ones = np.ones_like(concurrency)
-    return np.stack([ones, concurrency, concurrency * (read + made / 2), concurrency * read / made], axis=1)
-
-
-def fit(rows: list[Row]) -> Array:
-    """(a0, a1, a2, p) ≥ 0 with the least squared relative error.
-
-    Exact for so few coefficients: of all subsets left free, the best whose solution is non-negative.
-    """
-    tpot = np.array([row.tpot_s for row in rows])
-    matrix, ones = terms(rows) / tpot[:, None], np.ones(len(rows))
-    best, best_loss = np.zeros(4), float("inf")
-    for size in range(1, 5):
-        for free in itertools.combinations(range(4), size):
-            solution = np.linalg.lstsq(matrix[:, free], ones, rcond=None)[0]
-            loss = float(((matrix[:, free] @ solution - ones) ** 2).sum())
-            if (solution >= 0).all() and loss < best_loss:
-                best, best_loss = np.zeros(4), loss
-                best[list(free)] = solution
-    return best
-
-
-def errors(rows: list[Row], coefficients: Array) -> Array:
-    """Relative error of each row, absolute."""
-    tpot = np.array([row.tpot_s for row in rows])
-    return np.asarray(np.abs(terms(rows) @ coefficients / tpot - 1), dtype=np.float64)
-
-
-def assess(rows: list[Row]) -> Fit | None:
-    """Fit one combination and judge it on rows it has not seen; None where it is too thin to tell."""
-    shapes = sorted({(row.input_tokens, row.output_tokens) for row in rows})
-    if len(rows) < ROWS_LEAST or len(shapes) < SHAPES_LEAST:
-        return None
-    coefficients = fit(rows)
-    if coefficients[0] <= 0 or coefficients[3] <= 0:
-        return None
-    by_row = [errors([row], fit(rows[:i] + rows[i + 1 :]))[0] for i, row in enumerate(rows)]
-    by_shape: list[float] = []
-    for shape in shapes:
-        left = [row for row in rows if (row.input_tokens, row.output_tokens) == shape]
-        seen = [row for row in rows if (row.input_tokens, row.output_tokens) != shape]
-        by_shape.extend(errors(left, fit(seen)))
-    return Fit(
-        coefficients,
-        float(errors(rows, coefficients).mean()),
-        max(float(np.quantile(by_row, 0.8)), ERROR_LEAST),
-        float(np.mean(by_shape)),
-    )
-
-
-def physical_errors(step: StepTime, rows: list[Row]) -> Array:
-    """Relative error, signed, of the physical form on these rows."""
-    made = np.array([step.base_s, step.per_sequence_s, step.per_kv_token_s, step.per_prefill_token_s])
-    tpot = np.array([row.tpot_s for row in rows])
-    return np.asarray(terms(rows) @ made / tpot - 1, dtype=np.float64)
-
-
-def table_text(rows_by_key: dict[Key, list[Row]]) -> str:
-    """The whole table as CSV with its header."""
-    lines = [HEADER, ",".join(MEASURED_COLUMNS), "\n"]
-    for (path, gpu_name, gpus, precision, engine), rows in rows_by_key.items():
-        found = assess(rows)
-        if found is None:
-            continue
-        numbers = ",".join(f"{value:.6g}" for value in found.coefficients)
-        for name in MODELS[path]:
-            key = f"{name},{gpu_name},{gpus},{precision},{engine}"
-            quality = f"{len(rows)},{found.error:.3f},{found.shape_error:.3f}"
-            lines.append(f"{key},{numbers},{quality},{SOURCE}: {path}\n")
-    return "".join(lines)
+def step_times_text(rows: Sequence[Row]) -> str:
+    """The drawn coefficients of every configuration, from the tables that are shipped now."""
+    setups: dict[str, Setup] = {}
+    for row in rows:
+        setups.setdefault(configuration(row), row.setup)
+    lines = []
+    for name, setup in sorted(setups.items()):
+        coefficients, drawn_error = draw(setup)
+        estimate = fitted.fitted().estimate(setup, REFERENCE)
+        numbers = ",".join(f"{value:.6g}" for value in coefficients)
+        key = ",".join(map(str, key_of(setup)))
+        count = sum(configuration(row) == name for row in rows)
+        lines.append(f"{key},{numbers},{count},{estimate.error:.3f},{drawn_error:.3f},{SOURCE}")
+    what = "Step-time coefficients in seconds; error: half-width of the 80% interval at 16 x 1024/1024."
+    return _table(what, MEASURED_COLUMNS, lines)
 
 
 def main() -> None:
-    """Write the table and print how good it is."""
+    """Write the tables and say what went in."""
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else MEASUREMENTS
-    rows_by_key = read_rows(file)
-    TABLE.write_text(table_text(rows_by_key), encoding="utf-8")
-    print(f"{'combination':<62} rows  fit  held out  new shape  physical")
-    every = []
-    for key, rows in rows_by_key.items():
-        found = assess(rows)
-        if found is None:
-            continue
-        path, gpu_name, gpus, precision, engine = key
-        step = physical_step_time(open_model(MODELS[path][0]), gpu(gpu_name), gpus, precision, engine)
-        off = physical_errors(step, rows)
-        every.append(off)
-        physical = f"{np.mean(off):+6.0%} ±{np.mean(np.abs(off)):4.0%}"
-        print(
-            f"{' '.join(map(str, key)):<62} {len(rows):>4} {found.in_sample:4.0%} {found.error:8.0%}"
-            f" {found.shape_error:9.0%}   {physical}"
-        )
-    every_error = np.abs(np.concatenate(every))
-    print(f"physical form: mean {every_error.mean():.0%}, 80% within {np.quantile(every_error, 0.8):.0%}")
+    rows, dropped = read_measurements(file)
+    print(f"{len(rows)} rows of {len({configuration(row) for row in rows})} configurations")
+    for why, count in dropped.most_common():
+        print(f"  {count:>5} left out: {why}")
+    for name, text in (fitted_texts(rows) | quantile_texts(rows)).items():
+        (DATA / name).write_text(text, encoding="utf-8")
+    fitted.fitted.cache_clear()
+    (DATA / TABLE).write_text(step_times_text(rows), encoding="utf-8")
+    for name in (fitted.QUANTILES, first_token.QUANTILES):
+        print((DATA / name).read_text(encoding="utf-8"), end="")
 
 
 if __name__ == "__main__":

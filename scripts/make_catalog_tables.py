@@ -186,6 +186,8 @@ def _confirmed(name: str, first: Row, others: Sequence[Row]) -> str:
         said.append(other["source"] if whole else f"{other['source']}: parameters")
     if first["card_parameters_b"]:
         said.append(f"counted parameters meet the card's {first['card_parameters_b']}B")
+    if not said:
+        said.append("its configuration alone, no second place")
     return "; ".join(said)
 
 

@@ -68,7 +68,7 @@ def test_the_version_is_the_packages() -> None:
         (["ledger", "total"], "unknown command 'total'; did you mean 'totals'?"),
         (["config", "chek"], "unknown command 'chek'; did you mean 'check'?"),
         (["twin", "engin"], "unknown command 'engin'; did you mean 'engine'?"),
-        (["xyzzy"], "unknown command 'xyzzy'; there are demo, plan, serve,"),
+        (["xyzzy"], "unknown command 'xyzzy'; there are demo, plan, capacity,"),
     ],
 )
 def test_an_unknown_command_is_told_the_nearest(words: list[str], expected: str) -> None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from baseload.capacity.answer import Answer
+from baseload.capacity.imports import CSV_COLUMNS
 from baseload.capacity.steptime import step_time
 from baseload.catalog.gpus import gpu
 from baseload.catalog.models import open_model
+from baseload.cli import cli
 from baseload.errors import UsageError
+from baseload.player.sweep import Measured
 
 PAGE = (Path(__file__).resolve().parent.parent.parent / "docs" / "capacity.md").read_text(encoding="utf-8")
 
@@ -32,3 +38,37 @@ def test_the_refusal_reads_as_the_page_says() -> None:
     with pytest.raises(UsageError) as caught:
         step_time(open_model("llama-3.3-70b"), gpu("h100"), 1, "bf16")
     assert str(caught.value) in PAGE
+
+
+def test_the_answer_reads_as_the_page_says() -> None:
+    """The shown answer is the command's, line for line."""
+    command = re.search(r"^\$ baseload (capacity .*--concurrency 64)$", PAGE, re.MULTILINE)
+    assert command is not None
+    printed = CliRunner().invoke(cli, command.group(1).split()).output
+    assert printed.split("\n\n")[0] in PAGE
+
+
+@pytest.mark.parametrize("kind", [Answer, Measured], ids=["answer", "point"])
+def test_every_key_of_the_answers_is_explained(kind: type[Answer] | type[Measured]) -> None:
+    """No key of the JSON is missing from the page."""
+    missing = [name for name in kind.__struct_fields__ if f"`{name}`" not in PAGE]
+    assert missing == []
+
+
+def test_every_key_of_the_commands_is_explained(tmp_path: Path) -> None:
+    """The keys around the answers: of one setup, a search, a table and a calibration."""
+    file = tmp_path / "bench.csv"
+    lines = [f"{c},{i},{o},100,{10 + c}" for c in (1, 8) for i, o in ((500, 500), (500, 4000), (4000, 500))]
+    file.write_text("\n".join((",".join(CSV_COLUMNS), *lines)), encoding="utf-8")
+    pair = ["--model", "llama-3.3-70b", "--gpu", "h100", "--gpus", "2", "--precision", "fp8", "--json"]
+    for more in ([], ["--search"], ["--calibrate", str(file)]):
+        result = CliRunner().invoke(cli, ["capacity", *pair, *more])
+        assert result.exit_code == 0, result.output
+        assert [key for key in every_key(json.loads(result.output)) if f"`{key}`" not in PAGE] == []
+
+
+def every_key(value: object) -> set[str]:
+    """All keys of nested JSON."""
+    if isinstance(value, dict):
+        return set(value) | {key for each in value.values() for key in every_key(each)}
+    return {key for each in value for key in every_key(each)} if isinstance(value, list) else set()

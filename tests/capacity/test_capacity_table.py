@@ -1,4 +1,4 @@
-"""The script that makes the shipped step-time table, and the table it made."""
+"""The script that makes the shipped capacity tables, and the tables it made."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pytest
+
+from baseload.capacity.fitted import fitted
+from baseload.capacity.fitting import fit
+from baseload.capacity.measured import Row, read_measurements
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -25,56 +28,30 @@ def script() -> ModuleType:
     return module
 
 
-def test_a_fit_finds_the_coefficients_that_made_the_rows(script: ModuleType) -> None:
-    """Rows computed from known coefficients give exactly these back, and no error on rows left out."""
-    made = np.array([0.015, 4e-5, 6e-8, 7e-5])
-    shapes = [
-        (c, i, o) for c in (1, 4, 16, 64) for i, o in ((1000, 1000), (1000, 8000), (8000, 1000), (4000, 500))
-    ]
-    bare = [script.Row(c, i, o, 0.1, 1.0) for c, i, o in shapes]
-    rows = [row._replace(tpot_s=tpot) for row, tpot in zip(bare, script.terms(bare) @ made, strict=True)]
-    assert script.fit(rows) == pytest.approx(made, rel=1e-6)
-    found = script.assess(rows)
-    assert found.error == script.ERROR_LEAST
-    assert found.shape_error == pytest.approx(0, abs=1e-6)
+@pytest.fixture(scope="module")
+def rows(shared: Path) -> list[Row]:
+    """The clean rows of the measurements."""
+    return read_measurements(shared / "data" / "engine_perf" / "silicon_measurements.csv")[0]
 
 
-def test_coefficients_are_never_negative(script: ModuleType) -> None:
-    """A term that the data would make negative is dropped instead."""
-    rows = [script.Row(c, 1000, 1000, 0.1, 0.02 - 1e-5 * c) for c in (1, 10, 100, 500)]
-    assert (script.fit(rows) >= 0).all()
+def test_the_shipped_tables_are_what_the_script_makes(script: ModuleType, rows: list[Row]) -> None:
+    """A fresh fit gives the committed efficiencies and effects, in every digit kept but the last."""
+    made, held = fit(rows), fitted()
+    assert made.efficiencies == pytest.approx(held.efficiencies, rel=1e-4)
+    assert set(made.effects) == set(held.effects)
+    for key, effect in made.effects.items():
+        assert effect.rows == held.effects[key].rows
+        assert effect.weights == pytest.approx(held.effects[key].weights, abs=2e-4), key
 
 
-def test_thin_combinations_are_left_out(script: ModuleType) -> None:
-    """Fewer than eight rows, or than three shapes, give no fit."""
-    rows = [script.Row(c, 1000, 1000, 0.1, 0.02 + 1e-4 * c) for c in range(1, 20)]
-    assert script.assess(rows) is None
-    assert script.assess(rows[:7]) is None
+def test_the_shipped_step_times_are_drawn_from_the_shipped_fit(script: ModuleType, rows: list[Row]) -> None:
+    """The committed coefficients equal a fresh drawing."""
+    file = script.DATA / script.TABLE
+    assert script.step_times_text(rows) == file.read_text(encoding="utf-8")
 
 
-def test_known_defects_are_cleaned(script: ModuleType, tmp_path: Path) -> None:
-    """Queued rows, disaggregated rows and rows with a wrong number of GPUs are dropped, repeats averaged."""
-    columns = (
-        "mode,model_path,system,precision,backend,concurrency,isl,osl,silicon_ttft_ms,silicon_tpot_ms,"
-        "pp_size,attention_dp_size,moe_tp_size,moe_ep_size,tp_size"
-    )
-    base = "meta-llama/Llama-3.1-70B,h100_sxm,fp8,vllm,4,1024,1024"
-    lines = [
-        f"agg,{base},100,20,1,1,1,1,2",
-        f"agg,{base},100,24,1,1,1,1,2",  # a repeat
-        f"disagg,{base},100,99,1,1,1,1,2",
-        f"agg,{base},9000,99,1,1,1,1,2",  # queued at admission
-        f"agg,{base},100,99,1,1,2,2,4",  # moe_tp and moe_ep both above 1
-        f"agg,{base},100,99,1,1,1,1,1".replace("fp8", "bf16"),  # does not fit one GPU
-    ]
-    file = tmp_path / "rows.csv"
-    file.write_text("\n".join([columns, *lines]))
-    ((key, rows),) = script.read_rows(file).items()
-    assert key == ("meta-llama/Llama-3.1-70B", "H100-SXM", 2, "fp8", "vllm")
-    assert [row.tpot_s for row in rows] == [pytest.approx(0.022)]
-
-
-def test_the_shipped_table_is_what_the_script_makes(script: ModuleType, shared: Path) -> None:
-    """The committed file equals a fresh run over the measurements."""
-    file = shared / "data" / "engine_perf" / "silicon_measurements.csv"
-    assert script.table_text(script.read_rows(file)) == script.TABLE.read_text(encoding="utf-8")
+def test_no_measured_row_is_shipped(script: ModuleType, rows: list[Row]) -> None:
+    """The tables hold derived figures: fewer lines than rows, and none of the measured times."""
+    text = "".join((script.DATA / name).read_text("utf-8") for name in ("tpot_effects.csv", "step_times.csv"))
+    assert text.count("\n") < len(rows) / 2
+    assert not any(f",{row.tpot_s * 1e3:.4f}," in text for row in rows)

@@ -50,11 +50,22 @@ def test_an_unknown_model_names_the_nearest() -> None:
         ("qwen3-235b-a22b", 192_512),
         ("deepseek-v3", 70_272),  # (512 + 64) · 61 layers · 2 bytes
         ("gpt-oss-120b", 73_728),
+        ("qwen3.5-397b-a17b", 30_720),  # 15 of 60 layers have a cache, the others a state
+        ("glm-5", 109_824),  # (512 + 64 + an index key of 128) · 78 layers · 2 bytes
     ],
 )
 def test_kv_bytes_follow_from_the_configuration(name: str, expected: int) -> None:
     """Grouped-query: 2·layers·heads·dim·2; latent: (latent + rotary)·layers·2."""
     assert open_model(name).kv_bytes_per_token == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "card_b"),
+    [("qwen3.5-397b-a17b", 397), ("glm-5", 744), ("minimax-m2.5", 229), ("deepseek-v3.2", 685)],
+)
+def test_newer_architectures_are_counted_too(name: str, card_b: float) -> None:
+    """Linear, sparse and gated attention: within 3% of the card (which may count a prediction module)."""
+    assert open_model(name).parameters == pytest.approx(card_b * 1e9, rel=0.03)
 
 
 def test_windowed_layers_stop_growing() -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from importlib import resources
@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from baseload.capacity.levels import BASIS, LEVELS, NOISE, SPECULATIVE_LOG, basis, keys
+from baseload.capacity.levels import BASIS, LEVELS, NOISE, SPECULATIVE_LOG, Level, basis, keys
 from baseload.capacity.terms import TERMS, Load, Setup, terms
 from baseload.errors import DataError, UsageError
 
@@ -91,9 +91,13 @@ class Fitted(Struct, frozen=True):
 
     def physical(self, setup: Setup, load: Load) -> tuple[float, tuple[float, ...]]:
         """TPOT in seconds from the terms alone, and the features of this load."""
-        parts = [e * t for e, t in zip(self.efficiencies, terms(setup, load), strict=True)]
+        parts = self.parts(setup, load)
         physical = sum(parts)
         return physical, basis([part / physical for part in parts], load)
+
+    def parts(self, setup: Setup, load: Load) -> list[float]:
+        """Seconds of each of TERMS within one output token's time, efficiencies applied."""
+        return [e * t for e, t in zip(self.efficiencies, terms(setup, load), strict=True)]
 
     def speculation(self, setup: Setup, load: Load) -> float:
         """What guessing tokens ahead changes in log TPOT, as likely as the setup says."""
@@ -113,13 +117,11 @@ class Fitted(Struct, frozen=True):
             _check(anchor.load)
             if not 0 < anchor.tpot_s < math.inf:
                 raise UsageError(f"a TPOT of {anchor.tpot_s} s is no measurement")
-        log_tpot, variance = self.log_tpot(setup, load), self._variance(setup, load, load)
-        if anchors:
-            shift, left = self._conditioned(setup, load, anchors)
-            log_tpot, variance = log_tpot + shift, left
+        shift, variance = self._conditioned(setup, load, anchors)
+        log_tpot = self.log_tpot(setup, load) + shift
         novelty = self.novelty(setup)
         quantile = self.quantiles.get(Novelty.MEASURED if anchors else novelty, 1.2816)
-        half = quantile * math.sqrt(variance + USUAL_NOISE**2)
+        half = quantile * math.sqrt(variance + self._guessing(setup) + USUAL_NOISE**2)
         effect = self.effects.get(("configuration", keys(setup)[-1]))
         return Estimate(
             tpot_s=math.exp(log_tpot),
@@ -132,7 +134,7 @@ class Fitted(Struct, frozen=True):
 
     def novelty(self, setup: Setup) -> Novelty:
         """What of this setup has measured rows."""
-        held = {level.name: (level.name, key) in self.effects for level, key in _groups(setup)}
+        held = {level.name: rows > 0 for level, rows in self._groups(setup)}
         if held["configuration"]:
             return Novelty.MEASURED
         if not held["model"]:
@@ -141,32 +143,51 @@ class Fitted(Struct, frozen=True):
 
     def spread(self, setup: Setup, load: Load) -> float:
         """Standard deviation of log TPOT before the quantile is applied."""
-        return math.sqrt(self._variance(setup, load, load) + USUAL_NOISE**2)
+        features = self.physical(setup, load)[1]
+        variance = _covariance(self._groups(setup), features, features)
+        return math.sqrt(variance + self._guessing(setup) + USUAL_NOISE**2)
 
-    def _variance(self, setup: Setup, one: Load, other: Load) -> float:
-        """Covariance of the corrections of two loads on a setup, as far as no measured row fixes them."""
-        first, second = self.physical(setup, one)[1], self.physical(setup, other)[1]
-        curves = sum(x * y for x, y in zip(first[1:], second[1:], strict=True))
-        total = 0.0
-        for level, key in _groups(setup):
-            size = level.shift**2 + level.slope**2 * curves
+    def _guessing(self, setup: Setup) -> float:
+        """Variance from not knowing whether tokens are guessed ahead: p·(1 − p)·effect²."""
+        effect = SPECULATIVE_LOG + self.speculative[0]
+        return setup.speculative * (1 - setup.speculative) * effect**2
+
+    def _groups(self, setup: Setup) -> list[tuple[Level, int]]:
+        """The groups of a setup with their measured rows."""
+        found = []
+        for level, key in zip(LEVELS, keys(setup), strict=True):
             effect = self.effects.get((level.name, key))
-            own = level.shift**2 + level.slope**2 * sum(x * x for x in first[1:])
-            total += size / (1 + effect.rows * own / USUAL_NOISE**2) if effect else size
-        return total
+            found.append((level, effect.rows if effect else 0))
+        return found
 
     def _conditioned(self, setup: Setup, load: Load, anchors: Sequence[Anchor]) -> tuple[float, float]:
-        """Shift and remaining variance at `load` once the anchors are known (a Gaussian process's formula)."""
-        loads = [anchor.load for anchor in anchors]
-        between = [[self._variance(setup, one, other) for other in loads] for one in loads]
+        """Shift and remaining variance at `load` once the anchors are known, as in kriging."""
+        groups = self._groups(setup)
+        here = self.physical(setup, load)[1]
+        there = [self.physical(setup, anchor.load)[1] for anchor in anchors]
+        between = [[_covariance(groups, one, other) for other in there] for one in there]
         for index, row in enumerate(between):
             row[index] += USUAL_NOISE**2
-        across = [self._variance(setup, load, one) for one in loads]
+        across = [_covariance(groups, here, one) for one in there]
         off = [math.log(anchor.tpot_s) - self.log_tpot(setup, anchor.load) for anchor in anchors]
         weights = solve(between, across)
-        own = self._variance(setup, load, load)
-        left = own - sum(w * c for w, c in zip(weights, across, strict=True))
+        left = _covariance(groups, here, here) - sum(w * c for w, c in zip(weights, across, strict=True))
         return sum(w * r for w, r in zip(weights, off, strict=True)), max(left, 0.0)
+
+
+def _covariance(groups: Sequence[tuple[Level, int]], one: Sequence[float], other: Sequence[float]) -> float:
+    """Covariance of the corrections at two loads' features, as far as no measured row fixes them."""
+    curves = sum(x * y for x, y in zip(one[1:], other[1:], strict=True))
+    own = sum(x * x for x in one[1:])
+    opposite = sum(y * y for y in other[1:])
+    total = 0.0
+    for level, rows in groups:
+        size = level.shift**2 + level.slope**2 * curves
+        if rows:
+            wide = level.shift**2 + level.slope**2 * math.sqrt(own * opposite)
+            size /= 1 + rows * wide / USUAL_NOISE**2
+        total += size
+    return total
 
 
 def solve(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float]:
@@ -187,10 +208,6 @@ def solve(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[flo
     return found
 
 
-def _groups(setup: Setup) -> Iterable[tuple[object, str]]:
-    return zip(LEVELS, keys(setup), strict=True)
-
-
 def _check(load: Load) -> None:
     if not all(0 < value < math.inf for value in load):
         raise UsageError(
@@ -202,10 +219,10 @@ def _check(load: Load) -> None:
 @cache
 def fitted() -> Fitted:
     """The fit that the package ships."""
-    efficiencies = {row["term"]: float(row["efficiency"]) for row in _rows(EFFICIENCIES)}
-    quantiles = {Novelty(row["case"]): float(row["quantile"]) for row in _rows(QUANTILES)}
+    efficiencies = {row["term"]: float(row["efficiency"]) for row in shipped_rows(EFFICIENCIES)}
+    quantiles = {Novelty(row["case"]): float(row["quantile"]) for row in shipped_rows(QUANTILES)}
     effects = {}
-    for row in _rows(EFFECTS):
+    for row in shipped_rows(EFFECTS):
         weights = tuple(float(row[name] or 0) for name in BASIS)
         effects[row["level"], row["group"]] = Effect(int(row["rows"]), weights)
     speculative = effects.pop(("speculative", "")).weights
@@ -214,7 +231,8 @@ def fitted() -> Fitted:
     )
 
 
-def _rows(table: str) -> list[dict[str, str]]:
+def shipped_rows(table: str) -> list[dict[str, str]]:
+    """The rows of one of the capacity model's tables, by column. Raises DataError for an empty one."""
     text = (resources.files("baseload.capacity") / "data" / table).read_text("utf-8")
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
     if not rows:

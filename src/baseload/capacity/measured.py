@@ -42,7 +42,13 @@ SPECULATIVE_RUNS = frozenset({"2026-01-14", "2026-01-28", "2026-02-05", "2026-02
 """Days on which DeepSeek ran on TensorRT-LLM 1.5 to 2 times as fast at the same key: very likely with
 speculative decoding, which the sample does not say."""
 
-_SUFFIX = re.compile(r"[-_](fp8|nvfp4|fp4|mxfp4|int4|int8|awq|gptq|bf16|w8a8|dynamic|static|block)$", re.I)
+_SUFFIX = re.compile(
+    r"[-_](fp8|nvfp4|fp4|mxfp4|int4|int8|awq|gptq|bf16|w8a8|dynamic|static|block|instruct|chat|hf|\d{4})$",
+    re.I,
+)
+"""What a checkpoint's name may end with and still be the same network: precision, tuning, date."""
+
+_PREFIX = re.compile(r"(^|/)(meta-)(?=llama)", re.I)
 
 
 class Row(NamedTuple):
@@ -58,7 +64,7 @@ class Row(NamedTuple):
 
 
 def find_model(name: str) -> OpenModel:
-    """The catalog's model behind a checkpoint's name, whatever precision its name ends with.
+    """The catalog's model behind a checkpoint's name, whatever precision, tuning or date it ends with.
 
     Raises UnknownName with the nearest name held.
     """
@@ -67,7 +73,7 @@ def find_model(name: str) -> OpenModel:
         try:
             return open_model(short)
         except UnknownName:
-            shorter = _SUFFIX.sub("", short)
+            shorter = _PREFIX.sub(r"\1", _SUFFIX.sub("", short))
             if shorter == short:
                 raise UnknownName("model", name, _known_models()) from None
             short = shorter
@@ -150,8 +156,11 @@ def _row(line: Mapping[str, str]) -> tuple[Row | None, str]:
         return None, "no concurrency"
     if line["system"] == "gb200" and _size(line, "tp_size") > NODE_GPUS:
         return None, "disaggregated, labelled aggregated"
-    ttft_s, tpot_s = float(line["silicon_ttft_ms"]) / 1e3, float(line["silicon_tpot_ms"]) / 1e3
     load = read_load(line)
+    batch = float(line.get("batch_size") or 0) or load.concurrency
+    if batch != load.concurrency and _size(line, "attention_dp_size") == 1:
+        return None, "load of one replica unclear"
+    ttft_s, tpot_s = float(line["silicon_ttft_ms"]) / 1e3, float(line["silicon_tpot_ms"]) / 1e3
     if tpot_s <= 0:
         return None, "no TPOT"
     if ttft_s > QUEUED_TTFT_S and 2 * ttft_s > ttft_s + tpot_s * (load.output_tokens - 1):

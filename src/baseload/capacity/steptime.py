@@ -1,92 +1,54 @@
-"""How long a step takes for a model on GPUs: measured where a table row exists, physical elsewhere.
+"""How long a step takes for a model on GPUs, as the four coefficients everything else counts with.
 
-The physical form, per decode step with n sequences holding k KV tokens on G GPUs (tensor parallel):
+    step(n, k, m) = base_s + n·per_sequence_s + k·per_kv_token_s + m·per_prefill_token_s
 
-    touched weight bytes / (G·bandwidth·0.88)     MoE: experts touched at this batch, at 0.68
-    + k·KV bytes / (shards·bandwidth·0.62)        shards: min(G, KV heads); 1 for a latent cache (MLA)
-    + n·2·active parameters / (G·peak FLOPs)
-    + 2·layers·6 µs·log2(G)                       all-reduce latency
-    + layers·32 µs (+ 25 µs each in a MoE) + 0.57 ms + n·14 µs
+`fitted.py` knows TPOT best, but as a curve; the gateway asks every microsecond, and the simulation every
+step. So the curve is drawn with this form: least squares on the relative error of TPOT over a grid of loads
 
-and per prefilled token: 2·active parameters / (G·peak·0.6) + the all-reduce traffic of its activations.
-Efficiencies were fitted on published measurements (docs/capacity.md); layer, step and all-reduce terms are
-poorly separated there, so read the sum and not the parts.
+    TPOT = base_s + C·per_sequence_s + C·(isl + osl/2)·per_kv_token_s + C·isl/osl·per_prefill_token_s
+
+every coefficient at least a tenth of what the physical terms alone give, so that none vanishes. For
+configurations with measured rows that was done once (`data/step_times.csv`).
 """
 
 from __future__ import annotations
 
 import csv
+import itertools
 import math
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
 from msgspec import Struct
 
+from baseload.capacity.fitted import fitted, solve
+from baseload.capacity.levels import family
+from baseload.capacity.memory import ENGINES, check, kv_tokens, refuse_unless_fits
+from baseload.capacity.memory import GPUS_MOST as GPUS_MOST
+from baseload.capacity.terms import TERMS, Load, Setup
 from baseload.catalog.gpus import Gpu
-from baseload.catalog.models import BITS_PER_WEIGHT, OpenModel
+from baseload.catalog.models import OpenModel
 from baseload.core import StepTime
-from baseload.errors import DataError, UnknownName, UsageError
+from baseload.errors import DataError, UsageError
 
-GIB = 2**30
 TABLE = "step_times.csv"
 
-DENSE_EFFICIENCY = 0.88
-EXPERT_EFFICIENCY = 0.68
-KV_EFFICIENCY = 0.62
-PREFILL_EFFICIENCY = 0.60
-ALL_REDUCE_S = 6e-6
-LAYER_S = 32e-6
-MOE_LAYER_S = 25e-6
-STEP_S = 0.57e-3
-SEQUENCE_S = 14e-6
-NVLINK_BYTES_PER_S = 450e9
-PCIE_BYTES_PER_S = 25e9
+CONCURRENCIES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+SHAPES = ((1024, 1024), (1024, 8192), (8192, 1024), (4096, 512), (512, 256))
+"""Input and output tokens of the loads the curve is drawn through."""
 
-PHYSICAL_ERROR = 0.50
-"""Half-width of the 80% interval without a measured row (q90/q10 = 2.2 on models or GPUs not seen)."""
+REFERENCE = Load(16, 1024, 1024)
+"""The load whose interval is a step time's `error`."""
 
-ONE_REQUEST_TOKENS = 8192
-"""KV tokens that must fit beside the weights for a combination to be offered (or the context window)."""
-
-WINDOW_SAMPLE_TOKENS = 2048
-"""Sequence length at which sliding-window layers are averaged into one KV size per token."""
-
-GPUS_MOST = 8
-"""GPUs of one replica: more than a node are not modelled."""
-
-
-class Engine(Struct, frozen=True):
-    """What an engine's defaults do to memory and admission."""
-
-    memory_share: float
-    reserved_gib_per_gpu: float
-    max_sequences: int
-
-
-ENGINES = {
-    "vllm": Engine(memory_share=0.90, reserved_gib_per_gpu=2.5, max_sequences=256),
-    "sglang": Engine(memory_share=0.88, reserved_gib_per_gpu=2.5, max_sequences=256),
-    "trtllm": Engine(memory_share=0.90, reserved_gib_per_gpu=3.0, max_sequences=256),
-}
-"""Share of GPU memory the engine takes, GiB a GPU loses to activations and graphs, sequences it admits."""
-
-FLOPS_OF = {
-    "bf16": ("bf16",),
-    "fp16": ("bf16",),
-    "fp8": ("fp8", "bf16"),
-    "int8": ("int8", "bf16"),
-    "nvfp4": ("fp4", "bf16"),
-    "mxfp4": ("fp4", "bf16"),
-    "int4": ("bf16",),
-}
-"""Arithmetic a precision computes in, best first: what a GPU lacks is unpacked to bf16."""
+FLOOR_SHARE = 0.1
 
 
 class Measured(Struct, frozen=True):
-    """Coefficients fitted on published measurements of one combination.
+    """Coefficients of one configuration with measured rows; `error` is the half-width of the 80% interval.
 
-    `error` is the half-width of the 80% interval on rows left out; `shape_error` the mean error on an
-    input/output shape left out, which is what to expect far from the measured shapes.
+    `drawn_error` is how far, at most 80% of the time, the four coefficients are from the fitted curve;
+    `StepTime.error` has both in it.
     """
 
     base_s: float
@@ -95,179 +57,145 @@ class Measured(Struct, frozen=True):
     per_prefill_token_s: float
     rows: int
     error: float
-    shape_error: float
+    drawn_error: float
     source: str
 
 
-KEY_COLUMNS = ("model", "gpu", "gpus", "precision", "engine")
+KEY_COLUMNS = ("model", "gpu", "precision", "engine", "tensor", "data", "expert")
 MEASURED_COLUMNS = (*KEY_COLUMNS, *Measured.__struct_fields__)
 """Columns of the shipped table."""
 
+Key = tuple[str, str, str, str, int, int, int]
 
-def step_time(model: OpenModel, gpu: Gpu, gpus: int, precision: str, engine: str = "vllm") -> StepTime:
-    """Step time and room of one replica of `model` on `gpus` x `gpu`, weights at `precision`.
+
+def step_time(
+    model: OpenModel,
+    gpu: Gpu,
+    gpus: int,
+    precision: str,
+    engine: str = "vllm",
+) -> StepTime:
+    """Step time and room of one replica on `gpus` x `gpu`, tensor parallel, weights at `precision`.
 
     Memory is checked first: weights and one request of 8,192 tokens (or the whole context window, if
     shorter) must fit, else UsageError says how many GiB are missing and what would fit. What is left over is
     `kv_tokens`, which caps concurrency. Raises UnknownName for an engine or precision not known.
     """
-    physical = physical_step_time(model, gpu, gpus, precision, engine)
-    measured = measured_table().get((model.name, gpu.name, gpus, precision, engine))
-    if measured is None:
-        return physical
-    return StepTime(
-        base_s=measured.base_s,
-        per_sequence_s=measured.per_sequence_s,
-        per_kv_token_s=measured.per_kv_token_s,
-        per_prefill_token_s=measured.per_prefill_token_s,
-        kv_tokens=physical.kv_tokens,
-        max_sequences=physical.max_sequences,
-        error=measured.error,
-        source=f"fitted on {measured.rows} measured rows: {measured.source}",
-    )
-
-
-def physical_step_time(
-    model: OpenModel, gpu: Gpu, gpus: int, precision: str, engine: str = "vllm"
-) -> StepTime:
-    """As `step_time`, from the physical form alone."""
-    _check(model, gpus, precision, engine)
-    kv_tokens = kv_room_tokens(model, gpu, gpus, precision, engine)
-    needed = min(ONE_REQUEST_TOKENS, model.context_tokens)
-    if kv_tokens < needed:
-        raise _does_not_fit(model, gpu, gpus, precision, engine, needed - kv_tokens)
-    return _physical(model, gpu, gpus, precision, kv_tokens, ENGINES[engine].max_sequences)
-
-
-def kv_room_tokens(model: OpenModel, gpu: Gpu, gpus: int, precision: str, engine: str = "vllm") -> int:
-    """KV tokens that fit beside the weights; negative by what is missing where the weights do not fit.
-
-    room = (memory·share − reserved − weights/G) / (KV bytes of a token on one GPU), a bf16 cache.
-    """
-    made = ENGINES[engine]
-    per_gpu = gpu.memory_gib * made.memory_share - made.reserved_gib_per_gpu
-    free_bytes = per_gpu * GIB - model.weight_bytes(precision) / gpus
-    return math.floor(free_bytes / (_kv_bytes(model) / _kv_shards(model, gpus)))
-
-
-def _check(model: OpenModel, gpus: int, precision: str, engine: str) -> None:
-    if precision not in BITS_PER_WEIGHT:
-        raise UnknownName("precision", precision, BITS_PER_WEIGHT)
-    if engine not in ENGINES:
-        raise UnknownName("engine", engine, ENGINES)
     if not 1 <= gpus <= GPUS_MOST:
         raise UsageError(
             f"a replica of {gpus} GPUs is not modelled", hint=f"use 1 to {GPUS_MOST} GPUs, one node"
         )
-    if model.heads % gpus:
-        raise UsageError(
-            f"{model.name} has {model.heads} attention heads, which {gpus} GPUs cannot share evenly",
-            hint="use a number of GPUs that divides them: 1, 2, 4 or 8",
+    return step_time_of(Setup(model, gpu, precision, engine, tensor=gpus))
+
+
+def step_time_of(setup: Setup) -> StepTime:
+    """As `step_time`, for any way to split the model; experts and attention may be spread."""
+    check(setup)
+    refuse_unless_fits(setup)
+    measured = measured_table().get(key_of(setup))
+    if measured is None:
+        coefficients, drawn_error = draw(setup)
+        estimate = fitted().estimate(setup, REFERENCE)
+        error, source = math.hypot(estimate.error, drawn_error), f"fitted efficiencies, {estimate.novelty}"
+    else:
+        coefficients = (
+            *(measured.base_s, measured.per_sequence_s),
+            *(measured.per_kv_token_s, measured.per_prefill_token_s),
         )
-
-
-def _does_not_fit(
-    model: OpenModel, gpu: Gpu, gpus: int, precision: str, engine: str, short_tokens: int
-) -> UsageError:
-    short_bytes = short_tokens * _kv_bytes(model) / _kv_shards(model, gpus) * gpus
-    needed = min(ONE_REQUEST_TOKENS, model.context_tokens)
-    fits = [
-        f"{other} on {count}"
-        for count in (1, 2, 4, 8)
-        for other in dict.fromkeys((precision, *model.precisions))
-        if model.heads % count == 0 and kv_room_tokens(model, gpu, count, other, engine) >= needed
-    ]
-    what = ", ".join(fits[:4]) or "nothing on one node of these GPUs: take a larger GPU or a smaller model"
-    return UsageError(
-        f"{model.name} at {precision} does not fit {gpus} x {gpu.name}: "
-        f"{short_bytes / GIB:.1f} GiB are missing for the weights and one request of {needed} tokens",
-        hint=f"what fits {gpu.name}: {what}",
-    )
-
-
-def _kv_bytes(model: OpenModel) -> float:
-    """KV bytes a token takes, sliding windows averaged over a sequence of WINDOW_SAMPLE_TOKENS."""
-    return model.kv_bytes(WINDOW_SAMPLE_TOKENS) / WINDOW_SAMPLE_TOKENS
-
-
-def _kv_shards(model: OpenModel, gpus: int) -> int:
-    """GPUs the cache is split over: tensor parallelism splits KV heads; a latent cache is held by each."""
-    return 1 if model.kv_latent_dim else min(gpus, model.kv_heads)
-
-
-def _physical(
-    model: OpenModel, gpu: Gpu, gpus: int, precision: str, kv_tokens: int, max_sequences: int
-) -> StepTime:
-    peak = next((gpu.flops[kind] for kind in FLOPS_OF[precision] if kind in gpu.flops), None)
-    if peak is None:
-        raise UsageError(f"{gpu.name} has no figure for {precision} arithmetic", hint="add it to the catalog")
-    bandwidth = gpus * gpu.bandwidth_bytes_per_s
-    flops = gpus * peak
-    fixed_s = STEP_S + model.layers * (LAYER_S + 2 * ALL_REDUCE_S * math.log2(gpus))
-    if model.experts:
-        fixed_s += model.layers * MOE_LAYER_S
-    weights_s, per_sequence_weights_s = _weights_s(model, precision, bandwidth, max_sequences)
-    traffic_bytes = 2 * model.layers * model.hidden_size * 2 * 2 * (gpus - 1) / gpus
+        error = math.hypot(measured.error, measured.drawn_error)
+        source = f"fitted on {measured.rows} measured rows: {measured.source}"
+    base_s, per_sequence_s, per_kv_token_s, per_prefill_token_s = coefficients
     return StepTime(
-        base_s=fixed_s + weights_s,
-        per_sequence_s=SEQUENCE_S + per_sequence_weights_s + 2 * model.active_parameters / flops,
-        per_kv_token_s=_kv_bytes(model)
-        / (_kv_shards(model, gpus) * gpu.bandwidth_bytes_per_s * KV_EFFICIENCY),
-        per_prefill_token_s=2 * model.active_parameters / (flops * PREFILL_EFFICIENCY)
-        + traffic_bytes / _link_bytes_per_s(gpu),
-        kv_tokens=kv_tokens,
-        max_sequences=max_sequences,
-        error=PHYSICAL_ERROR,
-        source=f"physical, from {gpu.name} and {model.name} figures",
+        base_s=base_s,
+        per_sequence_s=per_sequence_s,
+        per_kv_token_s=per_kv_token_s,
+        per_prefill_token_s=per_prefill_token_s,
+        kv_tokens=kv_tokens(setup),
+        max_sequences=ENGINES[setup.engine].max_sequences * setup.data,
+        error=error,
+        source=source,
     )
 
 
-def _weights_s(model: OpenModel, precision: str, bandwidth: float, max_sequences: int) -> tuple[float, float]:
-    """Seconds to read the weights a step touches, as (base, per sequence).
+def kv_room_tokens(model: OpenModel, gpu: Gpu, gpus: int, precision: str, engine: str = "vllm") -> int:
+    """KV tokens that fit beside the weights; negative by what is missing where the weights do not fit."""
+    return kv_tokens(Setup(model, gpu, precision, engine, tensor=gpus))
 
-    A dense model reads all of them whatever the batch. Of E experts with a active per token, a batch of n
-    touches 1 − (1 − a/E)^n on average: concave in n, here drawn as the straight line with the least
-    relative error over batches 1, 2, 4 … `max_sequences`, never sloping down.
+
+def key_of(setup: Setup) -> Key:
+    """Where a setup stands in the shipped table."""
+    return (
+        *(family(setup.model), setup.gpu.name, setup.precision, setup.engine),
+        *(setup.tensor, setup.data, setup.expert),
+    )
+
+
+def draw(setup: Setup) -> tuple[tuple[float, float, float, float], float]:
+    """The four coefficients that draw the fitted TPOT, and within what 80% of the grid is of it."""
+    fit = fitted()
+    loads = [Load(c, isl, osl) for c, (isl, osl) in itertools.product(CONCURRENCIES, SHAPES)]
+    tpot_s = [math.exp(fit.log_tpot(setup, load)) for load in loads]
+    floors = _floors(setup)
+    matrix = [[value / tpot for value in columns(load)] for load, tpot in zip(loads, tpot_s, strict=True)]
+    right = [1 - sum(f * x for f, x in zip(floors, row, strict=True)) for row in matrix]
+    above = non_negative(matrix, right)
+    found = tuple(floor + more for floor, more in zip(floors, above, strict=True))
+    errors = sorted(abs(sum(c * x for c, x in zip(found, row, strict=True)) - 1) for row in matrix)
+    return found, errors[int(0.8 * len(errors))]  # type: ignore[return-value]
+
+
+def columns(load: Load) -> tuple[float, float, float, float]:
+    """What the coefficients multiply in the steady state of a load."""
+    concurrency, read, made = load
+    return 1.0, concurrency, concurrency * (read + made / 2), concurrency * read / made
+
+
+def _floors(setup: Setup) -> tuple[float, float, float, float]:
+    """A tenth of the physical terms, each put to the coefficient it grows with."""
+    load = Load(1, 1024, 1024)
+    physical, _ = fitted().physical(setup, load)
+    parts = dict(zip(TERMS, fitted().parts(setup, load), strict=True))
+    read = parts["kv_cache"] / (load.input_tokens + load.output_tokens / 2)
+    prefill = parts["prefill_flops"] + parts["prefill_traffic"] + parts["prefill_tokens"]
+    each = parts["sequences"] + parts["decode_flops"]
+    return FLOOR_SHARE * physical / 2, FLOOR_SHARE * each, FLOOR_SHARE * read, FLOOR_SHARE * prefill
+
+
+def non_negative(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float]:
+    """The solution ≥ 0 with the least squared error.
+
+    Exact for so few unknowns: of all subsets left free, the best whose solution is non-negative.
     """
-    weight_bytes = model.weight_bytes(precision)
-    if not model.experts:
-        return weight_bytes / (bandwidth * DENSE_EFFICIENCY), 0.0
-    active_share = model.active_experts / model.experts
-    expert_share = (1 - model.active_parameters / model.parameters) / (1 - active_share)
-    dense_s = (1 - expert_share) * weight_bytes / (bandwidth * DENSE_EFFICIENCY)
-    experts_s = expert_share * weight_bytes / (bandwidth * EXPERT_EFFICIENCY)
-    batches = [2**power for power in range(max_sequences.bit_length())]
-    times = [dense_s + experts_s * (1 - (1 - active_share) ** n) for n in batches]
-    return _line(batches, times)
-
-
-def _line(xs: list[int], ys: list[float]) -> tuple[float, float]:
-    """Intercept and slope (≥ 0) of the line through (xs, ys) with the least squared relative error."""
-    weights = [1 / y**2 for y in ys]
-    total = sum(weights)
-    mean_x = sum(w * x for w, x in zip(weights, xs, strict=True)) / total
-    mean_y = sum(w * y for w, y in zip(weights, ys, strict=True)) / total
-    spread = sum(w * (x - mean_x) ** 2 for w, x in zip(weights, xs, strict=True))
-    together = sum(w * (x - mean_x) * (y - mean_y) for w, x, y in zip(weights, xs, ys, strict=True))
-    slope = max(together / spread, 0.0)
-    return mean_y - slope * mean_x, slope
-
-
-def _link_bytes_per_s(gpu: Gpu) -> float:
-    """GPU-to-GPU bandwidth one way: boards of at least 1.5 TB/s memory carry NVLink or its like."""
-    linked = gpu.bandwidth_bytes_per_s >= 1.5e12 and "pcie" not in gpu.name.lower()
-    return NVLINK_BYTES_PER_S if linked else PCIE_BYTES_PER_S
+    size = len(matrix[0])
+    best, least = [0.0] * size, sum(value**2 for value in right)
+    together = [[sum(row[i] * row[j] for row in matrix) for j in range(size)] for i in range(size)]
+    across = [sum(row[i] * value for row, value in zip(matrix, right, strict=True)) for i in range(size)]
+    whole = least
+    for count in range(1, size + 1):
+        for free in itertools.combinations(range(size), count):
+            found = solve([[together[i][j] for j in free] for i in free], [across[i] for i in free])
+            if min(found) < 0:
+                continue
+            loss = whole - sum(value * across[i] for value, i in zip(found, free, strict=True))
+            if loss < least:
+                best, least = [0.0] * size, loss
+                for index, value in zip(free, found, strict=True):
+                    best[index] = value
+    return best
 
 
 @cache
-def measured_table() -> dict[tuple[str, str, int, str, str], Measured]:
-    """The shipped fits by (model, GPU, GPUs, precision, engine); made by scripts/make_capacity_table.py."""
+def measured_table() -> dict[Key, Measured]:
+    """The shipped coefficients by configuration; made by scripts/make_capacity_table.py."""
     file = resources.files("baseload.capacity") / "data" / TABLE
     lines = (line for line in file.read_text("utf-8").splitlines() if not line.startswith("#"))
     table = {}
     for row in csv.DictReader(lines):
         try:
-            key = (row["model"], row["gpu"], int(row["gpus"]), row["precision"], row["engine"])
+            key = (
+                *(row["model"], row["gpu"], row["precision"], row["engine"]),
+                *(int(row["tensor"]), int(row["data"]), int(row["expert"])),
+            )
             table[key] = Measured(
                 base_s=float(row["base_s"]),
                 per_sequence_s=float(row["per_sequence_s"]),
@@ -275,7 +203,7 @@ def measured_table() -> dict[tuple[str, str, int, str, str], Measured]:
                 per_prefill_token_s=float(row["per_prefill_token_s"]),
                 rows=int(row["rows"]),
                 error=float(row["error"]),
-                shape_error=float(row["shape_error"]),
+                drawn_error=float(row["drawn_error"]),
                 source=row["source"],
             )
         except (KeyError, ValueError) as error:

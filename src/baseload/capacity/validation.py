@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from baseload.capacity.fitted import Anchor, Fitted, Novelty
-from baseload.capacity.fitting import fit
+from baseload.capacity.fitting import fit, fit_first_token
 from baseload.capacity.levels import keys
 from baseload.capacity.measured import Row
 
@@ -90,6 +90,18 @@ def left_out(rows: Sequence[Row], split: Split, seed: int = SEED) -> list[Held]:
     return held
 
 
+def left_out_ttft(rows: Sequence[Row], split: Split, seed: int = SEED) -> list[Held]:
+    """As `left_out`, of TTFT; every row has the spread 1."""
+    held = []
+    for fold, made, out in _fits(rows, split, seed):
+        gone = set(out)
+        first = fit_first_token([row for index, row in enumerate(rows) if index not in gone], made)
+        for row in (rows[index] for index in out):
+            off = first.log_ttft(row.setup, row.load) - math.log(row.ttft_s)
+            held.append(Held(row, fold, off, 1.0))
+    return held
+
+
 def anchored(rows: Sequence[Row], split: Split, points: int, seed: int = SEED) -> list[Held]:
     """As `left_out`, but `points` random rows of each configuration are given back as anchors.
 
@@ -115,7 +127,7 @@ def anchored(rows: Sequence[Row], split: Split, points: int, seed: int = SEED) -
 
 def _fits(rows: Sequence[Row], split: Split, seed: int) -> Iterable[tuple[str, Fitted, list[int]]]:
     """A fit for each fold, with the indices of the rows to be predicted by it."""
-    if split is Split.MODEL_AND_GPU:
+    if split is Split.MODEL_AND_GPU:  # rows that share either would tell too much
         pairs = sorted({(model_of(row), gpu_of(row)) for row in rows})
         for model, board in pairs:
             seen = [row for row in rows if model_of(row) != model and gpu_of(row) != board]
@@ -165,6 +177,11 @@ def coverage(held: Sequence[Held]) -> float:
     return inside / len(held)
 
 
+def covered(held: Sequence[Held], factor: float) -> float:
+    """Share of rows inside an interval of this factor on the spread."""
+    return float(np.mean([abs(each.off) <= factor * each.spread for each in held]))
+
+
 def worst(held: Sequence[Held], group: Callable[[Row], str]) -> tuple[str, float, float]:
     """The group (a model, a GPU) with the largest mean error: its name, that error, and its coverage."""
     factors = {
@@ -177,18 +194,14 @@ def worst(held: Sequence[Held], group: Callable[[Row], str]) -> tuple[str, float
     return max(found, key=lambda each: each[1])
 
 
-def quantiles(rows: Sequence[Row]) -> dict[Novelty, float]:
-    """The interval quantile of each case, from the split that makes it."""
-    return {
-        novelty: quantile(left_out(rows, split))
-        for novelty, split in {
-            Novelty.MEASURED: Split.ROWS,
-            Novelty.CONFIGURATION: Split.CONFIGURATION,
-            Novelty.GPU: Split.GPU,
-            Novelty.MODEL: Split.MODEL,
-            Novelty.BOTH: Split.MODEL_AND_GPU,
-        }.items()
-    }
+CASES = {
+    Novelty.MEASURED: Split.ROWS,
+    Novelty.CONFIGURATION: Split.CONFIGURATION,
+    Novelty.GPU: Split.GPU,
+    Novelty.MODEL: Split.MODEL,
+    Novelty.BOTH: Split.MODEL_AND_GPU,
+}
+"""The split that makes each case an interval is needed for."""
 
 
 def _grouped(items: Sequence[T], key: Callable[[T], str]) -> list[tuple[str, list[T]]]:

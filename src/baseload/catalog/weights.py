@@ -86,10 +86,8 @@ def _indexer(c: _Config) -> int:
 
 
 def _linear_attention(c: _Config) -> int:
-    """Gated delta net (Qwen3-Next and 3.5): queries, keys, values and gates, a short convolution, the output."""
-    keys, values = (
-        c[f"linear_{of}_heads"] * c[f"linear_{of}_dim"] for of in ("key", "value")
-    )
+    """Gated delta net (Qwen3-Next and 3.5): queries, keys, values, gates, a convolution, the output."""
+    keys, values = (c[f"linear_{of}_heads"] * c[f"linear_{of}_dim"] for of in ("key", "value"))
     heads = c["linear_value_heads"]
     projections = c["hidden_size"] * (2 * keys + 2 * values + 2 * heads) + values * c["hidden_size"]
     return projections + 4 * (2 * keys + values) + 2 * heads + c["linear_value_dim"]
@@ -103,6 +101,11 @@ def _expert(architecture: str, c: _Config) -> tuple[int, int]:
         return expert + 2 * inner + hidden, router + c["experts"]
     if architecture == "qwen3_5":  # the shared expert's gate
         return expert, router + hidden
-    if architecture in ("deepseek_v3", "deepseek_v32", "glm_moe_dsa", "minimax_m2"):  # the bias that balances the experts' load
+    if architecture in (
+        "deepseek_v3",
+        "deepseek_v32",
+        "glm_moe_dsa",
+        "minimax_m2",
+    ):  # the bias that balances the experts' load
         return expert, router + c["experts"]
     return expert, router

@@ -16,6 +16,8 @@ from baseload.errors import BaseloadError, nearest
 COMMANDS = {
     "demo": "The whole loop on real input, in under three minutes.",
     "plan": "What to own and what to buy, with the numbers behind it.",
+    "capacity": "What one replica gives: TTFT, TPOT, tokens/s, memory, the cheapest setup.",
+    "bench": "Measure a live OpenAI-format endpoint: concurrency sweep, trace, SLO search.",
     "serve": "Run the gateway that baseload.yaml describes.",
     "engine": "A real engine on this machine's CPU, OpenAI format.",
     "twin": "A simulated engine or provider with scripted faults.",

@@ -1,0 +1,137 @@
+"""What one replica gives: memory first, then the metrics, then what a user says of the engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from baseload.capacity.answer import Factors, answer
+from baseload.capacity.launch import launch_command
+from baseload.capacity.memory import most_at_once
+from baseload.capacity.search import Wanted, fullest, search
+from baseload.capacity.terms import Load, Setup
+from baseload.catalog.gpus import gpu
+from baseload.catalog.models import open_model
+from baseload.core import Slo
+from baseload.errors import UsageError
+
+LLAMA, H100 = open_model("llama-3.3-70b"), gpu("h100")
+PAIR = Setup(LLAMA, H100, "fp8", tensor=2)
+LOAD = Load(32, 1024, 1024)
+
+
+def test_memory_caps_the_concurrency_and_says_so() -> None:
+    """bf16 weights leave two H100s room for a dozen such requests, an 8-bit cache for twice as many."""
+    setup = Setup(LLAMA, H100, "bf16", tensor=2)
+    found = answer(setup, Load(64, 1024, 1024))
+    assert (found.concurrency_asked, found.capped_by) == (64, "memory")
+    assert found.concurrency == most_at_once(setup, 2048) < 20
+    small = answer(setup, Load(64, 1024, 1024), Factors(kv_precision="fp8"))
+    assert small.concurrency == pytest.approx(2 * found.concurrency, abs=1)
+
+
+def test_the_engines_limit_caps_too() -> None:
+    """An admission limit below memory's is the one that is named."""
+    found = answer(PAIR, Load(64, 512, 64), max_sequences=8)
+    assert (found.concurrency, found.capped_by) == (8, "the engine's limit of sequences")
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    """Weights too large, or a request larger than the room or the context window."""
+    with pytest.raises(UsageError, match="does not fit 1 x H100-SXM"):
+        answer(Setup(LLAMA, H100, "bf16"), LOAD)
+    with pytest.raises(UsageError, match="does not fit 2 x H100-SXM"):
+        answer(Setup(LLAMA, H100, "bf16", tensor=2), Load(1, 60_000, 1000))
+    with pytest.raises(UsageError, match="context window"):
+        answer(PAIR, Load(1, 140_000, 10))
+
+
+def test_throughput_follows_from_the_metrics() -> None:
+    """C·osl / (TTFT + (osl − 1)·TPOT), and the interval contains it."""
+    found = answer(PAIR, LOAD)
+    e2e_ms = found.ttft_ms + 1023 * found.tpot_ms
+    assert found.e2e_ms == pytest.approx(e2e_ms)
+    assert found.output_tokens_per_s == pytest.approx(32 * 1024 / e2e_ms * 1e3)
+    assert found.output_tokens_per_s_low < found.output_tokens_per_s < found.output_tokens_per_s_high
+    assert found.tpot_ms_low < found.tpot_ms < found.tpot_ms_high
+    assert found.ttft_ms_low < found.ttft_ms < found.ttft_ms_high
+
+
+def test_factors_do_what_they_say() -> None:
+    """Cached prompts help both metrics, speculation divides TPOT, adapters multiply it, small chunks wait."""
+    load = Load(32, 8192, 1024)
+    plain = answer(PAIR, load)
+    cached = answer(PAIR, load, Factors(cached_share=0.8))
+    assert cached.ttft_ms < plain.ttft_ms
+    assert cached.tpot_ms < plain.tpot_ms
+    assert answer(PAIR, load, Factors(accepted_tokens=2.0)).tpot_ms == pytest.approx(plain.tpot_ms / 2)
+    assert answer(PAIR, load, Factors(lora_slowdown=1.2)).tpot_ms == pytest.approx(plain.tpot_ms * 1.2)
+    chunked = answer(PAIR, load, Factors(chunk_tokens=512))
+    assert chunked.ttft_ms > plain.ttft_ms
+    assert chunked.longest_gap_ms < plain.longest_gap_ms
+
+
+@pytest.mark.parametrize("wrong", [{"cached_share": 1.0}, {"chunk_tokens": 0}, {"accepted_tokens": 0.5}])
+def test_impossible_factors_are_refused(wrong: dict[str, float]) -> None:
+    """A share of all, no chunk, fewer than one token a step."""
+    with pytest.raises(UsageError):
+        answer(PAIR, LOAD, Factors(**wrong))  # type: ignore[arg-type]
+
+
+def test_the_search_finds_the_cheapest_that_keeps_the_slo() -> None:
+    """Everything found keeps the SLO, is in order of price, and one more request at once breaks it."""
+    slo = Slo(2.0, 0.03)
+    wanted = Wanted(1024, 1024, slo)
+    found = search(LLAMA, [H100], wanted, engines=("vllm",), counts=(2, 4))
+    assert found
+    prices = [each.usd_per_million_output_tokens for each in found]
+    assert prices == sorted(prices)
+    for each in found:
+        assert each.answer.tpot_ms <= 30
+        assert each.answer.ttft_ms <= 2000
+        more = answer(each.setup, Load(each.answer.concurrency + 1, 1024, 1024))
+        assert more.tpot_ms > 30 or more.ttft_ms > 2000 or more.capped_by
+
+
+def test_a_load_takes_as_many_replicas_as_it_needs() -> None:
+    """By dollars an hour, whole replicas."""
+    found = search(
+        LLAMA, [H100], Wanted(1024, 1024, Slo(2, 0.04), tokens_per_s=10_000), engines=("vllm",), counts=(2,)
+    )
+    best = found[0]
+    assert best.replicas * best.answer.output_tokens_per_s >= 10_000
+    assert (best.replicas - 1) * best.answer.output_tokens_per_s < 10_000
+    assert best.usd_per_hour == pytest.approx(best.replicas * best.usd_per_replica_hour)
+
+
+def test_an_slo_nobody_keeps_finds_nothing() -> None:
+    """A tenth of a millisecond a token; and caution finds no more than the middle does."""
+    assert fullest(PAIR, Wanted(1024, 1024, Slo(2.0, 0.0001))) is None
+    middle = fullest(PAIR, Wanted(1024, 1024, Slo(2.0, 0.03)))
+    cautious = fullest(PAIR, Wanted(1024, 1024, Slo(2.0, 0.03), cautious=True))
+    assert middle is not None
+    assert cautious is not None
+    assert cautious.concurrency < middle.concurrency
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        ("vllm", ["vllm serve", "--data-parallel-size 8", "--enable-expert-parallel"]),
+        (
+            "sglang",
+            ["sglang.launch_server", "--tp-size 8", "--dp-size 8 --enable-dp-attention", "--ep-size 8"],
+        ),
+        ("trtllm", ["trtllm-serve", "--tp_size 8", "--ep_size 8"]),
+    ],
+)
+def test_the_launch_command_says_the_setup(engine: str, words: list[str]) -> None:
+    """Each engine's own flags, the checkpoint, and the split."""
+    setup = Setup(open_model("deepseek-v3"), gpu("h200"), "fp8", engine, data=8, expert=8)
+    command = launch_command(setup)
+    for word in (*words, "deepseek-ai/DeepSeek-V3"):
+        assert word in command
+
+
+def test_a_checkpoint_nobody_knows_is_asked_for() -> None:
+    """NVFP4 weights are not made while loading: the command says what to look for."""
+    assert "'<nvfp4 checkpoint of llama-3.3-70b>'" in launch_command(Setup(LLAMA, gpu("b200"), "nvfp4"))
