@@ -98,13 +98,13 @@ def test_stopping_anywhere_changes_nothing(
         requests.arrival_s, requests.input_tokens, requests.output_tokens, requests.cached_tokens
     )
     whole = timeline(step, plain, chunk_tokens=chunk, compiled=False)
-    queue, batch, pace = Queue([], [], [], [], [], [], []), fresh_batch(), Pace.of(step, chunk)
+    queue, batch, pace = Queue([], [], [], [], [], [], [], []), fresh_batch(), Pace.of(step, chunk)
     waits = iter(stops)
     prompt, output, cached = requests.input_tokens, requests.output_tokens, requests.cached_tokens
     for i in range(len(requests)):
         now_s = float(requests.arrival_s[i])
         advance(pace, queue, NO_BLOCKS, batch, now_s)
-        row = (now_s, *(int(column[i]) for column in (prompt, output, cached)), 0, NOT_YET, NOT_YET)
+        row = (now_s, *(int(column[i]) for column in (prompt, output, cached)), 0, NOT_YET, NOT_YET, 0)
         for column, value in zip(queue, row, strict=True):
             column.append(value)  # type: ignore[attr-defined]
         advance(pace, queue, NO_BLOCKS, batch, now_s)

@@ -33,11 +33,14 @@ INDEX_MASK = (1 << INDEX_BITS) - 1
 NOT_YET = -1.0
 """First token or end of a request that has not come to it."""
 
-STEPS, DECODING, KV, HELD, RUNNING, PREFILLING, WAITING, LEFT, SEEN, PREEMPTIONS, CACHED_BLOCKS = range(11)
+PLACES = 12
+STEPS, DECODING, KV, HELD, RUNNING, PREFILLING, WAITING, LEFT, SEEN, ENDED, PREEMPTIONS, CACHED = range(
+    PLACES
+)
 """Places in `Batch.counts`: steps begun so far; sequences decoding, and the KV they hold; KV held and
 sequences running in all, prefilling ones included; the first request not prefilled, and the first not
-admitted; prompt tokens left of the former; the first that was never admitted; preemptions; blocks in the
-cache.
+admitted; prompt tokens left of the former; the first that was never admitted; requests that ended;
+preemptions; blocks in the cache.
 """
 
 NOW, NEXT = range(2)
@@ -76,7 +79,7 @@ class Queue(NamedTuple):
     `arrival_s`, `prompt`, `output` (both at least 1, together at most the KV room) and `cached` (prompt
     tokens that need no prefill, at most prompt − 1; with a prefix cache, filled in at admission) say what is
     asked. `produced` counts tokens of preempted ones; `first_s` and `end_s` are filled in as they happen,
-    `NOT_YET` before.
+    `NOT_YET` before, and `ended` with the requests in the order they end.
     """
 
     arrival_s: Sequence[float]
@@ -86,6 +89,7 @@ class Queue(NamedTuple):
     produced: MutableSequence[int]
     first_s: MutableSequence[float]
     end_s: MutableSequence[float]
+    ended: MutableSequence[int]
 
 
 class Blocks(NamedTuple):
@@ -115,7 +119,7 @@ class Batch(NamedTuple):
 
 def fresh_batch() -> Batch:
     """An idle replica at time 0."""
-    return Batch([], [0] * 11, [0.0, math.inf])
+    return Batch([], [0] * PLACES, [0.0, math.inf])
 
 
 def look_up(request: int, queue: Queue, blocks: Blocks, counts: MutableSequence[int]) -> int:
@@ -137,16 +141,16 @@ def look_up(request: int, queue: Queue, blocks: Blocks, counts: MutableSequence[
         if older[block] >= 0:
             newer[older[block]], older[newer[block]] = newer[block], older[block]
         else:
-            counts[CACHED_BLOCKS] += 1
+            counts[CACHED] += 1
         newest = older[ring]
         newer[newest], older[block] = block, newest
         newer[block], older[ring] = ring, block
-    while counts[CACHED_BLOCKS] > limit:
+    while counts[CACHED] > limit:
         oldest = newer[ring]
         newer[ring] = newer[oldest]
         older[newer[oldest]] = ring
         older[oldest] = -1
-        counts[CACHED_BLOCKS] -= 1
+        counts[CACHED] -= 1
     return min(hits * tokens, queue.prompt[request] - 1)
 
 
@@ -193,12 +197,12 @@ def advance(pace: Pace, queue: Queue, blocks: Blocks, batch: Batch, until_s: flo
     One long function, since this is where the time goes: in plain Python a call per step would double it.
     """
     base_s, per_sequence_s, per_kv_token_s, per_prefill_token_s, room, limit, chunk = pace
-    arrival_s, prompt, output, cached, produced, first_s, end_s = queue
+    arrival_s, prompt, output, cached, produced, first_s, end_s, ended = queue
     ends, counts, clock = batch
     requests, prefixed = len(arrival_s), len(blocks.offsets) > 0
     steps, decoding, kv, held = counts[STEPS], counts[DECODING], counts[KV], counts[HELD]
     running, prefilling, waiting = counts[RUNNING], counts[PREFILLING], counts[WAITING]
-    left, seen, now_s = counts[LEFT], counts[SEEN], clock[NOW]
+    left, seen, over, now_s = counts[LEFT], counts[SEEN], counts[ENDED], clock[NOW]
     while True:
         if held + running > room:
             counts[STEPS], counts[DECODING], counts[KV], counts[HELD] = steps, decoding, kv, held
@@ -306,6 +310,8 @@ def advance(pace: Pace, queue: Queue, blocks: Blocks, batch: Batch, until_s: flo
         while decoding and ends[0] >> INDEX_BITS <= steps:
             request = heappop(ends) & INDEX_MASK
             end_s[request] = now_s
+            ended[over] = request
+            over += 1
             total = prompt[request] + output[request]
             kv -= total
             held -= total
@@ -313,4 +319,4 @@ def advance(pace: Pace, queue: Queue, blocks: Blocks, batch: Batch, until_s: flo
             running -= 1
     counts[STEPS], counts[DECODING], counts[KV], counts[HELD] = steps, decoding, kv, held
     counts[RUNNING], counts[PREFILLING], counts[WAITING] = running, prefilling, waiting
-    counts[LEFT], counts[SEEN], clock[NOW] = left, seen, now_s
+    counts[LEFT], counts[SEEN], counts[ENDED], clock[NOW] = left, seen, over, now_s

@@ -130,7 +130,7 @@ def _run(pace: Pace, requests: Requests, compiled: bool | None) -> Timeline:
     none = np.full(len(requests), NOT_YET)
     columns: tuple[Any, ...] = (
         *(requests.arrival_s, prompt, output, cached),
-        *(np.zeros_like(prompt), none, none.copy()),
+        *(np.zeros_like(prompt), none, none.copy(), np.zeros_like(prompt)),
     )
     chained: tuple[Any, ...] = _blocks(requests.chains)
     size = requests.chains.tokens if requests.chains else 1
