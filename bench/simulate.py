@@ -2,8 +2,8 @@
 
     python bench/simulate.py [replica] [fleet] [month]
 
-Requests are drawn from the shipped Azure 2023 conversation and ServeGen m-large shapes, the replica is a pair of
-H100 with Llama 70B FP8. Each figure is the best of a few rounds, since other processes share the machine.
+Requests are drawn from the shipped Azure 2023 conversation and ServeGen m-large shapes, the replica is a pair
+of H100 with Llama 70B FP8. Each figure is the best of a few rounds, since other processes share the machine.
 """
 
 from __future__ import annotations

@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.plan.test_response import pair
-from tests.plan.test_simulate import STEP, steady
-from tests.plan.test_windows import shape
 
 from baseload.catalog.models import open_model
 from baseload.core import Slo, StepTime
@@ -31,6 +28,9 @@ from baseload.plan.slo_search import (
 )
 from baseload.plan.windows import Drawn
 from baseload.traffic.read import read_traffic
+from tests.plan.test_response import pair
+from tests.plan.test_simulate import STEP, steady
+from tests.plan.test_windows import shape
 
 PROMISE = Promise(Slo(1.0, 0.05), 0.95)
 

@@ -16,6 +16,7 @@ from baseload.errors import BaseloadError, nearest
 COMMANDS = {
     "demo": "The whole loop on real input, in under three minutes.",
     "plan": "What to own and what to buy, with the numbers behind it.",
+    "replay": "Past requests under another policy, fleet or price list.",
     "serve": "Run the gateway that baseload.yaml describes.",
     "engine": "A real engine on this machine's CPU, OpenAI format.",
     "twin": "A simulated engine or provider with scripted faults.",

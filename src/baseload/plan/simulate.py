@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from enum import IntEnum
 from heapq import heappop, heappush
 
@@ -33,6 +34,9 @@ from baseload.traffic.table import Traffic
 BYTES_PER_TOKEN = 4
 """Request bytes per token that the estimates learn from: a trace has tokens, and any constant does."""
 
+BETWEEN_REPORTS = 10_000
+"""Arrivals after which whoever watches is told."""
+
 TICK_S = 10.0
 """How often the autoscaler looks."""
 
@@ -48,10 +52,13 @@ class Kind(IntEnum):
     AGAIN = 5  # a request tries once more
 
 
-def simulate(traffic: Traffic, scenario: Scenario) -> Simulated:
-    """What becomes of every request of this traffic in this scenario. Raises UsageError where they do not fit
-    together."""
-    return FleetRun(traffic, scenario).run()
+def simulate(traffic: Traffic, scenario: Scenario, passed: Callable[[int], None] | None = None) -> Simulated:
+    """What becomes of every request of this traffic in this scenario.
+
+    `passed` is told now and then how many arrivals are done. Raises UsageError where traffic and scenario do
+    not fit together.
+    """
+    return FleetRun(traffic, scenario).run(passed)
 
 
 class _Served:
@@ -120,21 +127,29 @@ class FleetRun:
         for number, outage in enumerate(scenario.outages):
             heappush(self.moments, (outage.from_s, Kind.FAIL, number, 0))
 
-    def run(self) -> Simulated:
+    def run(self, passed: Callable[[int], None] | None = None) -> Simulated:
         """From the first arrival to the last end."""
-        tenant, model = self.traffic.tenant.tolist(), self.traffic.model.tolist()
+        for begin in range(0, len(self.traffic), BETWEEN_REPORTS):
+            self._arrivals(begin, begin + BETWEEN_REPORTS)
+            if passed is not None:
+                passed(min(begin + BETWEEN_REPORTS, len(self.traffic)))
+        self._pass_moments(math.inf)
+        return self._outcome()
+
+    def _arrivals(self, begin: int, end: int) -> None:
+        """The requests of these numbers come."""
+        tenant, model = self.traffic.tenant[begin:end].tolist(), self.traffic.model[begin:end].tolist()
         classes, served, moments = self.classes, [self.served[each] for each in self.of], self.moments
-        for request, now_s in enumerate(self.traffic.arrival_s.tolist()):
+        arrival_s = self.traffic.arrival_s[begin:end].tolist()
+        for request, now_s, who, what in zip(range(begin, end), arrival_s, tenant, model, strict=False):
             if moments and moments[0][0] <= now_s:
                 self._pass_moments(now_s)
             if self.soonest_s <= now_s:
                 self._run_replicas(now_s)
-            where = served[model[request]]
+            where = served[what]
             where.budget.request(now_s)
             self.expected[request] = where.estimate.output_tokens(None)
-            self._attempt(request, where, classes[tenant[request]], now_s, ())
-        self._pass_moments(math.inf)
-        return self._outcome()
+            self._attempt(request, where, classes[who], now_s, ())
 
     def _pass_moments(self, now_s: float) -> None:
         """Everything scheduled up to now, and whatever replicas do in between, in order of time."""

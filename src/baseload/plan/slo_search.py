@@ -5,8 +5,8 @@ trace that is too long for that is judged in its busiest windows, in each of the
 holds in the others.
 
 More replicas, or less load, are taken never to break a promise that was kept, so each question is answered by
-halving. It is not quite true (a lucky burst can pass), and then the answer is one at which the promise holds and
-at one less, or 1% more load, it does not.
+halving. It is not quite true (a lucky burst can pass), and then the answer is one at which the promise holds
+and at one less, or 1% more load, it does not.
 """
 
 from __future__ import annotations
@@ -163,7 +163,8 @@ def _fewest(
 
 
 def _alone(piece: Traffic, step: StepTime, promise: Promise) -> Seen:
-    """The least that requests could see: each alone on its replica, everything the traffic calls cached held."""
+    """The least that requests could see: each alone on its replica, everything the traffic calls cached
+    held."""
     prompt, output = np.maximum(piece.input_tokens, 1), np.maximum(piece.output_tokens, 1)
     fresh = np.maximum(prompt - piece.cached_tokens, 1)
     one_s = step.base_s + step.per_sequence_s
@@ -175,9 +176,9 @@ def _alone(piece: Traffic, step: StepTime, promise: Promise) -> Seen:
 
 
 def at_least(pieces: Iterable[Traffic], step: StepTime, promise: Promise) -> int:
-    """No fewer replicas can do: a piece's load over what one serves in its steady state, within the SLO as far
-    as any steady state is, where nothing ever queues. A tenth off, since requests still running when a piece
-    ends are counted in its load, and a share of requests may miss the promise.
+    """No fewer replicas can do: a piece's load over what one serves in its steady state, within the SLO as
+    far as any steady state is, where nothing ever queues. A tenth off, since requests still running when a
+    piece ends are counted in its load, and a share of requests may miss the promise.
     """
     least = 1
     for piece in pieces:
