@@ -143,7 +143,7 @@ def test_a_tighter_promise_spills_more() -> None:
 
 
 def test_a_change_keeps_what_it_does_not_name() -> None:
-    """Outages, classes and seed stay; a target that is none of the kind, or the last one gone, is an error."""
+    """Outages, classes and seed stay; a target of the wrong kind, or the last one gone, is an error."""
     scenario = Scenario((fleet(2),), classes={"shop": CLASS}, outages=(Outage("r0", 1.0, 2.0),), seed=7)
     kept = Change(replicas={"r1": 3}).applied(scenario)
     assert (kept.classes, kept.outages, kept.seed) == (scenario.classes, scenario.outages, 7)

@@ -16,12 +16,12 @@ from baseload.errors import BaseloadError, nearest
 COMMANDS = {
     "demo": "The whole loop on real input, in under three minutes.",
     "plan": "What to own and what to buy, with the numbers behind it.",
-    "replay": "Past requests under another policy, fleet or price list.",
     "serve": "Run the gateway that baseload.yaml describes.",
     "engine": "A real engine on this machine's CPU, OpenAI format.",
     "twin": "A simulated engine or provider with scripted faults.",
     "keys": "Create, list and revoke the keys clients use.",
     "ledger": "Read the record of every request and attempt.",
+    "replay": "Past requests under another policy, fleet or price list.",
     "config": "Check baseload.yaml, or print its schema.",
 }
 

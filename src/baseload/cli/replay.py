@@ -50,6 +50,7 @@ class _Named(click.ParamType):  # type: ignore[type-arg]  # not generic in every
     "config",
     type=click.Path(path_type=Path),
     default=Path("baseload.yaml"),
+    show_default=True,
     help="The configuration before.",
 )
 @click.option("--with", "other", type=click.Path(path_type=Path), help="The configuration after.")
@@ -78,7 +79,12 @@ class _Named(click.ParamType):  # type: ignore[type-arg]  # not generic in every
 )
 @click.option("--autoscale", type=int, metavar="FLOOR", help="Scale the owned targets, at least so many.")
 @click.option(
-    "--cold-start", type=duration_s, default="5m", metavar="DURATION", help="Until a started replica serves."
+    "--cold-start",
+    type=duration_s,
+    default="5m",
+    show_default=True,
+    metavar="DURATION",
+    help="Until a started replica serves.",
 )
 @click.option("--model", help="Model that all requests are for, where TRAFFIC names none.")
 @click.option("--format", "format_", metavar="NAME", help="Format of TRAFFIC, where it is not recognised.")
