@@ -13,6 +13,7 @@ from baseload.capacity.batching import NEXT, NOT_YET, Blocks, Pace, Queue, advan
 from baseload.capacity.replica import EventKind, Replica
 from baseload.capacity.timeline import Chains, Requests, Timeline, timeline
 from baseload.core import StepTime
+from baseload.errors import UsageError
 from tests.capacity.reference import simulate
 
 NO_BLOCKS = Blocks([], [], [], [], 1, 0)
@@ -143,6 +144,16 @@ def test_numba_gives_the_same_bits_at_length() -> None:
     fast = timeline(step, requests, compiled=True)
     assert plain.preemptions > 0
     assert_same(plain, fast)
+
+
+def test_without_numba_only_those_who_insist_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing asked for: plain Python; compiled asked for: an error that says what to install."""
+    monkeypatch.setattr("baseload.capacity.timeline._has_numba", lambda: False)
+    step = StepTime(1.0, 0.1, 0.0, 0.01, kv_tokens=100, max_sequences=2)
+    one = Requests(np.array([0.0]), np.array([10]), np.array([2]), np.zeros(1, np.int64))
+    assert timeline(step, one).end_s[0] == pytest.approx(2.3)
+    with pytest.raises(UsageError, match="numba is not installed"):
+        timeline(step, one, compiled=True)
 
 
 def assert_same(plain: Timeline, fast: Timeline) -> None:
