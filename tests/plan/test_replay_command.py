@@ -127,9 +127,43 @@ def keys(value: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
+def test_the_fewest_replicas_are_found_with_their_last_day(trace: Path) -> None:
+    """How many twins keep the SLO alone, what one less would do, and for how long at 20% growth a month."""
+    arguments = (trace, "--config", CONFIG, "--fewest", "twin-engine", "--percentile", 99, "--growth", 0.2)
+    printed = json.loads(run(*arguments, "--json").stdout)["fewest"]
+    assert printed["replicas"] >= 2
+    assert printed["ttft_s"] <= printed["slo_ttft_s"]
+    assert printed["tpot_s"] <= printed["slo_tpot_s"]
+    assert (
+        printed["one_less_ttft_s"] > printed["slo_ttft_s"]
+        or printed["one_less_tpot_s"] > printed["slo_tpot_s"]
+    )
+    assert 0.0 <= printed["runs_out_days"] < 365.0
+    assert printed["offer"]["replicas"] >= 1
+    text = " ".join(run(*arguments).stdout.split())
+    assert f"{printed['replicas']} of twin-engine keep TTFT 1.5 s and TPOT 60 ms at p99 alone" in text
+    assert "One less: " in text
+    assert "At 20% growth a month they run out in" in text
+    assert "Cheapest offer that keeps it: " in text
+
+
+def test_growth_needs_a_target(trace: Path) -> None:
+    """Growth of what is not searched is a usage error; so is a target that is not owned."""
+    assert run(trace, "--config", CONFIG, "--growth", 0.1).exit_code == 2
+    wrong = run(trace, "--config", CONFIG, "--fewest", "twin-provider")
+    assert isinstance(wrong.exception, UnknownName)
+
+
+def test_a_promise_no_number_keeps_is_said(trace: Path) -> None:
+    """A TPOT below a step's time: no number of replicas does."""
+    result = run(trace, "--config", CONFIG, "--slo-tpot", "1ms", "--fewest", "twin-engine")
+    assert "No number of twin-engine keeps" in " ".join(result.stdout.split())
+
+
 def test_every_json_key_is_documented_and_every_documented_key_exists(trace: Path) -> None:
     """docs/simulator.md and `--json` name the same keys."""
     page = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"^\| `([a-z_0-9.\[\]]+)` \|", page.split("## JSON")[1], re.MULTILINE))
-    printed = json.loads(run(trace, "--config", CONFIG, "--json").stdout)
-    assert documented == set(keys(printed))
+    plain = json.loads(run(trace, "--config", CONFIG, "--json").stdout)
+    searched = json.loads(run(trace, "--config", CONFIG, "--json", "--fewest", "twin-engine").stdout)
+    assert documented == {*keys(plain), *keys(searched)}

@@ -86,6 +86,17 @@ class _Named(click.ParamType):  # type: ignore[type-arg]  # not generic in every
     metavar="DURATION",
     help="Until a started replica serves.",
 )
+@click.option("--fewest", metavar="TARGET", help="How many of this owned target keep the SLO alone, too.")
+@click.option(
+    "--percentile",
+    type=click.FloatRange(50, 99.9),
+    default=95.0,
+    show_default=True,
+    help="Share of requests that --fewest must keep it for.",
+)
+@click.option(
+    "--growth", type=click.FloatRange(-0.99), metavar="SHARE", help="A month, for --fewest; 0.1 is 10%."
+)
 @click.option("--model", help="Model that all requests are for, where TRAFFIC names none.")
 @click.option("--format", "format_", metavar="NAME", help="Format of TRAFFIC, where it is not recognised.")
 @click.option("--columns", metavar="A=B,…", help="Columns of a plain TRAFFIC file.")
@@ -107,6 +118,8 @@ def command(traffic: str, **options: Any) -> None:
     from baseload.plan.replay import recorded, replay_dict, scenario_of, simulated
 
     as_json = options.pop("as_json")
+    if options["growth"] is not None and options["fewest"] is None:
+        raise click.UsageError("--growth says for how long the --fewest replicas do; name their target")
     on = datetime.now(UTC).date() if options["on"] is None else options["on"].date()
     change = _change(options)
     requests = _requests(traffic, options["format_"], options["columns"])
@@ -123,14 +136,20 @@ def command(traffic: str, **options: Any) -> None:
         if scenario is not None:
             with _progress(name, len(requests)) as passed:
                 views.append(simulated(name, requests, scenario, passed))
+    sized = None
+    if options["fewest"] is not None:
+        from baseload.plan.sized import size
+
+        changed = before if after is None else after
+        sized = size(requests, changed, options["fewest"], options["percentile"] / 100, options["growth"])
     if as_json:
-        click.echo(json.dumps(replay_dict(requests, views), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(replay_dict(requests, views, sized), indent=1, ensure_ascii=False))
         return
     from rich.console import Console
 
     from baseload.plan.replay_terminal import print_replay
 
-    print_replay(requests, views, Console())
+    print_replay(requests, views, sized, Console())
 
 
 def _requests(traffic: str, format_: str | None, columns: str | None) -> Traffic:

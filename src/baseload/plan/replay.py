@@ -27,6 +27,7 @@ from baseload.money import NANO
 from baseload.plan.outcome import Simulated
 from baseload.plan.scenario import Autoscale, Outage, Scenario
 from baseload.plan.simulate import simulate
+from baseload.plan.sized import Sized, sized_dict
 from baseload.traffic.table import Traffic
 
 SHARES = (0.5, 0.95, 0.99)
@@ -232,7 +233,7 @@ def _attempt(row: dict[str, Any]) -> _Attempt:
     )
 
 
-def replay_dict(traffic: Traffic, views: Iterable[View]) -> dict[str, Any]:
+def replay_dict(traffic: Traffic, views: Iterable[View], sized: Sized | None = None) -> dict[str, Any]:
     """The views as plain data; docs/simulator.md names the keys."""
     return {
         "version": 1,
@@ -240,6 +241,7 @@ def replay_dict(traffic: Traffic, views: Iterable[View]) -> dict[str, Any]:
         "duration_s": round(traffic.duration_s, 3),
         "source": traffic.source,
         "views": [_view_dict(view) for view in views],
+        "fewest": None if sized is None else sized_dict(sized),
     }
 
 

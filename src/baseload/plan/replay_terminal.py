@@ -10,17 +10,22 @@ from rich.text import Text
 
 from baseload.plan import words
 from baseload.plan.replay import View
+from baseload.plan.sized import Sized, sentences
 from baseload.traffic.table import Traffic
 
 
-def print_replay(traffic: Traffic, views: Sequence[View], console: Console) -> None:
-    """Write the views to this console; readable without colour."""
+def print_replay(traffic: Traffic, views: Sequence[View], sized: Sized | None, console: Console) -> None:
+    """Write the views, and the SLO search if one was made, to this console; readable without colour."""
     console.print(Text(sentence(views), style="bold"))
     console.print()
     console.print(_table(traffic, views))
     console.print(
         Text("before and after are simulated; the TTFT and TPOT of metered targets are assumed", style="dim")
     )
+    if sized is not None:
+        console.print()
+        for line in sentences(sized):
+            console.print(Text(line))
 
 
 def sentence(views: Sequence[View]) -> str:

@@ -311,7 +311,7 @@ class FleetRun:
         """A target breaks down: what had no token yet goes elsewhere, what had one is cut."""
         name, _, until_s = self.scenario.outages[outage]
         number = self.number[name]
-        self.down_until_s[number] = until_s
+        self.down_until_s[number] = max(self.down_until_s[number], until_s)
         replica = self.replicas.get(name)
         if replica is None:
             lost = self._lost_metered(number, self._latency(name), now_s)
