@@ -103,6 +103,19 @@ def test_a_load_is_the_same_requests_in_other_time() -> None:
     assert (denser.output_tokens == traffic.output_tokens).all()
 
 
+def test_pieces_of_several_times_respond_together() -> None:
+    """A quiet and a busy piece give one curve, close to that of either where both are alike but for load."""
+    quiet, busy = steady(5, 240), steady(30, 120, seed=2)
+    both = response((quiet, busy), Scenario((fleet(1),)))
+    alone = response(busy, Scenario((fleet(1),)))
+    loads = alone.asked[1:]
+    np.testing.assert_allclose(
+        both.served_tokens_per_s(loads), alone.served_tokens_per_s(loads), rtol=0.06, atol=0.0
+    )
+    with pytest.raises(UsageError, match="one request makes no load"):
+        response((quiet, steady(1, 1.0)), Scenario((fleet(1),)))
+
+
 def test_without_replicas_nothing_responds() -> None:
     """A scenario that owns nothing has no response."""
     with pytest.raises(UsageError, match="no owned replica"):

@@ -26,13 +26,17 @@ from baseload.traffic.table import Traffic
 LEVELS = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0, 1.25, 1.6, 2.2)
 """Loads that are simulated, over what the replicas could serve if only room counted (`room_ns`)."""
 
-CANDIDATES = 48
-SLICES = 8
-"""Slices simulated at each load, of so many candidates."""
-
 SLICE_REQUESTS = 600
-SLICE_REQUESTS_PER_REPLICA = 150
+SLICE_REQUESTS_PER_REPLICA = 500
 """Requests of a slice: a fleet must see many lives of a request to be in its steady state."""
+
+LEVEL_REQUESTS = 14_000
+FEWEST_SLICES, MOST_SLICES = 2, 8
+"""Requests simulated at each load, in so many slices: a large fleet takes long ones and, evened out by its
+size, fewer."""
+
+CANDIDATES = 48
+"""Slices to choose from."""
 
 WARM_UP = 0.25
 """Share of a slice that is not counted: it begins with an empty fleet."""
@@ -69,23 +73,26 @@ class Response:
         return float(self.asked[last + 1] + over * (self.asked[last + 2] - self.asked[last + 1]))
 
 
-def response(traffic: Traffic, scenario: Scenario, *, seed: int = 0) -> Response:
+def response(traffic: Traffic | Sequence[Traffic], scenario: Scenario, *, seed: int = 0) -> Response:
     """The response of this scenario's owned replicas to loads made of this traffic's requests.
 
-    Some 50,000 simulated requests and 12,000 more a replica: seconds. Raises UsageError where
-    nothing is owned.
+    Pieces of traffic that are not of one time are given as such: no slice runs over an end of one.
+    Some 140,000 simulated requests: seconds. Raises UsageError where nothing is owned.
     """
     replicas = [target for target in scenario.targets if target.side is Side.OWNED]
     if not replicas:
         raise UsageError("no owned replica, so nothing responds")
-    if len(traffic) < 2:
+    parts = (traffic,) if isinstance(traffic, Traffic) else tuple(traffic)
+    if not all(len(part) > 1 for part in parts):
         raise UsageError("one request makes no load", hint="choose a longer part of the traffic")
-    full = full_tokens_per_s(traffic, scenario)
-    slices = _slices(traffic, SLICE_REQUESTS + SLICE_REQUESTS_PER_REPLICA * len(replicas), seed)
+    full = full_tokens_per_s(max(parts, key=len), scenario)
+    requests = SLICE_REQUESTS + SLICE_REQUESTS_PER_REPLICA * len(replicas)
+    many = min(max(round(LEVEL_REQUESTS / requests), FEWEST_SLICES), MOST_SLICES)
+    slices = [part for each in parts for part in _slices(each, requests, CANDIDATES // len(parts), seed)]
     loads = np.array([_tokens(part) / max(part.arrival_s[-1] - part.arrival_s[0], 1e-9) for part in slices])
     asked, served = [0.0], [0.0]
     for level in LEVELS:
-        nearest = np.argsort(np.abs(np.log(loads / (level * full))), kind="stable")[:SLICES]
+        nearest = np.argsort(np.abs(np.log(loads / (level * full))), kind="stable")[:many]
         share = _share([slices[place] for place in nearest.tolist()], level * full, scenario)
         asked.append(level * full)
         served.append(max(share * level * full, served[-1]))
@@ -115,13 +122,13 @@ def _tokens(traffic: Traffic) -> int:
     return int(traffic.input_tokens.sum()) + int(traffic.output_tokens.sum())
 
 
-def _slices(traffic: Traffic, requests: int, seed: int) -> list[Traffic]:
-    """Runs of requests from all over the traffic, one at random in each of CANDIDATES equal parts of it."""
+def _slices(traffic: Traffic, requests: int, many: int, seed: int) -> list[Traffic]:
+    """Runs of requests from all over the traffic, one that begins at random in each of `many` equal parts."""
     random = np.random.default_rng(seed)
     requests = min(requests, len(traffic))
     places = np.arange(len(traffic))
     last = len(traffic) - requests
-    begins = ((np.arange(CANDIDATES) + random.random(CANDIDATES)) / CANDIDATES * (last + 1)).astype(np.int64)
+    begins = ((np.arange(many) + random.random(many)) / many * (last + 1)).astype(np.int64)
     return [
         traffic.where((places >= begin) & (places < begin + requests)) for begin in np.unique(begins).tolist()
     ]

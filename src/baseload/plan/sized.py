@@ -130,10 +130,9 @@ def sentences(sized: Sized) -> list[str]:
             lines.append(f"At {growth} they {ends}.")
     if sized.offer is not None:
         offer = sized.offer
-        lines.append(
-            f"Cheapest offer that keeps it: {offer.replicas} x {offer.name}, {words.usd(offer.usd_per_hour)} an "
-            f"hour (step times ±{offer.error * 100:.0f}%; {offer.source}, {offer.as_of})."
-        )
+        cost = f"{words.usd(offer.usd_per_hour)} an hour"
+        trust = f"step times ±{offer.error * 100:.0f}%; {offer.source}, {offer.as_of}"
+        lines.append(f"Cheapest offer that keeps it: {offer.replicas} x {offer.name}, {cost} ({trust}).")
     return lines
 
 

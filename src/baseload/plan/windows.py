@@ -13,6 +13,7 @@ model, the smaller the sample it takes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -31,6 +32,11 @@ from baseload.traffic.table import Traffic
 WINDOW_S = 600.0
 WARM_UP_S = 60.0
 """Simulated before a window's first counted arrival, so that it does not find an empty fleet."""
+
+SAMPLED = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+SAMPLE_REQUESTS = 12_000
+"""Windows whose requests the response is measured with, by their place in the order of loads, and how
+many."""
 
 CONFIDENCE = 1.96
 """Standard errors in half of a 95% interval."""
@@ -136,17 +142,17 @@ def answer(
     sampling: Sampling = DEFAULT_SAMPLING,
     *,
     window_s: float = WINDOW_S,
-    sample: Traffic | None = None,
+    sample: Traffic | Sequence[Traffic] | None = None,
 ) -> LongAnswer:
     """Owned share of a long trace with its error bar, and what the worst windows are like.
 
-    `sample` are the requests the fleet's response is measured with; by default those of the median window.
+    `sample` are the requests the fleet's response is measured with; by default some of a busy, of a quiet and
+    of the windows between.
     """
     load = source.load(window_s)
     loads, width_s = load.tokens_per_s, load.window_s
     if sample is None:
-        middle = int(np.argsort(loads)[len(loads) // 2])
-        sample = _piece(source, middle, width_s)
+        sample = _sample(source, loads, width_s)
     fluid = response(sample, scenario, seed=sampling.seed)
     chosen, worst = _choose(loads, sampling)
     windows = tuple(
@@ -167,8 +173,18 @@ def _choose(loads: Floats, sampling: Sampling) -> tuple[Ints, set[int]]:
     return np.concatenate([worst, np.sort(drawn)]), set(worst.tolist())
 
 
-def _piece(source: Source, place: int, width_s: float) -> Traffic:
-    return source.between(place * width_s, place * width_s + width_s)
+def _sample(source: Source, loads: Floats, width_s: float) -> list[Traffic]:
+    """The first requests of windows from the busiest to a quiet one: requests of every load there is."""
+    held = np.argsort(loads)[np.count_nonzero(loads <= 0) :]
+    places = held[(np.array(SAMPLED) * (len(held) - 1)).astype(np.int64)]
+    pieces = []
+    for place in np.unique(places).tolist():
+        piece = source.between(place * width_s, (place + 1) * width_s)
+        if len(piece) > SAMPLE_REQUESTS:
+            piece = piece.between(0.0, float(piece.arrival_s[SAMPLE_REQUESTS]))
+        if len(piece) > 1:
+            pieces.append(piece)
+    return pieces
 
 
 def _simulated(
