@@ -168,27 +168,3 @@ def test_every_request_gets_exactly_its_tokens(
             str(number) for number in range(len(requests))
         ]
     assert (replica.held_tokens, replica.running, replica.waiting, replica.waiting_tokens) == (0, 0, 0, 0)
-
-
-@settings(max_examples=100)
-@given(requests=REQUESTS, slots=st.integers(1, 5), cancel=st.sets(st.integers(0, 14)))
-def test_leaps_give_the_same_times(
-    requests: list[tuple[int, int, int, int]], slots: int, cancel: set[int]
-) -> None:
-    """Passing identical steps in one leap changes no first token and no end, with cancels in between."""
-
-    def run(every_token: bool) -> list[tuple[float, str, EventKind]]:
-        replica = Replica(StepTime(1.0, 0.1, 0.001, 0.01, 100, slots), every_token=every_token)
-        events: list[Event] = []
-        now_s = 0.0
-        for number, (gap, prompt, output, cached) in enumerate(requests):
-            now_s += gap + 0.0137
-            replica.submit(now_s, str(number), prompt, output, cached)
-            if number in cancel:
-                now_s += 3.0171
-                replica.cancel(now_s, str(number // 2))
-        while (next_s := replica.next_event_s()) is not None:
-            events += replica.advance(next_s)
-        return [(round(each.time_s, 6), each.id, each.kind) for each in events if each.kind is not MORE]
-
-    assert run(every_token=False) == run(every_token=True)

@@ -63,7 +63,7 @@ def test_a_looser_slo_never_serves_less(read: int, made: int, tpot_ms: int) -> N
 
 def test_the_simulated_replica_agrees() -> None:
     """A closed loop of 32 requests through the simulation serves what the steady state says, within 5%."""
-    replica, now_s, sent, finished = Replica(PAIR, every_token=False), 0.0, 0, 0
+    replica, now_s, sent, finished = Replica(PAIR), 0.0, 0, 0
     for sent in range(32):
         # lengths staggered at first, so that the batch does not finish in step for ever
         replica.submit(0.0, str(sent), 512, 16 * (sent + 1))

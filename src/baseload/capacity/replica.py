@@ -11,7 +11,6 @@ end each decoding sequence, and each whose prompt is complete, has one more toke
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from enum import StrEnum
 from typing import NamedTuple
@@ -53,53 +52,31 @@ class _Sequence:
         self.prefill_left = 0
 
 
-class _Leap(NamedTuple):
-    """`steps` steps in a row with the same sequences: the i-th ends at start + i·first + growth·i(i−1)/2."""
+class _Step(NamedTuple):
+    """The step under way: when it ends, who decodes, and how much of whose prompt is prefilled."""
 
-    start_s: float
-    first_s: float
-    growth_s: float
-    steps: int
+    end_s: float
     decoding: list[_Sequence]
     prefilled: list[tuple[_Sequence, int]]
-
-    def end_s(self, steps: int) -> float:
-        return self.start_s + steps * self.first_s + self.growth_s * steps * (steps - 1) / 2
-
-    def steps_done(self, now_s: float) -> int:
-        """Steps that have ended at `now_s`; never more than there are."""
-        since = now_s - self.start_s
-        if self.steps == 1 or since < self.first_s:
-            return int(now_s >= self.end_s(1))
-        half, linear = self.growth_s / 2, self.first_s - self.growth_s / 2
-        root = math.sqrt(linear * linear + 4 * half * since)
-        steps = int(2 * since / (linear + root))
-        while steps < self.steps and self.end_s(steps + 1) <= now_s:
-            steps += 1
-        while steps > 0 and self.end_s(steps) > now_s:
-            steps -= 1
-        return min(steps, self.steps)
 
 
 class Replica:
     """Continuous batching of one replica; every method takes a `now_s` that never goes back.
 
-    With `every_token` False only first tokens and ends are reported, and runs of identical steps are passed
-    in one leap with the same times: what a planner's replay wants. Prompt and answer of a request must fit
-    the KV room together, else UsageError.
+    Every token has its time: what a twin needs. Whole traces are replayed by `batching.py`, on the same
+    schedule. Prompt and answer of a request must fit the KV room together, else UsageError.
     """
 
-    def __init__(self, step: StepTime, *, chunk_tokens: int = CHUNK_TOKENS, every_token: bool = True) -> None:
+    def __init__(self, step: StepTime, *, chunk_tokens: int = CHUNK_TOKENS) -> None:
         self.step = step
         self.chunk_tokens = chunk_tokens
-        self.every_token = every_token
         self.held_tokens = 0
         self.waiting_tokens = 0
         self.preemptions = 0
         self._waiting: deque[_Sequence] = deque()
         self._running: list[_Sequence] = []
         self._known: dict[str, _Sequence] = {}
-        self._leap: _Leap | None = None
+        self._under_way: _Step | None = None
         self._events: list[Event] = []
 
     @property
@@ -139,10 +116,8 @@ class Replica:
         self._known[id] = sequence
         self._waiting.append(sequence)
         self.waiting_tokens += input_tokens - sequence.cached
-        if self._leap is None:
+        if self._under_way is None:
             self._begin(now_s)
-        else:
-            self._shorten(now_s)
 
     def cancel(self, now_s: float, id: str) -> int | None:
         """Drop a request at once and free its KV; the tokens it had produced, or None if it is not here."""
@@ -154,16 +129,10 @@ class Replica:
             self._waiting.remove(sequence)
             self.waiting_tokens -= self._to_prefill(sequence)
             return sequence.produced
-        leap = self._leap
-        produced = sequence.produced
-        if leap is not None and sequence in leap.decoding:
-            produced += leap.steps_done(now_s)
         self._running.remove(sequence)
         self.held_tokens -= sequence.held
         sequence.held = 0
-        if leap is not None:
-            self._shorten(now_s)
-        return produced
+        return sequence.produced
 
     def advance(self, now_s: float) -> list[Event]:
         """Everything that happened since the last call, up to and including `now_s`, in order of time."""
@@ -172,22 +141,14 @@ class Replica:
         return events
 
     def next_event_s(self) -> float | None:
-        """When the current step (or leap) ends, None on an idle replica; a submit or cancel can move it."""
-        return None if self._leap is None else self._leap.end_s(self._leap.steps)
+        """When the current step ends, None on an idle replica; a submit to an idle one can move it."""
+        return None if self._under_way is None else self._under_way.end_s
 
     def _run_to(self, now_s: float) -> None:
-        while self._leap is not None:
-            end_s = self._leap.end_s(self._leap.steps)
-            if end_s > now_s:
-                return
-            self._end(end_s)
+        while self._under_way is not None and self._under_way.end_s <= now_s:
+            end_s = self._under_way.end_s
+            self._end(self._under_way)
             self._begin(end_s)
-
-    def _shorten(self, now_s: float) -> None:
-        """End the leap with the step that runs at `now_s`, so that what changed is seen at its end."""
-        leap = self._leap
-        if leap is not None and leap.steps > 1:
-            self._leap = leap._replace(steps=min(leap.steps_done(now_s) + 1, leap.steps))
 
     def _to_prefill(self, sequence: _Sequence) -> int:
         return sequence.prompt + sequence.produced - sequence.cached
@@ -196,7 +157,7 @@ class Replica:
         self._preempt()
         self._admit()
         if not self._running:
-            self._leap = None
+            self._under_way = None
             return
         decoding = [sequence for sequence in self._running if not sequence.prefill_left]
         budget = max(self.chunk_tokens - len(decoding), 1)
@@ -207,14 +168,9 @@ class Replica:
                 budget -= part
                 prefilled.append((sequence, part))
         kv_tokens = sum(sequence.held for sequence in decoding)
-        first_s = decode_step_s(self.step, len(decoding) + len(prefilled), kv_tokens)
-        first_s += sum(part for _, part in prefilled) * self.step.per_prefill_token_s
-        steps = 1
-        if not (self.every_token or prefilled):
-            steps = min(sequence.output - sequence.produced for sequence in decoding)
-            steps = min(steps, (self.step.kv_tokens - self.held_tokens) // len(decoding))
-        growth_s = len(decoding) * self.step.per_kv_token_s
-        self._leap = _Leap(now_s, first_s, growth_s, steps, decoding, prefilled)
+        step_s = decode_step_s(self.step, len(decoding) + len(prefilled), kv_tokens)
+        step_s += sum(part for _, part in prefilled) * self.step.per_prefill_token_s
+        self._under_way = _Step(now_s + step_s, decoding, prefilled)
 
     def _preempt(self) -> None:
         """Send the youngest back until every running sequence has room for one more token."""
@@ -240,27 +196,23 @@ class Replica:
             self.held_tokens += held
             self._running.append(sequence)
 
-    def _end(self, now_s: float) -> None:
-        leap = self._leap
-        assert leap is not None
-        for sequence in leap.decoding:
+    def _end(self, step: _Step) -> None:
+        for sequence in step.decoding:
             if sequence.held:
-                self._produce(now_s, sequence, leap.steps)
-        for sequence, part in leap.prefilled:
+                self._produce(step.end_s, sequence)
+        for sequence, part in step.prefilled:
             if sequence.held:
                 sequence.prefill_left -= part
                 if not sequence.prefill_left:
-                    self._produce(now_s, sequence, 1)
+                    self._produce(step.end_s, sequence)
         self._running = [sequence for sequence in self._running if sequence.held]
 
-    def _produce(self, now_s: float, sequence: _Sequence, count: int) -> None:
-        if not sequence.produced:
-            self._events.append(Event(now_s, sequence.id, EventKind.FIRST_TOKEN, 1))
-        elif self.every_token:
-            self._events.append(Event(now_s, sequence.id, EventKind.TOKENS, count))
-        sequence.produced += count
-        sequence.held += count
-        self.held_tokens += count
+    def _produce(self, now_s: float, sequence: _Sequence) -> None:
+        kind = EventKind.TOKENS if sequence.produced else EventKind.FIRST_TOKEN
+        self._events.append(Event(now_s, sequence.id, kind, 1))
+        sequence.produced += 1
+        sequence.held += 1
+        self.held_tokens += 1
         if sequence.produced == sequence.output:
             self._events.append(Event(now_s, sequence.id, EventKind.FINISHED, 0))
             self.held_tokens -= sequence.held

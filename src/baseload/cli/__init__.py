@@ -24,6 +24,7 @@ COMMANDS = {
     "keys": "Create, list and revoke the keys clients use.",
     "ledger": "Read the record of every request and attempt.",
     "bill": "What a provider's bill says, beside the catalog's prices.",
+    "replay": "Past requests under another policy, fleet or price list.",
     "config": "Check baseload.yaml, or print its schema.",
 }
 

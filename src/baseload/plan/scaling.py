@@ -1,0 +1,100 @@
+"""When a simulated fleet starts a replica and when it lets one go, and for how long each is paid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from baseload.capacity.predict import predict
+from baseload.core import Slo
+from baseload.plan.scenario import Autoscale
+from baseload.policy.load import RELIEVED, SATURATED, Saturation, TargetLoad
+
+SPILL_SATURATES = 0.05
+"""Spill of this share of a look's requests counts as saturation: dispatch holds owned replicas just below 1.0
+as long as it may buy what would lift them above."""
+
+
+class Spilled(NamedTuple):
+    """Requests since the last look, and how many of them spilled."""
+
+    requests: int
+    spilled: int
+
+
+class Scaler:
+    """Which of these replicas are in use. `look` every few seconds; the first `rule.floor` are there at 0
+    s."""
+
+    def __init__(self, names: Sequence[str], rule: Autoscale) -> None:
+        self.rule = rule
+        self.active = list(names[: rule.floor])
+        self.starting: str | None = None
+        self._off = list(names[rule.floor :])
+        self._draining: list[str] = []
+        self._state = Saturation()
+        self._calm_since_s = math.inf
+        self._paid_from_s = dict.fromkeys(self.active, 0.0)
+        self._paid_s = dict.fromkeys(names, 0.0)
+
+    def look(self, now_s: float, loads: Mapping[str, TargetLoad], slo: Slo, spilled: Spilled) -> bool:
+        """Take in the state of the fleet; whether `active` changed, or `starting` was set for `ready`."""
+        for name in [each for each in self._draining if not loads[each].in_flight]:
+            self._draining.remove(name)
+            self._off.insert(0, name)
+            self._paid_s[name] += now_s - self._paid_from_s.pop(name)
+        count = len(self.active)
+        use = sum(loads[name].saturation(now_s, slo) for name in self.active) / count if count else 0.0
+        if spilled.spilled > SPILL_SATURATES * spilled.requests:
+            use = max(use, SATURATED)
+        if self._state.update(use, now_s):
+            self._calm_since_s = math.inf
+            if self.starting is None and self._off:
+                self.starting = self._off.pop(0)
+                self._paid_from_s[self.starting] = now_s
+                return True
+            return False
+        fewest = count <= max(self.rule.floor, 1)
+        if fewest or self.starting or self._shared(count - 1, now_s, loads, slo) >= RELIEVED:
+            self._calm_since_s = math.inf
+            return False
+        self._calm_since_s = min(self._calm_since_s, now_s)
+        if now_s - self._calm_since_s < self.rule.calm_s:
+            return False
+        self._calm_since_s = math.inf
+        self._draining.append(self.active.pop())
+        return True
+
+    def _shared(self, count: int, now_s: float, loads: Mapping[str, TargetLoad], slo: Slo) -> float:
+        """Saturation if only so many replicas, each like the first, carried what all carry now."""
+        carried = [loads[name].present(now_s) for name in self.active]
+        running, waiting, waiting_tokens, kv_tokens = (
+            float(sum(column)) / count for column in zip(*carried, strict=True)
+        )
+        step = loads[self.active[0]].target.step
+        assert step is not None
+        ttft_s, tpot_s = predict(
+            step,
+            running=running,
+            kv_tokens=kv_tokens,
+            waiting_tokens=waiting_tokens,
+            waiting=waiting,
+            input_tokens=1,
+            output_tokens=1,
+        )
+        use = max((running + waiting) / step.max_sequences, (kv_tokens + waiting_tokens) / step.kv_tokens)
+        return max(use, ttft_s / slo.ttft_s, tpot_s / slo.tpot_s)
+
+    def ready(self) -> None:
+        """The replica that was starting serves from now on."""
+        assert self.starting is not None
+        self.active.append(self.starting)
+        self.starting = None
+
+    def paid_s(self, end_s: float) -> dict[str, float]:
+        """Seconds each replica was paid for until then, starting and draining included."""
+        return {
+            name: min(paid + end_s - self._paid_from_s.get(name, end_s), end_s)
+            for name, paid in self._paid_s.items()
+        }
