@@ -135,3 +135,16 @@ def test_the_launch_command_says_the_setup(engine: str, words: list[str]) -> Non
 def test_a_checkpoint_nobody_knows_is_asked_for() -> None:
     """NVFP4 weights are not made while loading: the command says what to look for."""
     assert "'<nvfp4 checkpoint of llama-3.3-70b>'" in launch_command(Setup(LLAMA, gpu("b200"), "nvfp4"))
+
+
+def test_a_search_proposes_no_format_that_the_gpu_cannot_compute_in() -> None:
+    """NVFP4 needs FP4 arithmetic, FP8 needs FP8's: an H100 is offered no NVFP4, an A100 neither, a B200 both."""
+    wanted = Wanted(1024, 256, Slo(ttft_s=5.0, tpot_s=0.1))
+    proposed = {
+        name: {found.setup.precision for found in search(LLAMA, [gpu(name)], wanted)}
+        for name in ("a100", "h100", "b200")
+    }
+    assert proposed["a100"].isdisjoint({"nvfp4", "fp8"})
+    assert "nvfp4" not in proposed["h100"]
+    assert "fp8" in proposed["h100"]
+    assert {"nvfp4", "fp8"} <= proposed["b200"]

@@ -12,7 +12,7 @@ import math
 
 from msgspec import Struct
 
-from baseload.capacity.terms import Setup
+from baseload.capacity.terms import Setup, has_arithmetic_for
 from baseload.catalog.models import BITS_PER_WEIGHT, OpenModel
 from baseload.errors import UnknownName, UsageError
 
@@ -125,6 +125,7 @@ def refuse_unless_fits(setup: Setup, tokens: float | None = None, precision: str
         for count in (1, 2, 4, 8)
         for weights in dict.fromkeys((setup.precision, *model.precisions))
         if model.heads % count == 0
+        and (weights == setup.precision or has_arithmetic_for(gpu, weights))
         and kv_tokens(Setup(model, gpu, weights, setup.engine, tensor=count), precision) >= needed
     ]
     what = ", ".join(fits[:4]) or "nothing on one node of these GPUs: take a larger GPU or a smaller model"

@@ -10,7 +10,7 @@ from msgspec import Struct
 from baseload.capacity.answer import Answer, Factors, answer
 from baseload.capacity.launch import launch_command
 from baseload.capacity.memory import ENGINES, check, most_at_once
-from baseload.capacity.terms import Load, Setup, peak_flops
+from baseload.capacity.terms import Load, Setup, has_arithmetic_for, peak_flops
 from baseload.catalog.gpus import Gpu
 from baseload.catalog.models import OpenModel
 from baseload.catalog.offers import GpuOffer, gpu_offers
@@ -113,6 +113,8 @@ def _setups(
 ) -> Iterator[Setup]:
     """Every way to split the model: tensor parallel, experts spread, attention copied with them."""
     for precision in precisions:
+        if not has_arithmetic_for(gpu, precision):
+            continue
         try:
             peak_flops(gpu, precision)
         except UsageError:

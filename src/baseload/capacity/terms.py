@@ -105,6 +105,16 @@ def peak_flops(gpu: Gpu, precision: str) -> float:
     raise UsageError(f"{gpu.name} has no figure for {precision} arithmetic", hint="add it to the catalog")
 
 
+def has_arithmetic_for(gpu: Gpu, precision: str) -> bool:
+    """Whether engines run weights of this precision on this GPU as a matter of course.
+
+    NVFP4 and FP8 are formats of the GPU's own arithmetic: without it some engines fall back to weight-only
+    kernels and others refuse, so neither is proposed. INT4 and MXFP4 are weight-only everywhere.
+    """
+    needed = {"nvfp4": "fp4", "fp8": "fp8"}.get(precision)
+    return needed is None or needed in gpu.flops
+
+
 def link_bytes_per_s(gpu: Gpu) -> float:
     """GPU-to-GPU bandwidth one way, from the class of the board."""
     reach = 0.0 if "pcie" in gpu.name.lower() else gpu.bandwidth_bytes_per_s
