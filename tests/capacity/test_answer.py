@@ -138,7 +138,7 @@ def test_a_checkpoint_nobody_knows_is_asked_for() -> None:
 
 
 def test_a_search_proposes_no_format_that_the_gpu_cannot_compute_in() -> None:
-    """NVFP4 needs FP4 arithmetic, FP8 needs FP8's: an H100 is offered no NVFP4, an A100 neither, a B200 both."""
+    """NVFP4 needs FP4 arithmetic, FP8 its own: an H100 is offered no NVFP4, an A100 neither, a B200 both."""
     wanted = Wanted(1024, 256, Slo(ttft_s=5.0, tpot_s=0.1))
     proposed = {
         name: {found.setup.precision for found in search(LLAMA, [gpu(name)], wanted)}
