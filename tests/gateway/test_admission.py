@@ -131,7 +131,7 @@ def _limited(threaded: MakeThreaded, twins: Twins, party: str, **limits: Any) ->
     gateway = threaded({"api": target}, models, tenants=tenants)
     if party == "key":
         gateway.key, _ = KeyStore(gateway.data).create("shop", limits=Limits(**limits))
-        gateway.call(gateway.gateway._reload_keys)
+        gateway.call(lambda: gateway.gateway._reload_keys(0.0))
     return gateway
 
 

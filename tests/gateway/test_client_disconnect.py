@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from baseload.core import StepTime
+from baseload.gateway.attempt import Attempt
+from baseload.gateway.exchange import Exchange
 from baseload.twin.pace import Latency
 from baseload.twin.served import Outcome, Served
 from tests.gateway.running import RunningTwin, engine, metered, owned, provider
@@ -171,6 +174,29 @@ def test_while_waiting_for_a_retry(threaded: MakeThreaded, twins: Twins) -> None
     assert gateway.metric("baseload_requests_total", code="client_gone") == 1
     assert gateway.call(lambda: [client.conversation for client in gateway.gateway.connections]) == []
     assert len(api.served().requests) == 1
+
+
+def test_what_has_ended_is_let_go_at_once(threaded: MakeThreaded, twins: Twins) -> None:
+    """However a request ends, it and its body are free without waiting for the cyclic collector: completed,
+    streamed or not, left by its client in any phase, refused, failed, or ended by a defect."""
+    slow = twins(provider, latency=Latency(ttft_s=30.0, spread=0.0))
+    quick, broken = twins(provider), twins(provider, faults=("status=500",))
+    targets = {"slow": metered(slow), "quick": metered(quick), "broken": metered(broken)}
+    models = {name: {"metered": [target]} for name, target in zip(("chat", "q", "b"), targets, strict=True)}
+    gateway = threaded(targets, models)
+    gc.collect()
+    gc.disable()
+    try:
+        for stream in (True, False):
+            for model in ("q", "b", "none"):
+                gateway.chat(model=model, stream=stream, max_tokens=3)
+            with gateway.connection() as connection:
+                gateway.send(connection, stream=stream)
+                eventually(lambda: not gateway.at_rest())
+        eventually(gateway.at_rest)
+        eventually(lambda: not [one for one in gc.get_objects() if type(one) in (Exchange, Attempt)])
+    finally:
+        gc.enable()
 
 
 def test_a_half_closed_connection_is_a_gone_client(threaded: MakeThreaded, twins: Twins) -> None:

@@ -246,6 +246,22 @@ class _Broken:
 
 
 @pytest.mark.usefixtures("quick_sweep")
+def test_a_step_of_the_sweep_that_fails_stops_no_deadline(
+    threaded: MakeThreaded, twins: Twins, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever a sweep does once may fail: connections keep their deadlines, and the log says it once."""
+    gateway = threaded({"api": metered(twins(provider))}, limits=PortLimits(idle_s=0.2))
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("no pools")
+
+    monkeypatch.setattr(gateway.gateway, "_sweep_pools", broken)
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as idle:
+        assert idle.recv(1) == b""  # closed by its deadline
+    assert len([one for one in caplog.records if "a defect" in one.message]) <= 1
+
+
+@pytest.mark.usefixtures("quick_sweep")
 def test_one_broken_connection_stops_no_sweep(
     threaded: MakeThreaded, twins: Twins, caplog: pytest.LogCaptureFixture
 ) -> None:

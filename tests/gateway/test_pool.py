@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import trustme
 
+from baseload.gateway.upstream import MAX_INTERIM
 from tests.gateway.running import RunningTwin, metered, owned, provider
 from tests.gateway.threaded import MakeThreaded, ThreadedGateway, eventually, read_reply
 
@@ -185,6 +187,29 @@ def test_interim_responses_are_read_over(
     """1xx responses before the real one change nothing."""
     gateway = threaded({"api": scripted(interim + WHOLE).target()})
     assert gateway.chat().content == "hi"
+
+
+def test_interim_responses_are_counted_for_their_own_answer(
+    threaded: MakeThreaded, scripted: MakeScripted
+) -> None:
+    """However many answers on one connection begin with 1xx responses, none fails for those before it."""
+    upstream = scripted(*[b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" + WHOLE] * 3 * MAX_INTERIM)
+    gateway = threaded({"api": upstream.target()})
+    assert [gateway.chat().status for _ in range(3 * MAX_INTERIM)] == [200] * 3 * MAX_INTERIM
+    assert len(upstream.connections) == 1
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+def test_an_answer_without_a_body_says_nothing_of_the_next(
+    threaded: MakeThreaded, scripted: MakeScripted, status: bytes
+) -> None:
+    """With statuses that have no body a length is none, whatever the one before said."""
+    none = b"HTTP/1.1 %b\r\ncontent-length: 0\r\n\r\n" % status
+    upstream = scripted(none, none.replace(b": 0", b": 5"), none.replace(b": 0", b": 5"))
+    gateway = threaded({"api": upstream.target(timeouts={"ttft": "5s", "total": "5s"})})
+    began_s = time.monotonic()
+    assert gateway.chat().status == 502
+    assert time.monotonic() - began_s < 4.0
 
 
 BROKEN = {

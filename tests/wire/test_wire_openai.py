@@ -16,8 +16,14 @@ from baseload.core import TokenPrice, Tokens
 from baseload.errors import RequestError
 from baseload.money import token_cost
 from baseload.wire.openai import (
+    MAX_SHAPE,
+    MAX_SHAPES,
+    SHORT_BODY,
     Answer,
     ErrorDetail,
+    RequestFields,
+    _shapes,
+    _WireFields,
     error_body,
     is_error,
     patch_request,
@@ -328,6 +334,30 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     except RequestError:
         return
     json.loads(patch_request(body, fields, model="other", add_usage=True))
+
+
+@pytest.mark.parametrize("padding", [0, SHORT_BODY])
+@pytest.mark.parametrize("value", ["1", '"x"', '{"model":[0,4]}', '{"model":[37,47],"x":[1,2]}', "null"])
+@pytest.mark.parametrize("name", [*RequestFields.__struct_fields__, "value_spans", "output_bound", "_shape"])
+def test_no_key_reaches_what_is_ours(name: str, value: str, padding: int) -> None:
+    """A key with the name of something of ours is the client's own: passed through, patched as ever."""
+    if name in _WireFields.__struct_fields__:
+        return
+    body = b'{"model":"chat","pad":"%b","%b":%b}' % (b"0" * padding, name.encode(), value.encode())
+    fields = read_request(body)
+    assert (fields.model, fields.spans) == ("chat", None)
+    patched = patch_request(body, fields, model="real-model", add_usage=False)
+    assert patched == body.replace(b'"chat"', b'"real-model"', 1)
+
+
+def test_what_is_remembered_of_bodies_is_bounded() -> None:
+    """Neither many shapes of bodies nor long keys stay in memory."""
+    _shapes.clear()
+    for number in range(3 * MAX_SHAPES):
+        read_request(b'{"model":"chat","k%d":1}' % number)
+        read_request(b'{"model":"chat","%b":1}' % (b"k" * (2 * MAX_SHAPE + number)))
+    assert len(_shapes) <= MAX_SHAPES
+    assert max(sum(map(len, names)) for names in _shapes) <= MAX_SHAPE
 
 
 def test_bounds_over_all_choices() -> None:

@@ -199,7 +199,11 @@ class Attempt(Struct, eq=False):
         try:
             out = relay.feed(data)
         except UpstreamSyntax as error:
-            self._fail(errors.UPSTREAM_BROKEN, str(error))
+            if was_done:  # the answer is whole; what follows it only says that the connection is out of step
+                relay.excess = True
+                self._stream_ended(b"")
+            else:
+                self._fail(errors.UPSTREAM_BROKEN, str(error))
             return
         if relay.error_event:
             self._in_band_error(relay, out)

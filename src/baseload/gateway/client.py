@@ -40,7 +40,7 @@ WRITE_HIGH_WATER = 64 * 1024
 """Bytes waiting for a slow client before its upstream is paused."""
 LINGER_S = 2.0
 """How long a refused client may go on sending before the connection is cut (RFC 9112 section 9.6)."""
-LINGER_BYTES = 128 * 1024
+MAX_LINGER = 128 * 1024
 """Bytes of what a refused client sends that are read away meanwhile."""
 NEVER = float("inf")
 FROM_NEXT_SWEEP = 0.0
@@ -148,7 +148,7 @@ class ClientConnection(asyncio.Protocol):
                 self.transport.pause_reading()
         elif state is State.LINGER and self._reading:
             self._received += len(data)
-            if self._received > LINGER_BYTES:
+            if self._received > MAX_LINGER:
                 self._reading = False
                 self.transport.pause_reading()
 
@@ -296,7 +296,7 @@ class ClientConnection(asyncio.Protocol):
     @property
     def idle(self) -> bool:
         """Whether it waits for a request of which nothing has come yet."""
-        return self.state is State.HEAD and not self._buffer and self._stalled is None
+        return self.state is State.HEAD and not self._buffer.strip(b"\r\n") and self._stalled is None
 
     def close_after_answer(self) -> None:
         """The answer has no length of its own: it ends with the connection."""
@@ -424,5 +424,5 @@ class ClientConnection(asyncio.Protocol):
     def stop_idle(self) -> None:
         """Draining: close unless an answer is under way."""
         self.keep_alive = False
-        if self.state is State.HEAD and not self._buffer:
+        if self.idle:
             self.transport.close()

@@ -128,6 +128,7 @@ def defect(exchange: Exchange) -> None:
         _log.exception("request %s could not be answered: its connection is cut", exchange.request_id)
         settle.closed(exchange, errors.INTERNAL.code)
         exchange.client.abort()
+    exchange.attempt = None
 
 
 def _end_by_defect(exchange: Exchange, error: RequestError) -> None:
@@ -189,6 +190,7 @@ def client_gone(exchange: Exchange) -> None:
         attempt.place.load.health.lost(time.monotonic(), attempt.probe)
         settle.end(exchange, attempt, Outcome.CLIENT_GONE, status=499)
     settle.closed(exchange, "client_gone")
+    exchange.attempt = None  # a cycle otherwise, and with it the body until the collector comes
 
 
 def cut_off(exchange: Exchange) -> None:

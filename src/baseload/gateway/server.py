@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -42,6 +43,8 @@ SWEEP_S = 0.25
 """How often deadlines are looked at: what they are off by."""
 SWEEP_PARTS = 8
 """A sweep looks at a part of the connections at a time: thousands of them hold up nobody's request."""
+MAX_LOOKED_AT = 64
+"""Connections that a newcomer at the limit looks at for an idle one, the oldest first."""
 FLEET_EVERY_S = 3600.0
 FLEET_RETRY_S = 60.0
 NOBODY_REFUSALS_PER_S = 20
@@ -113,7 +116,8 @@ class Gateway:
         self._defects: set[tuple[str, str, int]] = set()
         self._sweep_part = 0
         self._unswept: list[ClientConnection] = []
-        self._sweep()
+        self._tell_time(self.now_s())
+        self._loop.call_later(SWEEP_S / SWEEP_PARTS, self._sweep)
 
     # -- configuration -----------------------------------------------------------------------------------
 
@@ -198,13 +202,14 @@ class Gateway:
         self.connections[client] = None
         if len(self.connections) <= self.limits.connections:
             return True
-        idle = next((other for other in self.connections if other.idle and other is not client), None)
-        if idle is None:
-            return False
-        self.disconnected(idle)
-        idle.abort()
-        self.metrics.idle_closed += 1
-        return True
+        for other in tuple(islice(self.connections, MAX_LOOKED_AT)):
+            self.disconnected(other)
+            if other.idle and other is not client:
+                other.abort()
+                self.metrics.idle_closed += 1
+                return True
+            self.connections[other] = None  # to the back: the next newcomer looks at others
+        return False
 
     @property
     def crowded(self) -> bool:
@@ -275,6 +280,7 @@ class Gateway:
             if error is None:
                 exchange.finish_recorded(last)
             else:
+                exchange.attempt = None
                 exchange.client.abort()
         self._record()
 
@@ -285,26 +291,31 @@ class Gateway:
         self._loop.call_later(SWEEP_S / SWEEP_PARTS, self._sweep)
         now_s = self.now_s()
         part = self._sweep_part
-        if part == 0:
-            self._begin_sweep(now_s)
         self._sweep_part = (part + 1) % SWEEP_PARTS
+        if part == 0:
+            self._unswept = list(self.connections)
+            once = (self._tell_time, self._sweep_pools, self._reload_keys, self._each_second, self._fleet_due)
+            self._each(once, lambda step: step(now_s))
         share = -(-len(self._unswept) // (SWEEP_PARTS - part))
         self._each(self._unswept[:share], lambda client: client.check(now_s))
         del self._unswept[:share]
 
-    def _begin_sweep(self, now_s: float) -> None:
-        """What a sweep does once; the connections follow in parts."""
-        self._unswept = list(self.connections)
+    def _tell_time(self, _now_s: float) -> None:
         wall_ns = time.time_ns()
         self.date = formatdate(usegmt=True).encode()
         self.epoch_ns = wall_ns - time.monotonic_ns()
         self._id_prefix = f"{wall_ns // 1_000_000:011x}{self._boot}"
+
+    def _sweep_pools(self, now_s: float) -> None:
         self._each(self._pools.values(), lambda pool: pool.sweep(now_s))
-        self._reload_keys()
+
+    def _each_second(self, now_s: float) -> None:
         if now_s >= self._second_due_s:
             self._second_due_s = now_s + 1.0 - SWEEP_S / 2
             self._scraper.ask(self.site.places)
             self._report_saturation(now_s)
+
+    def _fleet_due(self, now_s: float) -> None:
         if self._fleet_due_s and now_s >= self._fleet_due_s:
             self._record_fleet(now_s)
 
@@ -338,7 +349,7 @@ class Gateway:
                 if load.reported.update(load.saturation(now_s, place.slo), now_s) != before:
                     _log.info("target %s is %s", name, "no longer saturated" if before else "saturated")
 
-    def _reload_keys(self) -> None:
+    def _reload_keys(self, _now_s: float) -> None:
         try:
             if self.keys.reload_if_changed():
                 self.site.forget_callers()

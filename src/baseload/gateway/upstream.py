@@ -21,7 +21,7 @@ from baseload.wire.http1 import MAX_HEAD, KnownHead, ResponseHead, UpstreamSynta
 MAX_INTERIM = 8
 """1xx responses accepted before the real one."""
 MAX_CONNECTIONS = 8192
-"""Connections to one target; more attempts than that fail as `no room`."""
+"""Connections to one target; more attempts than that fail as `overloaded`."""
 IDLE_S = 55.0
 """How long an unused connection is kept; below the 60 s at which many servers close."""
 WRITE_HIGH_WATER = 1024 * 1024
@@ -139,8 +139,6 @@ class UpstreamConnection(asyncio.Protocol):
         end = known.end_in(data) if known is not None else 0
         if end and known is not None:
             head = known.head
-            if self._buffer:
-                self._buffer = b""
         else:
             end = data.find(b"\r\n\r\n") + 4
             if end < 4 or end > MAX_HEAD + 4:
@@ -159,8 +157,8 @@ class UpstreamConnection(asyncio.Protocol):
                     self._head(receiver, data[end:])
                 return
             self._known = KnownHead.of(head, raw)
-            self._buffer = b""
-            self._interim = 0
+        self._buffer = b""
+        self._interim = 0
         self._in_body = True
         if len(data) == end:
             receiver.response_head(head, b"")

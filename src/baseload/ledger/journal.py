@@ -262,7 +262,8 @@ class Journal:
 
         Blocks for an fsync: call it from a thread. Calls that wait for each other share one.
         """
-        wanted = self._written
+        with self._spare_lock:
+            wanted = self._written
         with self._sync_lock:
             if self._synced < wanted:
                 self._flush()
@@ -340,8 +341,9 @@ class Journal:
             if current not in retired:
                 os.fdatasync(current.fd)
         except OSError as error:
-            self._error = f"fsync failed ({error.strerror})"
-            self._reckon()
+            with self._spare_lock:
+                self._error = f"fsync failed ({error.strerror})"
+                self._reckon()
             _log.error("journal segment %s cannot be flushed: %s; refusing requests", current.path, error)
         else:
             self._synced = written

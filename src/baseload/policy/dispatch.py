@@ -10,7 +10,8 @@
 
 The reference is the cheapest money among the metered targets that could take the request now. With f(x) < 1
 for x < 1, an owned replica undercuts every metered target as long as its SLO holds, and loses beyond it:
-spill starts where waiting would break the SLO and not before. At equal price owned wins, then the least load.
+spill starts where waiting would break the SLO and not before. At equal price owned wins as long as
+its SLO holds, then the least load.
 
 Why the fourth power: f must be convex with f(0) = 0, f(1) = 1 and steep beyond. At half of the SLO a replica
 then costs 6% of the reference, so that differences in quality decide; 19% over the SLO it costs twice the

@@ -111,9 +111,12 @@ class KnownHead(Generic[Head]):
 
     @classmethod
     def of(cls, head: Head, raw: bytes) -> Self | None:
-        """The head that `raw` was parsed to, for the next time; None where it has no length to differ in."""
+        """The head that `raw` was parsed to, for the next time; None where it has no length to differ in.
+
+        No body at all is none: with some statuses a length says nothing (RFC 9110 section 8.6).
+        """
         found = _LENGTH_LINE.search(raw)
-        if found is None or head.length != int(found[1]) or len(raw) > MAX_HEAD - MAX_LENGTH_DIGITS:
+        if found is None or not 0 < head.length == int(found[1]) or len(raw) > MAX_HEAD - MAX_LENGTH_DIGITS:
             return None
         return cls(head, raw[: found.start(1)], raw[found.end(1) :])
 

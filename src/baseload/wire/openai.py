@@ -38,12 +38,8 @@ Count = Annotated[int, Meta(ge=0, le=_MAX_TOKENS)]
 """Tokens as a target reports them; beyond it a report is nonsense, and would not fit the ledger's columns."""
 
 
-class RequestFields(Struct):
-    """What the gateway reads of a chat completions, completions or embeddings request.
-
-    `members` are the body's top-level members as they came; `spans` says where the values that
-    `patch_request` may replace stand in the body, None for one without white space between its tokens.
-    """
+class _WireFields(Struct):
+    """The members of a body that are decoded: nothing else here, since whatever is here a client can set."""
 
     model: str
     stream: bool | None = None
@@ -51,6 +47,15 @@ class RequestFields(Struct):
     max_completion_tokens: Bound | None = None
     n: Annotated[int, Meta(ge=1, le=_MAX_CHOICES)] | None = None
     stream_options: StreamOptions | None = None
+
+
+class RequestFields(_WireFields):
+    """What the gateway reads of a chat completions, completions or embeddings request.
+
+    `members` are the body's top-level members as they came; `spans` says where the values that
+    `patch_request` may replace stand in the body, None for one without white space between its tokens.
+    """
+
     members: dict[str, Raw] = {}
     spans: dict[str, tuple[int, int]] | None = None
 
@@ -133,17 +138,13 @@ class _ErrorOnly(Struct):
     error: ErrorDetail | str | None = None
 
 
-_decode_request = msgspec.json.Decoder(RequestFields).decode
+_decode_request = msgspec.json.Decoder(_WireFields).decode
 _decode_answer = msgspec.json.Decoder(Answer).decode
 _decode_error_only = msgspec.json.Decoder(_ErrorOnly).decode
 _decode_error = msgspec.json.Decoder(_InBandError).decode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 
-_READ = {
-    name: b'"%b":' % name.encode()
-    for name in RequestFields.__struct_fields__
-    if name not in ("members", "spans")
-}
+_READ = {name: b'"%b":' % name.encode() for name in _WireFields.__struct_fields__}
 _KEY = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]|\\.)*+")[ \t\r\n]*+:[ \t\r\n]*+')
 _NEXT = re.compile(rb"[ \t\r\n]*+[,}]")
 _WITH_USAGE = b'{"include_usage":true}'
@@ -162,20 +163,27 @@ def read_request(body: bytes) -> RequestFields:
         names = tuple(members)
         shape = _shapes.get(names) or _shape(names)
         if len(body) < SHORT_BODY:
-            fields = _decode_request(body)
+            read = _decode_request(body)
         else:  # its long values are read over once, not twice
-            fields = _decode_request(b"{%b}" % b",".join([key + members[name] for name, key in shape.read]))
-        if fields.stream_options is not None and bytes(members["stream_options"]) != _WITH_USAGE:
+            read = _decode_request(b"{%b}" % b",".join([key + members[name] for name, key in shape.read]))
+        if read.stream_options is not None and bytes(members["stream_options"]) != _WITH_USAGE:
             options = _decode_members(members["stream_options"])
             _check_letters(options, ("include_usage",), "stream_options.")
     except msgspec.ValidationError as error:
         raise _invalid_field(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(errors.INVALID_JSON, f"the body is not JSON: {error}") from None
-    fields.members = members
-    if len(body) != shape.bytes + sum(map(len, members.values())):
-        fields.spans = _spans(body, members)
-    return fields
+    compact = len(body) == shape.bytes + sum(map(len, members.values()))
+    return RequestFields(
+        read.model,
+        read.stream,
+        read.max_tokens,
+        read.max_completion_tokens,
+        read.n,
+        read.stream_options,
+        members,
+        None if compact else _spans(body, members),
+    )
 
 
 def patch_request(body: bytes, fields: RequestFields, *, model: str | None, add_usage: bool) -> bytes:
@@ -268,8 +276,10 @@ class _Shape(Struct, frozen=True):
 
 
 _shapes: dict[tuple[str, ...], _Shape] = {}
-_MOST_SHAPES = 256
+MAX_SHAPES = 256
 """Clients send few: what their SDKs write. When there are more, remembering starts afresh."""
+MAX_SHAPE = 1024
+"""Characters of all keys of a body that is remembered."""
 
 
 def _shape(names: tuple[str, ...]) -> _Shape:
@@ -282,8 +292,8 @@ def _shape(names: tuple[str, ...]) -> _Shape:
     _check_letters(names, _READ)
     read = tuple((name, _READ[name]) for name in names if name in _READ)
     shape = _Shape(read, 1 + 4 * len(names) + sum(map(len, names)))
-    if len(names) <= len(_READ) + 32:
-        if len(_shapes) >= _MOST_SHAPES:
+    if sum(map(len, names)) + len(names) <= MAX_SHAPE:
+        if len(_shapes) >= MAX_SHAPES:
             _shapes.clear()
         _shapes[names] = shape
     return shape
