@@ -103,6 +103,12 @@ def test_a_stated_figure_is_certain_and_says_who_states_it() -> None:
         ({"throughput.factor": {"value": 1, "low": 0.9}}, "needs both"),
         ({"throughput.factor": {"value": 1, "low": 1.1, "high": 1.2}}, "not between"),
         ({"throughput.factor": {"worth": 1}}, "unknown field"),
+        ({"people.factor": None}, "people.factor needs a value"),
+        ({"traffic.deferrable_share": {"value": 0.2, "low": 0.1, "high": 0.3}}, "takes no range"),
+        ({"upgrade.months": {"value": 8, "low": 6, "high": 9}}, "takes no range"),
+        ({"gpu.term": {"value": "spot", "low": 1, "high": 2}}, "takes no range"),
+        ({"gpu.spot_interrupted_share": 1}, "leaves nothing"),
+        ({"api.provisioned_tokens_per_minute": 0}, "not above 0"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(figures: dict[str, Any], reason: str) -> None:

@@ -79,7 +79,9 @@ def plain(inputs: Inputs, option: Option, world: World, draw: int, month: int) -
         spilled = split(inputs.curve, volume, fleet, price, n).spill_usd_per_month
         people = more_people(inputs, fleet, world, n, draw, month)
         months.append((n * fleet.replica_month_usd + spilled, people))
-    return min(months)[0] + months[months.index(min(months))][1] + fleet.overhead_month_usd
+    best = months.index(min(months))
+    overhead_usd = fleet.overhead_month_usd if best else fleet.team_usd_per_month
+    return sum(months[best]) + overhead_usd
 
 
 def more_people(inputs: Inputs, fleet: Fleet, world: World, n: int, draw: int, month: int) -> float:

@@ -183,6 +183,11 @@ def test_a_section_of_a_plan_file_is_read_as_written() -> None:
         ({"classes": {"a": {"tokens_per_day": "many"}}}, "is no number"),
         ({"classes": {"a": {"tokens_per_day": 1, "regions": "eu"}}}, "no list of regions"),
         ({"classes": {"a": {"tokens_per_day": 1, "deferrable": 1}}}, "not true or false"),
+        ({"classes": {"a": {"tokens_per_day": 0}}}, "portfolio.classes.a.tokens_per_day: 0 is not above 0"),
+        ({"classes": {"a": {"tokens_per_day": 1, "quality": 7}}}, "more than 1"),
+        ({"owned": {"x": {"throughput_tokens_per_s": 0}}}, "0 is not above 0"),
+        ({"owned": {"x": {"usable": 0}}}, "0 is not above 0"),
+        ({"owned": {"x": {"spare": 1.5}}}, "not a whole number"),
     ],
 )
 def test_what_a_section_cannot_mean_is_refused(said: dict[str, Any], reason: str) -> None:

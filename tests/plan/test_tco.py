@@ -375,3 +375,64 @@ def test_more_replicas_than_the_team_can_look_after_take_more_people() -> None:
     owned = option(plan, "owned")
     assert owned.engineers[0] == -(-(owned.replicas[0] + owned.spares[0]) // 20) > 1
     assert line(owned, "engineers").by_month[0] == pytest.approx(20_000 + (owned.engineers[0] - 1) * 15_000)
+
+
+def test_the_part_of_the_team_that_pays_observability_pays_no_engineer() -> None:
+    """$30,000 with a quarter for observability is one engineer and a half: the 21st replica takes another."""
+    plan = planned(6.6e9, Fleet(4392, 8.0, 0.7, Spare.IDLE, 30_000.0), people__observability_share=0.25)
+    owned = option(plan, "owned")
+    assert owned.engineers[0] > 1
+    paid = line(owned, "engineers").by_month[0]
+    assert paid == pytest.approx(22_500 + (owned.engineers[0] - 1) * 15_000)
+
+
+def test_with_regions_every_one_is_upgraded_and_one_is_tested() -> None:
+    """Three regions: all replicas are doubled for the rollout; tests before a release take one replica."""
+    fleet = Fleet(4392, 8.0, 0.7, Spare.IDLE, 20_000.0).in_regions(3)
+    figures: dict[str, Any] = {
+        "upgrade__rollout_days": 3,
+        "upgrade__months": 8,
+        "staging__replica_hours_per_month": 80,
+    }
+    owned = option(planned(fleet=fleet, traffic__regions=3, **figures), "owned")
+    assert line(owned, "rollout").by_month[8] == pytest.approx(owned.replicas[8] * 3 * 5760 / 30 * 3)
+    assert line(owned, "staging").by_month[0] == pytest.approx(80 * 8)
+
+
+def test_what_is_had_for_days_or_hours_is_paid_on_demand() -> None:
+    """Bought GPUs cannot be bought for a rollout of three days: those are rented."""
+    figures: dict[str, Any] = {
+        "upgrade__rollout_days": 3,
+        "upgrade__months": 8,
+        "staging__replica_hours_per_month": 80,
+    }
+    owned = option(planned(gpu__term="bought", bought__usd_per_gpu=37_500, **figures), "owned")
+    assert line(owned, "rollout").by_month[8] == pytest.approx(owned.replicas[8] * 5760 / 30 * 3)
+    assert line(owned, "staging").by_month[0] == pytest.approx(80 * 8)
+
+
+def test_a_spare_of_no_replica_is_not_paid() -> None:
+    """Traffic that falls until nothing is worth owning leaves the people, and no spare standing by."""
+    both = option(planned(metered=(GPT_4O,), traffic__growth_per_year=-0.99), "hybrid with gpt-4o")
+    assert both.replicas[0] > 0 == both.replicas[-1]
+    assert both.spares[-1] == line(both, "spare").by_month[-1] == 0
+
+
+def test_long_inputs_that_are_cached_cost_the_tiers_cached_price() -> None:
+    """Half the input cached at $0.60 in the dearer tier, not at its full $6."""
+    tier = LongContext(200_000, 6_000_000_000, 22_500_000_000, cached_input=600_000_000)
+    price = TokenPrice(3_000_000_000, 15_000_000_000, cached_input=300_000_000, long_context=tier)
+    usd = 0.5 * (1.5 + 0.15) + 7.5
+    plan = planned(
+        metered=(Metered("claude", Role.FRONTIER, usd, price),),
+        mix=Mix(0.5, cached_share=0.5),
+        api__long_context_share=0.1,
+    )
+    surcharge = 0.1 * (0.5 * (3.0 + 0.3) + 11.25 - usd)
+    assert line(option(plan, "claude"), "long_context").by_month[0] == pytest.approx(30_000 * surcharge)
+
+
+def test_provisioned_units_without_their_size_ask_for_it() -> None:
+    """A price alone says nothing."""
+    with pytest.raises(UsageError, match=r"--set api\.provisioned_tokens_per_minute"):
+        _ = planned(api__provisioned_usd_per_unit_hour=10).tco

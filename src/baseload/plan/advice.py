@@ -107,7 +107,7 @@ def _recommendation(plan: Plan, best: OptionTco | None, judged: tuple[Reason, ..
         )
     elif others:
         band = next(band for band in plan.risk.bands if band.name == best.option.name)
-        text += f"; the cheapest in {words.percent(_odds(plan, band.name))} of 10,000 worlds"
+        text += f"; the cheapest in {words.percent(_odds(plan, band.name))} of {plan.risk.draws:,} worlds"
     text += "."
     late = next(reason for reason in judged if reason.name == "ship_now")
     captive = bool(plan.inputs.answers.air_gap) or data_may_leave(plan) is False

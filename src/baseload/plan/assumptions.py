@@ -21,6 +21,15 @@ from baseload.plan.costs import Floats
 ASSUMED, ASKED, GIVEN = "assumption", "you tell us", "given"
 
 _FIELDS = frozenset({"value", "low", "high", "source", "as_of"})
+_ONE_FOR_ALL = frozenset({"traffic.deferrable_share"})
+"""Figures that shape the load curve, which all drawn worlds share: no range, as for whole numbers."""
+
+_NOT_ALL = frozenset({"gpu.spot_interrupted_share", "bought.residual_share", "gpu.reserved_discount"})
+"""Shares that stay below 1: nothing is left to be served, written off or paid at 1."""
+
+_ABOVE_ZERO = frozenset({"api.provisioned_tokens_per_minute"})
+"""Figures that divide."""
+
 _SIGNED = frozenset({"traffic.growth_per_year", "api.price_change_per_year", "gpu.price_change_per_year"})
 """Figures that may be below 0; they stay above -1: nothing falls by more than all of it."""
 
@@ -124,6 +133,10 @@ def _row(row: Assumption, given: Any, source: str) -> Assumption:
 
 def _value(row: Assumption, value: Any) -> float | str | None:
     if value is None:
+        if shipped()[row.name].value is not None:
+            raise DataError(
+                f"{row.name} needs a value", hint=f"write one, or leave it out for {row.value} {row.unit}"
+            )
         return None
     if "|" in row.unit:
         choices = row.unit.split("|")
@@ -148,28 +161,39 @@ def _number(name: str, value: Any) -> float:
 def _checked(row: Assumption) -> Assumption:
     """Raises DataError for a value outside what its unit allows, or a range that does not hold it."""
     for figure in (row.value, row.low, row.high):
-        if not isinstance(figure, float):
-            continue
-        if row.name in _SIGNED:
-            if figure <= -1:
-                raise DataError(
-                    f"{row.name}: {figure:g} is a fall by more than everything", hint="write -0.5"
-                )
-        elif figure < 0:
-            raise DataError(f"{row.name}: {figure:g} is below 0")
-        if row.unit == "share" and figure > 1 and row.name != "api.reasoning_per_output":
-            raise DataError(f"{row.name}: {figure:g} is more than 1", hint="30% is written 0.3")
-        if row.unit in ("count", "months", "×") and figure <= 0:
-            raise DataError(f"{row.name}: {figure:g} is not above 0")
-        if row.unit in ("count", "months") and figure != int(figure):
-            raise DataError(f"{row.name}: {figure:g} is not a whole number")
-    if (row.low is None) != (row.high is None):
-        raise DataError(f"{row.name}: a range needs both low and high")
-    if row.low is not None and row.high is not None and not isinstance(row.value, str):
-        inside = row.value is not None and row.low <= row.value <= row.high
-        if not inside:
-            raise DataError(f"{row.name}: the value is not between low and high")
+        if isinstance(figure, float):
+            _in_bounds(row, figure)
+    _range_holds(row)
     return row
+
+
+def _in_bounds(row: Assumption, figure: float) -> None:
+    """Raises DataError for a number that this row's unit does not allow."""
+    if row.name in _SIGNED:
+        if figure <= -1:
+            raise DataError(f"{row.name}: {figure:g} is a fall by more than everything", hint="write -0.5")
+    elif figure < 0:
+        raise DataError(f"{row.name}: {figure:g} is below 0")
+    if row.unit == "share" and figure > 1 and row.name != "api.reasoning_per_output":
+        raise DataError(f"{row.name}: {figure:g} is more than 1", hint="30% is written 0.3")
+    if row.name in _NOT_ALL and figure >= 1:
+        raise DataError(f"{row.name}: {figure:g} leaves nothing", hint="write a share below 1")
+    if (row.unit in ("count", "months", "×") or row.name in _ABOVE_ZERO) and figure <= 0:
+        raise DataError(f"{row.name}: {figure:g} is not above 0")
+    if row.unit in ("count", "months") and figure != int(figure):
+        raise DataError(f"{row.name}: {figure:g} is not a whole number")
+
+
+def _range_holds(row: Assumption) -> None:
+    """Raises DataError for half a range, one without its value, or one where there can be none."""
+    if row.low is None and row.high is None:
+        return
+    if row.low is None or row.high is None:
+        raise DataError(f"{row.name}: a range needs both low and high")
+    if row.unit in ("count", "months") or "|" in row.unit or row.name in _ONE_FOR_ALL:
+        raise DataError(f"{row.name} takes no range", hint="state one value, and plan again for another")
+    if not isinstance(row.value, float) or not row.low <= row.value <= row.high:
+        raise DataError(f"{row.name}: the value is not between low and high")
 
 
 @cache

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from baseload.core import LongContext, TokenPrice
+from baseload.errors import UsageError
 from baseload.money import MILLION, NANO
 from baseload.plan.costs import DAYS_PER_MONTH, HOURS_PER_MONTH, SECONDS_PER_DAY, Floats, Mix, Spare
 from baseload.plan.costs import usd_per_million as at_mix
@@ -22,6 +24,11 @@ def token_lines(inputs: Inputs, metered: Metered, world: World, share: Floats, a
     """
     provisioned: Lines = {}
     if world.known("api.provisioned_usd_per_unit_hour") and np.any(alone):
+        if not world.known("api.provisioned_tokens_per_minute"):
+            raise UsageError(
+                "provisioned units have a price, and nothing says what one serves",
+                hint="state it: --set api.provisioned_tokens_per_minute=…",
+            )
         provisioned, part = _provisioned(inputs, metered, world, alone)
         share = share * (1.0 - part)
     millions = inputs.tokens_per_day * DAYS_PER_MONTH / MILLION * world.volume * world.api_price * share
@@ -81,12 +88,13 @@ def _prices(metered: Metered, mix: Mix, world: World) -> tuple[float, float, flo
     if abs(flat - base) < 1e-9 * max(flat, 1.0):
         tier = price.long_context
         share = world["api.long_context_share"]
-        added = np.zeros(()) if tier is None else share * (_tier_at_mix(tier.input, tier.output, mix) - base)
+        added = np.zeros(()) if tier is None else share * (_tier_at_mix(tier, mix) - base)
     return price.input / NANO, p_cached / NANO, p_write / NANO, price.output / NANO, added
 
 
-def _tier_at_mix(input_nano: int, output_nano: int, mix: Mix) -> float:
-    return ((1.0 - mix.output_share) * input_nano + mix.output_share * output_nano) / NANO
+def _tier_at_mix(tier: LongContext, mix: Mix) -> float:
+    p_cached = tier.input if tier.cached_input is None else tier.cached_input
+    return at_mix(TokenPrice(tier.input, tier.output, cached_input=p_cached), mix)
 
 
 def _provisioned(inputs: Inputs, metered: Metered, world: World, alone: Floats) -> tuple[Lines, Floats]:

@@ -57,7 +57,8 @@ class Course:
 
 def course(inputs: Inputs, option: Option, world: World, held: int | None = None) -> Course:
     """The option's course. Replicas follow each month's volume and prices; a hybrid that owns nothing today
-    begins to own in the month from which that pays with all its overhead, and keeps its people from then on.
+    begins to own in the month from which that pays with all its overhead, and keeps its people from then on;
+    a spare stands by only where there is a replica to lose.
 
     `held` is a plan that is not revised: a hybrid keeps these replicas, an owner of everything never has
     fewer.
@@ -132,9 +133,10 @@ def _owning_course(case: _Case, counts: Floats, owning: Floats, share: Floats) -
     """The course of these counts, which serve this share; what is metered takes the rest of the tokens."""
     inputs, world, metered = case.inputs, case.world, case.metered
     fleet = inputs.fleet
-    spares = owning * fleet.spares
+    spares = np.where(counts > 0, owning * fleet.spares, 0.0)
     gpus = gpu_lines(inputs, case.term, world, counts, spares)
-    serving = Serving(counts, spares, owning, share, gpus.replica_month_usd)
+    on_demand = replica_month_usd(inputs, Term.ON_DEMAND, world)
+    serving = Serving(counts, spares, owning, share, on_demand)
     lines = gpus.lines | owned_overhead_lines(inputs, world, serving)
     leaving = gpus.leaving_usd + world["exit.owned_usd"] * owning
     if metered is not None:
@@ -142,6 +144,6 @@ def _owning_course(case: _Case, counts: Floats, owning: Floats, share: Floats) -
         for name, line in api_overhead_lines(world, share).items():
             lines[name] = line + lines.get(name, np.zeros(()))
         leaving = leaving + world["exit.api_usd"]
-    full = (counts + (owning if fleet.spare is Spare.SERVING else 0.0)) * case.rooms.full
+    full = (counts + (spares if fleet.spare is Spare.SERVING else 0.0)) * case.rooms.full
     used = np.divide(share, full, out=np.zeros(np.broadcast(share, full).shape), where=full > 0)
     return Course(world.months, lines, leaving, counts, spares, share, used, fleet.spare is Spare.SERVING)

@@ -20,6 +20,9 @@ from typing import Any, TypeVar
 from baseload.errors import DataError, nearest
 from baseload.plan.portfolio import Demand, MeteredPlace, OwnedPlace, Question
 
+_ABOVE_ZERO = frozenset({"throughput_tokens_per_s", "usable", "tokens_per_day"})
+_AT_MOST_ONE = frozenset({"quality", "usable"})
+
 _Noun = TypeVar("_Noun", OwnedPlace, MeteredPlace, Demand)
 
 
@@ -83,6 +86,13 @@ def _checked(where: str, type_: str, value: Any) -> Any:
     if value is None and "None" in type_:
         return None
     number = _number(where, value)
+    key = where.rpartition(".")[2]
+    if key in _ABOVE_ZERO and number == 0:
+        raise DataError(f"{where}: 0 is not above 0")
+    if key in _AT_MOST_ONE and number > 1:
+        raise DataError(f"{where}: {value!r} is more than 1", hint="70% is written 0.7")
+    if type_ == "int" and number != int(number):
+        raise DataError(f"{where}: {value!r} is not a whole number")
     return int(number) if type_ == "int" else number
 
 

@@ -25,10 +25,9 @@ class Term(StrEnum):
 
 
 class Gpus(NamedTuple):
-    """GPU lines of replicas and spares, a replica's month, and what leaving then costs."""
+    """GPU lines of replicas and spares, and what leaving then costs."""
 
     lines: Lines
-    replica_month_usd: Floats
     leaving_usd: Floats
 
 
@@ -86,7 +85,7 @@ def gpu_lines(inputs: Inputs, term: Term, world: World, held: Floats, spares: Fl
     else:
         lines = {f"gpu_{term.value}": held * usd}
     lines["spare"] = spares * usd
-    return Gpus(lines, usd, leaving)
+    return Gpus(lines, leaving)
 
 
 def _bought(inputs: Inputs, world: World) -> Lines:

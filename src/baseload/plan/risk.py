@@ -213,13 +213,19 @@ def regret(inputs: Inputs, options: tuple[Option, ...]) -> tuple[tuple[str, ...]
     """
     worlds = [_scenario(inputs, name) for name in SCENARIOS]
     hindsight = [min(_totals(inputs, options, world)) for world in worlds]
-    rows = []
-    for option in options:
-        held = option.replicas if option.kind in (Kind.OWNED, Kind.HYBRID) else None
-        usd = [float(course(inputs, option, world, held).until(MONTHS)[0]) for world in worlds]
-        best = [min(least, own) for least, own in zip(hindsight, usd, strict=True)]
-        rows.append(Regret(option.name, tuple(usd), tuple(u - b for u, b in zip(usd, best, strict=True))))
+    kept = [_kept_as_it_is(inputs, option, worlds) for option in options]
+    best = [min(column) for column in zip(hindsight, *kept, strict=True)]
+    rows = (
+        Regret(option.name, usd, tuple(u - b for u, b in zip(usd, best, strict=True)))
+        for option, usd in zip(options, kept, strict=True)
+    )
     return SCENARIOS, tuple(rows)
+
+
+def _kept_as_it_is(inputs: Inputs, option: Option, worlds: list[World]) -> tuple[float, ...]:
+    """The option's total in each world with today's replicas."""
+    held = option.replicas if option.kind in (Kind.OWNED, Kind.HYBRID) else None
+    return tuple(float(course(inputs, option, world, held).until(MONTHS)[0]) for world in worlds)
 
 
 def _scenario(inputs: Inputs, name: str) -> World:

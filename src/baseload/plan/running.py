@@ -8,6 +8,7 @@ import numpy as np
 
 from baseload.plan.costs import DAYS_PER_MONTH, HOURS_PER_MONTH, Floats
 from baseload.plan.model import Inputs
+from baseload.plan.sizing import NOISE
 from baseload.plan.world import World
 
 Lines = dict[str, Floats]
@@ -17,33 +18,32 @@ BYTES_PER_GB = 1e9
 
 class Serving(NamedTuple):
     """Owned serving by draw and month: replicas and spares paid, whether anything is owned (0, 1), its share
-    of the tokens, and a replica's month."""
+    of the tokens, and a replica's month on demand: what is had for days or hours only."""
 
     held: Floats
     spares: Floats
     owning: Floats
     share: Floats
-    replica_month_usd: Floats
+    on_demand_month_usd: Floats
 
 
 def owned_overhead_lines(inputs: Inputs, world: World, serving: Serving) -> Lines:
-    """What owned serving costs besides its GPUs."""
-    owning, a_month = serving.owning, serving.replica_month_usd
+    """What owned serving costs besides its GPUs.
+
+    A replica is one in every region: an upgrade doubles all of them, tests before a release take one of one.
+    """
+    owning, a_month = serving.owning, serving.on_demand_month_usd
+    in_one_region = a_month / world["traffic.regions"]
     upgrading = _every(world, "upgrade.months") * owning
     output = inputs.tokens_per_day * inputs.mix.output_share * DAYS_PER_MONTH * world.volume * serving.share
     lines = _people(inputs, world, serving)
     lines |= {
-        "staging": world["staging.replica_hours_per_month"] / HOURS_PER_MONTH * a_month * owning,
+        "staging": world["staging.replica_hours_per_month"] / HOURS_PER_MONTH * in_one_region * owning,
         "egress": output * world["egress.bytes_per_output_token"] / BYTES_PER_GB * world["egress.usd_per_gb"],
         "licences": (serving.held + serving.spares) * inputs.gpus * world["licence.usd_per_gpu_year"] / 12.0,
         "gateway": world["gateway.usd_per_month"] * owning,
         "evaluation": world["upgrade.evaluation_usd"] * upgrading,
-        "rollout": serving.held
-        / world["traffic.regions"]
-        * a_month
-        / DAYS_PER_MONTH
-        * world["upgrade.rollout_days"]
-        * upgrading,
+        "rollout": serving.held * a_month / DAYS_PER_MONTH * world["upgrade.rollout_days"] * upgrading,
         "migration": world["migration.owned_usd"] * np.diff(owning, axis=1, prepend=0.0),
         "security": world["security.owned_usd_per_month"] * owning,
         "incidents": world.owned_incidents * _outage_usd(world) * serving.share,
@@ -84,9 +84,10 @@ def engineers_needed(inputs: Inputs, world: World, replicas: Floats) -> Floats:
 
 
 def _team(inputs: Inputs, world: World) -> Floats:
-    """Engineers that the team's sum pays; at least one."""
+    """Engineers that the team's sum pays besides observability; at least one."""
     wages = np.maximum(world["people.usd_per_engineer_month"], 1.0)
-    return np.maximum(np.floor(inputs.fleet.team_usd_per_month / wages), 1.0)
+    paid = inputs.fleet.team_usd_per_month * (1.0 - world["people.observability_share"])
+    return np.maximum(np.floor(paid / wages * (1 + NOISE)), 1.0)
 
 
 def _people(inputs: Inputs, world: World, serving: Serving) -> Lines:
