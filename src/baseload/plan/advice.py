@@ -113,8 +113,11 @@ def _recommendation(plan: Plan, best: OptionTco | None, judged: tuple[Reason, ..
     captive = bool(plan.inputs.answers.air_gap) or data_may_leave(plan) is False
     if late.holds and best.option.kind not in _BOUGHT and not captive:
         text += f" Start at an API ({late.evidence}) and move the base load when the team is there."
-    if captive and plan.inputs.fleet.spare is Spare.NONE:
-        text += " Traffic that may not leave needs an owned spare: plan with --spare serving or idle."
+    if plan.inputs.fleet.spare is Spare.NONE:
+        if captive:
+            text += " Traffic that may not leave needs an owned spare: plan with --spare serving or idle."
+        elif best.option.kind is Kind.OWNED:
+            text += " Nothing takes over for a lost replica: plan with --spare serving or idle."
     return text
 
 

@@ -1,0 +1,45 @@
+"""Parts of a plan agree: one basis for a spare, one contract for one API, one answer by two names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from baseload.plan.answers import answers
+from baseload.plan.costs import Fleet, Spare
+from baseload.plan.decide import decide
+from baseload.plan.load import LoadCurve
+from baseload.plan.model import Kind, Plan
+from baseload.plan.spares import spare_prices
+from tests.plan.conftest import OPEN, build_plan
+
+BARE_FLEET = Fleet(4392, 8.0, 0.7, Spare.NONE, 20_000.0)
+
+
+def said(plan: Plan, **given: Any) -> Plan:
+    """The plan with these answers."""
+    return decide(replace(plan.inputs, answers=answers(given)))
+
+
+def test_without_a_spare_the_plan_says_what_owning_everything_with_one_costs() -> None:
+    """The last verdict names the idle spare's basis, the same figures as the table of spares."""
+    plan = build_plan(fleet=BARE_FLEET)
+    priced = next(each for each in spare_prices(plan.inputs) if each.spare is Spare.NONE)
+    alone = replace(BARE_FLEET, spare=Spare.IDLE)
+    owned = next(o for o in plan.options if o.kind is Kind.OWNED)
+    last = plan.verdicts[-1]
+    assert len(plan.verdicts) == len(plan.inputs.metered) + 1
+    assert "nothing takes over for a lost replica where everything is owned" in last
+    assert f"${alone.month_usd(owned.replicas):,.0f}" in last
+    assert f"{priced.saves_share * 100:.0f}% below" in last
+    assert len(build_plan().verdicts) == len(plan.inputs.metered)
+
+
+def test_owning_everything_without_a_spare_is_recommended_with_a_warning() -> None:
+    """Where nothing is bought no API takes over, and the recommendation says so."""
+    plan = said(build_plan(fleet=BARE_FLEET), air_gap=True)
+    assert plan.advice.option == "owned"
+    assert "needs an owned spare: plan with --spare serving or idle" in plan.advice.recommendation
+    weights = said(build_plan(fleet=BARE_FLEET, curve=LoadCurve.flat(), metered=(OPEN,)), custom_weights=True)
+    assert weights.advice.option == "owned"
+    assert "Nothing takes over for a lost replica" in weights.advice.recommendation
