@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from baseload.plan.answers import answers
 from baseload.plan.costs import Fleet, Spare
 from baseload.plan.decide import decide
 from baseload.plan.load import LoadCurve
 from baseload.plan.model import Kind, Plan
 from baseload.plan.spares import spare_prices
-from tests.plan.conftest import OPEN, build_plan
+from tests.plan.conftest import GPT_4O, OPEN, build_plan
+from tests.plan.test_tco import option, planned
 
 BARE_FLEET = Fleet(4392, 8.0, 0.7, Spare.NONE, 20_000.0)
 
@@ -43,3 +46,14 @@ def test_owning_everything_without_a_spare_is_recommended_with_a_warning() -> No
     weights = said(build_plan(fleet=BARE_FLEET, curve=LoadCurve.flat(), metered=(OPEN,)), custom_weights=True)
     assert weights.advice.option == "owned"
     assert "Nothing takes over for a lost replica" in weights.advice.recommendation
+
+
+def test_owning_starts_when_it_beats_what_buying_everything_really_costs() -> None:
+    """Deferrable tokens cost half at an API that serves everything: owning has to beat that, by month."""
+    figures: dict[str, Any] = {"traffic__growth_per_year": 2.0, "traffic__deferrable_share": 0.6}
+    plan = planned(tokens_per_day=60e6, metered=(GPT_4O,), api__batch_discount=0.5, **figures)
+    both, bought = option(plan, "hybrid with gpt-4o"), option(plan, "gpt-4o")
+    assert both.option.replicas == 0
+    months = np.diff(both.cumulative_usd, prepend=0.0), np.diff(bought.cumulative_usd, prepend=0.0)
+    first = next(month for month, count in enumerate(both.replicas) if count)
+    assert months[0][first] < months[1][first]
