@@ -6,15 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from baseload.plan.answers import answers
+from baseload.plan.assumptions import shipped
 from baseload.plan.costs import Fleet, Spare
 from baseload.plan.decide import decide
 from baseload.plan.load import LoadCurve
 from baseload.plan.model import Kind, Plan
 from baseload.plan.spares import spare_prices
 from tests.plan.conftest import GPT_4O, OPEN, build_plan
-from tests.plan.test_tco import option, planned
+from tests.plan.test_tco import line, option, planned
 
 BARE_FLEET = Fleet(4392, 8.0, 0.7, Spare.NONE, 20_000.0)
 
@@ -57,3 +59,28 @@ def test_owning_starts_when_it_beats_what_buying_everything_really_costs() -> No
     months = np.diff(both.cumulative_usd, prepend=0.0), np.diff(bought.cumulative_usd, prepend=0.0)
     first = next(month for month, count in enumerate(both.replicas) if count)
     assert months[0][first] < months[1][first]
+
+
+@pytest.mark.parametrize(
+    ("figures", "name"),
+    [
+        ({"api__commitment_usd_per_month": 500_000}, "commitment"),
+        (
+            {"api__provisioned_usd_per_unit_hour": 1, "api__provisioned_tokens_per_minute": 500_000},
+            "provisioned",
+        ),
+    ],
+)
+def test_a_contract_is_with_the_first_api_alone(figures: dict[str, Any], name: str) -> None:
+    """A promise to one provider makes no other one dearer or cheaper."""
+    plan, plain = planned(**figures), planned()
+    assert line(option(plan, "gpt-4o"), name).usd_36 > 0
+    for other in (OPEN.name, f"hybrid with {OPEN.name}"):
+        assert option(plan, other).usd_36 == pytest.approx(option(plain, other).usd_36)
+
+
+def test_every_shipped_contract_figure_says_whose_it_is() -> None:
+    """The table names the first --api where a figure belongs to it alone."""
+    for row in shipped():
+        if row.name.startswith(("api.commitment", "api.provisioned")):
+            assert "first --api" in row.meaning, row.name

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from baseload.plan import words
 from baseload.plan.answers import QUESTIONS, Answers
+from baseload.plan.bought import under_contract
 from baseload.plan.costs import Spare
 from baseload.plan.model import Kind, Option, Plan, Role
 from baseload.plan.reasons import Reason, data_may_leave, reasons
@@ -201,15 +202,15 @@ def _locked_in(plan: Plan, best: OptionTco | None) -> tuple[str, ...]:
     found, figures = [], plan.inputs.assumptions
     option = best.option
     if option.metered is not None:
-        role = next(m.role for m in plan.inputs.metered if m.name == option.metered)
-        if role is Role.OPEN:
+        metered = next(m for m in plan.inputs.metered if m.name == option.metered)
+        if metered.role is Role.OPEN:
             found.append(
                 f"{words.api(option.metered)}: little; the same weights are sold by others and can be owned"
             )
         else:
             fits = "prompts, evaluations and answers fit one vendor's model"
             found.append(f"{words.api(option.metered)}: {fits}, which it may change, reprice or retire")
-        if figures.number("api.commitment_usd_per_month"):
+        if under_contract(plan.inputs, metered) and figures.number("api.commitment_usd_per_month"):
             found.append(
                 f"{words.usd(figures.number('api.commitment_usd_per_month'))} a month promised to the API"
             )
