@@ -79,6 +79,19 @@ def test_a_contract_is_with_the_first_api_alone(figures: dict[str, Any], name: s
         assert option(plan, other).usd_36 == pytest.approx(option(plain, other).usd_36)
 
 
+def test_a_first_token_sooner_than_an_api_keeps_rules_it_out() -> None:
+    """300 ms asked and 500 kept: what buys is out; the plan's own SLO of 2 s is said to be too slow."""
+    plan = said(build_plan(), latency_ttft_ms=300)
+    out = dict(plan.advice.ruled_out)
+    assert set(out) == {o.name for o in plan.options if o.metered is not None}
+    assert set(out.values()) == {"it is taken to keep 500 ms to the first token, and 300 ms are needed"}
+    evidence = next(each for each in plan.advice.reasons if each.name == "ultra_low_latency").evidence
+    assert "this plan is sized for 2,000 ms: plan with --slo-ttft 300ms" in evidence
+    slow = said(build_plan(), latency_ttft_ms=3000)
+    assert slow.advice.ruled_out == ()
+    assert "--slo-ttft" not in next(e for e in slow.advice.reasons if e.name == "ultra_low_latency").evidence
+
+
 def test_every_shipped_contract_figure_says_whose_it_is() -> None:
     """The table names the first --api where a figure belongs to it alone."""
     for row in shipped():

@@ -10,7 +10,7 @@ from baseload.plan.answers import QUESTIONS, Answers
 from baseload.plan.bought import under_contract
 from baseload.plan.costs import Spare
 from baseload.plan.model import Kind, Option, Plan, Role
-from baseload.plan.reasons import Reason, data_may_leave, reasons
+from baseload.plan.reasons import Reason, data_may_leave, reasons, sized_slower, too_slow
 from baseload.plan.rented import Term
 from baseload.plan.tco import OptionTco
 
@@ -84,6 +84,9 @@ def _ruled_out(plan: Plan, option: Option) -> str | None:
         return "it needs a connection to the outside"
     if buys and data_may_leave(plan) is False:
         return "the data may not be processed by an API"
+    if buys and too_slow(plan):
+        kept, needed = plan.inputs.assumptions.number("api.ttft_ms"), said.latency_ttft_ms
+        return f"it is taken to keep {kept:,g} ms to the first token, and {needed:,g} ms are needed"
     if said.custom_weights and (option.kind in _BOUGHT or role is Role.OPEN):
         return "it does not serve your own weights"
     needs = said.needs_frontier_model or said.special_modalities
@@ -96,7 +99,7 @@ def _recommendation(plan: Plan, best: OptionTco | None, judged: tuple[Reason, ..
     if best is None:
         return (
             "Nothing meets every answer: the open model cannot do what the work needs, and an API may not be "
-            "used. Split the traffic into classes, or change an answer."
+            "used or is too slow. Split the traffic into classes, or change an answer."
         )
     text = f"{_do(plan, best)}: {words.usd(best.usd_36)} over 36 months with every line of cost"
     others = [each for each in plan.tco.options if each.option.name != best.option.name]
@@ -110,16 +113,25 @@ def _recommendation(plan: Plan, best: OptionTco | None, judged: tuple[Reason, ..
         band = next(band for band in plan.risk.bands if band.name == best.option.name)
         text += f"; the cheapest in {words.percent(_odds(plan, band.name))} of {plan.risk.draws:,} worlds"
     text += "."
+    text += _sized_slower(plan, best)
     late = next(reason for reason in judged if reason.name == "ship_now")
-    captive = bool(plan.inputs.answers.air_gap) or data_may_leave(plan) is False
+    captive = bool(plan.inputs.answers.air_gap) or data_may_leave(plan) is False or too_slow(plan)
     if late.holds and best.option.kind not in _BOUGHT and not captive:
         text += f" Start at an API ({late.evidence}) and move the base load when the team is there."
     if plan.inputs.fleet.spare is Spare.NONE:
         if captive:
-            text += " Traffic that may not leave needs an owned spare: plan with --spare serving or idle."
+            text += " Traffic that no API may serve needs an owned spare: plan with --spare serving or idle."
         elif best.option.kind is Kind.OWNED:
             text += " Nothing takes over for a lost replica: plan with --spare serving or idle."
     return text
+
+
+def _sized_slower(plan: Plan, best: OptionTco) -> str:
+    """Where what is owned was sized for a slower first token than is needed: with what to plan instead."""
+    needed = plan.inputs.answers.latency_ttft_ms
+    if needed is None or not sized_slower(plan) or not any(best.replicas):
+        return ""
+    return f" Its replicas keep a slower first token than is needed: plan with --slo-ttft {needed:g}ms."
 
 
 def _odds(plan: Plan, name: str) -> float:
