@@ -14,6 +14,7 @@ from baseload.plan.costs import Fleet, Spare
 from baseload.plan.decide import decide
 from baseload.plan.load import LoadCurve
 from baseload.plan.model import Kind, Plan
+from baseload.plan.risk import risk
 from baseload.plan.spares import spare_prices
 from tests.plan.conftest import GPT_4O, OPEN, build_plan
 from tests.plan.test_tco import line, option, planned
@@ -90,6 +91,38 @@ def test_a_first_token_sooner_than_an_api_keeps_rules_it_out() -> None:
     slow = said(build_plan(), latency_ttft_ms=3000)
     assert slow.advice.ruled_out == ()
     assert "--slo-ttft" not in next(e for e in slow.advice.reasons if e.name == "ultra_low_latency").evidence
+
+
+@pytest.fixture(scope="module")
+def later() -> Plan:
+    """A hybrid that owns nothing today, begins as the traffic grows, and is then the cheapest."""
+    return planned(
+        tokens_per_day=60e6, metered=(GPT_4O,), traffic__growth_per_year=1.0, migration__owned_usd=30_000
+    )
+
+
+def test_a_hybrid_that_begins_later_is_another_answer_than_its_api(later: Plan) -> None:
+    """The saving is over the API that it leaves, and the odds of having crossed are told."""
+    found = risk(later.inputs, later.options, draws=20)
+    assert (found.recommended, found.over) == ("hybrid with gpt-4o", "gpt-4o")
+    assert ("hybrid with gpt-4o", "gpt-4o") in {(each.option, each.against) for each in found.crossing}
+
+
+def test_a_hybrid_that_begins_later_says_from_which_month(later: Plan) -> None:
+    """What to do names the API until then and the replicas from then on."""
+    both = option(later, "hybrid with gpt-4o")
+    month = next(month for month, count in enumerate(both.replicas, start=1) if count)
+    expected_words = f"Buy everything from gpt-4o, and own the base from month {month} on"
+    assert later.advice.recommendation.startswith(expected_words)
+
+
+def test_the_odds_count_worlds_in_which_nothing_is_cheaper(later: Plan) -> None:
+    """A world in which owning never begins is one in which hybrid and API cost the same, to the cent."""
+    for band in later.risk.bands:
+        assert band.probability_cheapest <= band.probability_lowest <= 1.0
+    small = build_plan(tokens_per_day=1e6, metered=(GPT_4O,))
+    lowest = {band.name: band.probability_lowest for band in small.risk.bands}
+    assert lowest == {"gpt-4o": 1.0, "owned": 0.0, "hybrid with gpt-4o": 1.0}
 
 
 def test_every_shipped_contract_figure_says_whose_it_is() -> None:

@@ -103,7 +103,7 @@ def _recommendation(plan: Plan, best: OptionTco | None, judged: tuple[Reason, ..
         )
     text = f"{_do(plan, best)}: {words.usd(best.usd_36)} over 36 months with every line of cost"
     others = [each for each in plan.tco.options if each.option.name != best.option.name]
-    cheaper = [each for each in others if each.usd_36 < best.usd_36]
+    cheaper = [each for each in others if round(each.usd_36, 2) < round(best.usd_36, 2)]
     if cheaper:
         least = min(cheaper, key=lambda each: each.usd_36)
         text += (
@@ -111,7 +111,7 @@ def _recommendation(plan: Plan, best: OptionTco | None, judged: tuple[Reason, ..
         )
     elif others:
         band = next(band for band in plan.risk.bands if band.name == best.option.name)
-        text += f"; the cheapest in {words.percent(_odds(plan, band.name))} of {plan.risk.draws:,} worlds"
+        text += f"; the cheapest in {words.percent(band.probability_lowest)} of {plan.risk.draws:,} worlds"
     text += "."
     text += _sized_slower(plan, best)
     late = next(reason for reason in judged if reason.name == "ship_now")
@@ -134,14 +134,6 @@ def _sized_slower(plan: Plan, best: OptionTco) -> str:
     return f" Its replicas keep a slower first token than is needed: plan with --slo-ttft {needed:g}ms."
 
 
-def _odds(plan: Plan, name: str) -> float:
-    """How often this answer is the cheapest; a hybrid that owns nothing counts as its API."""
-    metered = next(option.metered for option in plan.options if option.name == name)
-    owning = next(option.replicas for option in plan.options if option.name == name)
-    same = {o.name for o in plan.options if o.metered == metered and not o.replicas and not owning} | {name}
-    return sum(band.probability_cheapest for band in plan.risk.bands if band.name in same)
-
-
 def _do(plan: Plan, each: OptionTco) -> str:
     option, held = each.option, words.replicas(int(each.replicas[0]), int(each.spares[0]))
     if option.kind is Kind.OWNED:
@@ -149,7 +141,12 @@ def _do(plan: Plan, each: OptionTco) -> str:
     if option.kind is Kind.HYBRID and each.replicas[0]:
         base = f"Own {held} of {plan.inputs.replica} for the base"
         return f"{base} and buy the peaks from {words.api(option.metered)}"
-    return f"Buy everything from {words.api(option.metered)}"
+    buy = f"Buy everything from {words.api(option.metered)}"
+    if not any(each.replicas):
+        return buy
+    month = next(month for month, count in enumerate(each.replicas, start=1) if count)
+    most = words.replicas(int(max(each.replicas)), int(max(each.spares)))
+    return f"{buy}, and own the base from month {month} on, up to {most} of {plan.inputs.replica}"
 
 
 def _changes(plan: Plan, best: OptionTco | None) -> list[str]:
