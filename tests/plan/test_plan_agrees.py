@@ -11,11 +11,13 @@ import pytest
 from baseload.plan.answers import answers
 from baseload.plan.assumptions import shipped
 from baseload.plan.costs import Fleet, Spare
+from baseload.plan.course import course
 from baseload.plan.decide import decide
 from baseload.plan.load import LoadCurve
 from baseload.plan.model import Kind, Plan
 from baseload.plan.risk import risk
 from baseload.plan.spares import spare_prices
+from baseload.plan.world import expected
 from tests.plan.conftest import GPT_4O, OPEN, build_plan
 from tests.plan.test_tco import line, option, planned
 
@@ -123,6 +125,28 @@ def test_the_odds_count_worlds_in_which_nothing_is_cheaper(later: Plan) -> None:
     small = build_plan(tokens_per_day=1e6, metered=(GPT_4O,))
     lowest = {band.name: band.probability_lowest for band in small.risk.bands}
     assert lowest == {"gpt-4o": 1.0, "owned": 0.0, "hybrid with gpt-4o": 1.0}
+
+
+def test_a_reservation_has_the_price_of_its_first_month_and_its_whole_length() -> None:
+    """Begun as traffic grows: each replica's price is that of its month, and each is paid for 12 months."""
+    plan = planned(
+        tokens_per_day=60e6,
+        metered=(GPT_4O,),
+        gpu__term="reserved",
+        gpu__reserved_discount=0.4,
+        gpu__price_change_per_year=-0.3,
+        traffic__growth_per_year=2.0,
+    )
+    both = option(plan, "hybrid with gpt-4o")
+    first = next(month for month, count in enumerate(both.replicas) if count)
+    assert first % 12 != 0
+    signed = both.replicas[first] * 5760 * 0.6 * 0.7 ** (first / 12)
+    assert line(both, "gpu_reserved").by_month[first] == pytest.approx(signed)
+    world = expected(plan.inputs.assumptions)
+    left = course(plan.inputs, both.option, world).leaving_usd[0]
+    spare = both.spares[first] / both.replicas[first]
+    assert left[first] == pytest.approx(signed * (1 + spare) * 11)
+    assert all(both.replicas[first : first + 12])
 
 
 def test_every_shipped_contract_figure_says_whose_it_is() -> None:

@@ -65,7 +65,7 @@ def cheapest_by_trying(question: Question, curve: LoadCurve) -> float:
 
 def window_usd(question: Question, chosen: tuple[int, ...], over_mean: float, weight: float) -> float:
     """The cheapest way through one window: a transport problem of a few flows; infinity for none."""
-    places = (*question.owned, *question.apis)
+    places: tuple[OwnedPlace | MeteredPlace, ...] = (*question.owned, *question.apis)
     captive = [not any(may_serve(api, each) for api in question.apis) for each in question.classes]
     flows = [(c, p) for c in range(len(question.classes)) for p in range(len(places))]
     costs = [getattr(places[p], "usd_per_million", 0.0) * MEGASECONDS * weight for _, p in flows]

@@ -141,7 +141,7 @@ def _owning_course(case: _Case, counts: Floats, owning: Floats, share: Floats) -
     """The course of these counts, which serve this share; what is metered takes the rest of the tokens."""
     inputs, world, metered = case.inputs, case.world, case.metered
     fleet = inputs.fleet
-    spares = np.where(counts > 0, owning * fleet.spares, 0.0)
+    spares = held_replicas(case.term, world, np.where(counts > 0, owning * fleet.spares, 0.0))
     gpus = gpu_lines(inputs, case.term, world, counts, spares)
     on_demand = replica_month_usd(inputs, Term.ON_DEMAND, world)
     serving = Serving(counts, spares, owning, share, on_demand)
