@@ -15,6 +15,7 @@ from baseload.plan.course import course
 from baseload.plan.decide import decide
 from baseload.plan.load import LoadCurve
 from baseload.plan.model import Kind, Plan
+from baseload.plan.policy_out import policy_yaml
 from baseload.plan.risk import risk
 from baseload.plan.spares import spare_prices
 from baseload.plan.world import expected
@@ -147,6 +148,16 @@ def test_a_reservation_has_the_price_of_its_first_month_and_its_whole_length() -
     spare = both.spares[first] / both.replicas[first]
     assert left[first] == pytest.approx(signed * (1 + spare) * 11)
     assert all(both.replicas[first : first + 12])
+
+
+def test_hard_requests_and_peaks_fit_the_tenants_budget_together() -> None:
+    """What is written never lets more be spilled than the budget of the tenant."""
+    plan = build_plan(metered=(GPT_4O,))
+    text = policy_yaml(plan, "hybrid with gpt-4o")
+    spill = next(o for o in plan.options if o.kind is Kind.HYBRID).spill_usd_per_month
+    budget = int(text.split("budget: {usd: ")[1].split(",")[0])
+    hard = int(text.split("budget_usd_per_month: ")[1].split(",")[0])
+    assert hard + round(spill) <= budget
 
 
 def test_every_shipped_contract_figure_says_whose_it_is() -> None:
