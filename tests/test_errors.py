@@ -72,7 +72,7 @@ def test_an_error_says_what_to_do_next() -> None:
     ("name", "expected"), [("h10", "h100"), ("gpt4o", "gpt-4o"), ("zebra", None), ("", None)]
 )
 def test_the_nearest_name_is_near(name: str, expected: str | None) -> None:
-    """A typo finds its name; what is like nothing finds nothing, and the error does not claim it was meant."""
+    """A typo finds its name; what is like nothing finds nothing, and the error claims no meaning."""
     known = ["h100", "gpt-4o", "b200"]
     assert nearest(name, known) == expected
     hint = UnknownName("name", name, known).hint
