@@ -57,9 +57,14 @@ def test_causes_add_up_to_the_difference(planned: Month, came: Month) -> None:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Path:
     """Ten hours: two owned replicas at $6, a request a minute, every fifth one spilled at $0.02."""
+    return written(tmp_path, hours=HOURS + 1)
+
+
+def written(tmp_path: Path, hours: int) -> Path:
+    """The ledger with the owned fleet of so many hours."""
     journal = Journal.open(journal_directory(tmp_path))
     owned = (("llama-a", PRICE_NANO), ("llama-b", PRICE_NANO))
-    for hour in range(HOURS + 1):
+    for hour in range(hours):
         journal.fleet(Fleet(START_NS + hour * 3600 * SECOND_NS, "v", owned))
     for minute in range(HOURS * 60):
         at_ns = START_NS + minute * 60 * SECOND_NS
@@ -153,8 +158,17 @@ def test_a_month_of_a_longer_ledger_is_compared_by_its_days(ledger: Path, saved:
     whole = json.loads(run("--check", str(saved), str(ledger), "--json").output)
     day = ("--since", "2026-11-22", "--until", "2026-11-23")
     assert json.loads(run("--check", str(saved), str(ledger), "--json", *day).output) == whole
-    with pytest.raises(BaseloadError, match="no request"):
+    with pytest.raises(BaseloadError, match=r"no request of these days\n.*UTC"):
         run("--check", str(saved), str(ledger), "--until", "2026-11-22")
+
+
+def test_owned_serving_that_is_not_booked_yet_is_said(tmp_path: Path, saved: Path) -> None:
+    """Before the first hour is booked owned tokens have no cost, and $0 is not what they cost."""
+    young = check(read_plan(saved), written(tmp_path / "young", hours=0))
+    assert young.came.owned_usd == 0
+    assert any("no hour of the owned replicas is booked yet" in note for note in young.notes)
+    booked = check(read_plan(saved), written(tmp_path / "booked", hours=HOURS + 1))
+    assert not any("booked yet" in note for note in booked.notes)
 
 
 def test_every_key_of_the_check_is_documented(ledger: Path, saved: Path) -> None:

@@ -144,11 +144,14 @@ def ledger_month(ledger: Path, only: Filter = EVERYTHING) -> tuple[float, Month,
     """
     if journal_directory(ledger).is_dir():
         ingest_once(journal_directory(ledger), store_path(ledger))
-    traffic = read_ledger(ledger, only)
-    day = traffic.tokens_per_day()
     with Store(store_path(ledger) if ledger.is_dir() else ledger) as store:
         sides = {row.group[0]: row for row in store.totals(["side"], only)}
         owned = store.owned(only)
+    if only != EVERYTHING and not sides:
+        hint = "--since and --until are days in UTC; without them all of the ledger counts"
+        raise DataError(f"{ledger}: holds no request of these days", hint=hint)
+    traffic = read_ledger(ledger, only)
+    day = traffic.tokens_per_day()
     tokens = {side: row.input_tokens + row.output_tokens for side, row in sides.items()}
     metered = sides.get("metered")
     paid_s = max(((row.paid_ns + row.open_ns) / 1e9 for row in owned), default=0.0)
@@ -174,6 +177,8 @@ def ledger_month(ledger: Path, only: Filter = EVERYTHING) -> tuple[float, Month,
         notes.append(
             f"{metered.cost_unknown:,} attempts at metered targets have no known cost and count as none"
         )
+    if tokens.get("owned") and not paid_ns:
+        notes.append("no hour of the owned replicas is booked yet: what they cost is not in it")
     if days < DAYS_PER_MONTH:
         notes.append(f"{days:.3g} days stand for a month of {DAYS_PER_MONTH}")
     notes.append("people and the other lines of a plan are not in a ledger and not compared")
@@ -254,7 +259,8 @@ def _owned_causes(planned: Month, came: Month) -> tuple[Cause, ...]:
     if p is None or q is None:
         return ()
     more = (came.replicas - planned.replicas) * HOURS_PER_MONTH
-    counts = f"{planned.replicas:.3g} replicas around the clock planned, {came.replicas:.3g} paid"
+    one = "replica" if planned.replicas == 1 else "replicas"
+    counts = f"{planned.replicas:.3g} {one} around the clock planned, {came.replicas:.3g} paid"
     return (
         Cause("owned", more * p, f"hours: {counts}"),
         Cause(
