@@ -51,6 +51,24 @@ def test_an_empty_line_keeps_the_answer_and_other_sections_stay(tmp_path: Path) 
     assert read_plan_file(path).assumptions == {"traffic.growth_per_year": 0.4}
 
 
+def test_an_interview_broken_off_keeps_what_was_answered(tmp_path: Path) -> None:
+    """Answers given before the end of input stay, so do those of an earlier interview."""
+    path = tmp_path / "plan.yaml"
+    assert ask(path, "").exit_code != 0
+    assert not path.exists()
+    assert ask(path, "yes\nno\n").exit_code != 0
+    assert read_plan_file(path).answers == {"sensitive_data": True, "zero_retention_agreement": False}
+    assert ask(path, "no\n").exit_code != 0
+    assert read_plan_file(path).answers == {"sensitive_data": False, "zero_retention_agreement": False}
+
+
+def test_with_every_question_open_there_is_a_plan_file(tmp_path: Path) -> None:
+    """It is named at the end, so it is there."""
+    path = tmp_path / "plan.yaml"
+    assert ask(path, "\n" * len(QUESTIONS)).exit_code == 0
+    assert read_plan_file(path).answers == {}
+
+
 def test_what_is_no_answer_is_asked_again(tmp_path: Path) -> None:
     """`perhaps` is not yes or no, -1 is no number of engineers."""
     path = tmp_path / "plan.yaml"

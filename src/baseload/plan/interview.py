@@ -22,17 +22,22 @@ def interview(path: Path, ask: Ask, complain: Callable[[str], None]) -> None:
     """Ask every question and write the answers to this plan file; its other sections stay.
 
     The words of the answer before keep it, `?` leaves a question open; what is neither is complained of and
-    asked again. Raises what `read_plan_file` and `write_answers` raise.
+    asked again. Broken off, it keeps what was answered so far. Raises what `read_plan_file` and
+    `write_answers` raise.
     """
     before = dict(read_plan_file(path).answers) if path.exists() else {}
     answers(before)
-    said: dict[str, bool | float] = {}
-    for name, question in QUESTIONS.items():
-        known = before.get(name)
-        value = _asked(question, known, ask, complain, numeric=name in NUMBERS)
-        if value is not None:
-            said[name] = value
-    write_answers(path, said)
+    said, broken_off = dict(before), True
+    try:
+        for name, question in QUESTIONS.items():
+            value = _asked(question, before.get(name), ask, complain, numeric=name in NUMBERS)
+            said.pop(name, None)
+            if value is not None:
+                said[name] = value
+        broken_off = False
+    finally:
+        if said != before or not broken_off:
+            write_answers(path, said)
 
 
 def _asked(
