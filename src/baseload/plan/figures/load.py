@@ -74,7 +74,7 @@ def load_words(plan: Plan) -> str:
         return f"With {seller} no number of replicas pays: the tokens they would serve cost less bought."
     held = words.replicas(option.replicas, option.spare_replicas)
     owned, bought = words.percent(option.owned_tokens_share), words.percent(1.0 - option.owned_tokens_share)
-    return f"{held} carry {owned} of the tokens; {bought} are bought from {seller}."
+    return f"With {seller} for the rest, {held} carry {owned} of the tokens; {bought} are bought."
 
 
 def sampled(loads: Floats) -> list[float]:

@@ -26,7 +26,9 @@ def cumulative(plan: Plan, *, narrow: bool = False) -> str:
         ]
         name = f"{row.option.name} {short_usd(row.cumulative_usd[-1])}"
         series.append(Series(name, colour(plan, row), points, spread_ if wanted else ()))
-    tops = [usd for each in series for _, usd in each.points] + [top for each in series for _, _, top in each.band]
+    tops = [usd for each in series for _, usd in each.points] + [
+        top for each in series for _, _, top in each.band
+    ]
     keys = [(each.name, each.kind) for each in series]
     figure, box = plot("Cost over 36 months", months_words(plan), keys, narrow=narrow)
     x, y = Linear(0, 36, box.left, box.right), Linear(0, max(*tops, 1.0) * 1.02, box.bottom, box.top)

@@ -74,7 +74,12 @@ def frontier_figure(found: Frontier, *, narrow: bool = False) -> str:
     if found.within is not None:
         figure.dot((x(found.within.tpot_s * 1000), y(found.within.tokens_per_s)), "mark")
     if not narrow:
-        names(figure, x, y, [(points[-1][1], "one replica", "owned"), (0.0, "within the SLO", "open")])
+        names(
+            figure,
+            x,
+            y,
+            [(points[-1][1], "one replica", "owned"), (points[-1][1] / 2, "within the SLO", "open")],
+        )
     return figure.to_str()
 
 

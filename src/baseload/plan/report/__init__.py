@@ -44,7 +44,10 @@ def report_html(plan: Plan, actual: Check | None = None) -> str:
         months.advice(plan),
         section("If one thing were different", _what_if(plan)),
         section("What this rests on", _facts(plan), _assumptions(plan)),
-        section("How it is computed", f"<details><summary>Every formula with its figures</summary>{derivations(plan)}</details>"),
+        section(
+            "How it is computed",
+            f"<details><summary>Every formula with its figures</summary>{derivations(plan)}</details>",
+        ),
         f"<footer>Made by baseload {__version__}. What is in italics is an assumption: replace it by your own "
         "figure. Every underlined number shows its source.</footer>",
     )
@@ -124,9 +127,13 @@ def _use(plan: Plan) -> str:
 def _frontier(plan: Plan) -> str:
     found = frontier(plan.inputs)
     if found is None:
-        return section("Throughput and latency", "<p>The catalog holds no figures for this model on this GPU.</p>")
+        return section(
+            "Throughput and latency", "<p>The catalog holds no figures for this model on this GPU.</p>"
+        )
     planned = f"{plan.inputs.fleet.throughput_tokens_per_s:,.0f} tokens/s a replica are planned with."
-    told = f"<p>{linked(figures.frontier_words(found), 'd-frontier')}</p><p>{linked(planned, 'd-frontier')}</p>"
+    told = (
+        f"<p>{linked(figures.frontier_words(found), 'd-frontier')}</p><p>{linked(planned, 'd-frontier')}</p>"
+    )
     told += f"<p><small>{escape(found.source)}</small></p>"
     return section("Throughput and latency", figure(figures.frontier_figure, found, aside=told))
 
@@ -165,7 +172,13 @@ def _assumptions(plan: Plan) -> str:
         between = "" if row.low is None or row.high is None else f"{row.low:g} … {row.high:g}"
         told = f"{row.source}, {row.as_of}" if row.as_of else row.source
         kind = ' class="assumed"' if row.assumed or row.asked else ""
-        cells = (escape(row.meaning), escape(value), between, escape(row.unit.replace("|", ", ")), escape(told))
+        cells = (
+            escape(row.meaning),
+            escape(value),
+            between,
+            escape(row.unit.replace("|", ", ")),
+            escape(told),
+        )
         rows.append((kind, cells))
     shown = table(("Figure of the 36 months", "Value", "P10 … P90", "Unit", "Source"), rows)
     return f"<details><summary>{len(rows)} figures of the 36 months</summary>{shown}</details>"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Any
 
-NUMBER = re.compile(r"(?<![\w.,\-×+&#;])\$?\d[\d,]*(?:\.\d+)?(?:%|[kMB]\b)?(?:\+\d+)?(?![\w×])")
+NUMBER = re.compile(r"(?<![\w.,\-×+&#;])\$?\d(?:[\d,]*\d)?(?:\.\d+)?(?:%|[kMB]\b)?(?:\+\d+)?(?![\w×])")
 """A number in a sentence, digits in the names of models and GPUs left out."""
 
 
@@ -19,13 +19,17 @@ def link(text: str, source: str, cell: str = "") -> str:
 
 def linked(text: str, source: str) -> str:
     """A sentence whose numbers lead to this source."""
-    return NUMBER.sub(lambda found: f'<a class="n" href="#{source}">{found[0]}</a>', escape(text, quote=False))
+    return NUMBER.sub(
+        lambda found: f'<a class="n" href="#{source}">{found[0]}</a>', escape(text, quote=False)
+    )
 
 
 def section(title: str, *parts: str) -> str:
     """A titled part of the page."""
     name = re.sub(r"[^a-z]+", "-", title.lower()).strip("-")
-    return "\n".join((f'<section aria-labelledby="h-{name}"><h2 id="h-{name}">{title}</h2>', *parts, "</section>"))
+    return "\n".join(
+        (f'<section aria-labelledby="h-{name}"><h2 id="h-{name}">{title}</h2>', *parts, "</section>")
+    )
 
 
 def figure(draw: Callable[..., str | None], *given: Any, aside: str = "", live: str = "") -> str:

@@ -91,7 +91,11 @@ def _legend(plan: Plan) -> str:
         ("frontier", "tokens of a frontier API"),
         ("open", "tokens of the open model's API"),
     )
-    shown = [f'<span><i class="b-{kind}"></i>{text}</span>' for kind, text in named if kind in roles or kind in ("owned", "people")]
+    shown = [
+        f'<span><i class="b-{kind}"></i>{text}</span>'
+        for kind, text in named
+        if kind in roles or kind in ("owned", "people")
+    ]
     return f'<p class="legend">{"".join(shown)}</p>'
 
 

@@ -26,7 +26,9 @@ GROUPS = {
 
 def cumulative(plan: Plan) -> str:
     """Running totals with the months in which they cross, and the percentiles of each."""
-    told = f'<p>{linked(plan.tco.words, "d-months")}</p><p>{linked(figures.months_words(plan), "d-months")}</p>'
+    told = (
+        f"<p>{linked(plan.tco.words, 'd-months')}</p><p>{linked(figures.months_words(plan), 'd-months')}</p>"
+    )
     told += "<p>Dots are crossings; bands are P10 to P90.</p>"
     odds = {band.name: band for band in plan.risk.bands}
     rows = []
@@ -84,7 +86,10 @@ def _lines(plan: Plan, options: list[OptionTco]) -> str:
             values = [amounts.get((row.option.name, line.name), 0.0) for row in options]
             if line.group is not group or not any(abs(value) >= 0.5 for value in values):
                 continue
-            cells = [link(words.usd(round(v)), f"d-line-{line.name}") if abs(v) >= 0.5 else "–" for v in values]
+            cells = [
+                link(f"{'−' if v < 0 else ''}${abs(v):,.0f}", f"d-line-{line.name}") if abs(v) >= 0.5 else "–"
+                for v in values
+            ]
             mark = f'<i class="swatch g-{group.value}"></i>'
             rows.append(("", (f'{mark}<span title="{title}">{escape(line.words)}</span>', *cells)))
     totals = [link(words.usd(round(row.usd_36)), "d-months") for row in options]
@@ -165,8 +170,14 @@ def advice(plan: Plan) -> str:
     )
     listed = [escape(text) for text in found.locked_in] + [f"leaving costs {leaving} months"]
     for step in found.people:
-        hired = f"; the decision to hire falls {step.month - step.hire_by} months before" if step.month > step.hire_by else ""
-        listed.append(f"people: {link(str(step.engineers), 'd-line-engineers')} from month {step.month}{hired}")
+        hired = (
+            f"; the decision to hire falls {step.month - step.hire_by} months before"
+            if step.month > step.hire_by
+            else ""
+        )
+        listed.append(
+            f"people: {link(str(step.engineers), 'd-line-engineers')} from month {step.month}{hired}"
+        )
     parts.append(f"<h3>What holds you</h3><ul>{''.join(f'<li>{text}</li>' for text in listed)}</ul>")
     if found.ask:
         asked = "".join(f"<li>{escape(question)}</li>" for _, question in found.ask)

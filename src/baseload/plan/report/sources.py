@@ -91,7 +91,13 @@ def _shown(plan: Plan, source: Source) -> str:
     ]
     for name in source.assumptions:
         row = plan.inputs.assumptions[name]
-        value = "not known" if row.value is None else f"{row.value:g}" if isinstance(row.value, float) else row.value
+        value = (
+            "not known"
+            if row.value is None
+            else f"{row.value:g}"
+            if isinstance(row.value, float)
+            else row.value
+        )
         unit = "" if "|" in row.unit or row.value is None else f" {row.unit}"
         rows.append(_row(row.meaning, value + unit, row.source, row.as_of, assumed=row.assumed))
     listed = f"<ul>{''.join(rows)}</ul>" if rows else ""

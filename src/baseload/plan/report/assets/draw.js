@@ -138,8 +138,8 @@ function shownHybrid(found) {
 
 function sayLoad(option) {
   if (!option.n) return `With ${api(option.metered)} no number of replicas pays: the tokens they would serve cost less bought.`;
-  return `${replicas(option.n, option.spare)} carry ${percent(option.share)} of the tokens; `
-    + `${percent(1 - option.share)} are bought from ${api(option.metered)}.`;
+  return `With ${api(option.metered)} for the rest, ${replicas(option.n, option.spare)} carry ${percent(option.share)} `
+    + `of the tokens; ${percent(1 - option.share)} are bought.`;
 }
 
 function sampled(relative, mean) {

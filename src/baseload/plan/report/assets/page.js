@@ -47,7 +47,7 @@ function put(id, picture) {
   element.innerHTML = picture === null ? made[id] : picture;
 }
 
-const NUMBER = /(?<![\w.,\-×+])\$?\d[\d,]*(?:\.\d+)?(?:%|[kMB]\b)?(?:\+\d+)?(?![\w×])/g;
+const NUMBER = /(?<![\w.,\-×+])\$?\d(?:[\d,]*\d)?(?:\.\d+)?(?:%|[kMB]\b)?(?:\+\d+)?(?![\w×])/g;
 const linked = (text, source) => safe(text).replace(NUMBER, (number) => `<a class="n" href="#${source}">${number}</a>`);
 
 function showWords(found, moved) {
@@ -102,6 +102,7 @@ document.getElementById("reset").addEventListener("click", () => {
   show();
 });
 document.getElementById("sliders").hidden = false;
+show();
 
 // A number's source in a card beside it; without this script the link leads to the same text at the page's end.
 const card = document.getElementById("card");
