@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from baseload.errors import EnvironmentProblem
 from baseload.core import TokenPrice
+from baseload.errors import EnvironmentProblem
 from baseload.money import nano
 from baseload.plan import words
 from baseload.plan.check import compare, planned_month

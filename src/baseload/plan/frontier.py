@@ -43,7 +43,7 @@ class UseCost:
 
 
 def frontier(inputs: Inputs) -> Frontier | None:
-    """The capacity model's curve for this replica; None where the catalog lacks the model, GPU or precision."""
+    """The capacity model's curve for this replica; None where the catalog lacks one of its parts."""
     regions = int(inputs.assumptions.number("traffic.regions"))
     lengths = max(inputs.mix.input_tokens, 1.0), max(inputs.mix.output_tokens, 1.0)
     try:

@@ -204,7 +204,7 @@ class Plan:
         return plan_dict(self)
 
     def html(self, actual: Check | None = None) -> str:
-        """The report: one HTML page without anything from elsewhere; `actual` adds the plan beside the ledger."""
+        """The report: one HTML page that needs nothing else; `actual` adds the plan beside the ledger."""
         from baseload.plan.report import report_html
 
         return report_html(self, actual)

@@ -1,4 +1,4 @@
-"""The figures of a plan, each made once, for a desk and for a phone: report, dashboard and notebooks show them."""
+"""The figures of a plan, each made once, for a desk and for a phone: report and notebooks show them."""
 
 from __future__ import annotations
 

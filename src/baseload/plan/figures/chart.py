@@ -1,7 +1,7 @@
 """What every line chart shares: margins for a desk and for a phone, axes, and names beside their lines.
 
-On a desk names stand at the ends of their lines; on a phone they are listed above the plot, one a row, so that
-no figure needs to be scaled until nobody can read it.
+On a desk names stand at the ends of their lines; on a phone they are listed above the plot, one a row, so
+that no figure needs to be scaled until nobody can read it.
 """
 
 from __future__ import annotations

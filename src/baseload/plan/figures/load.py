@@ -6,7 +6,7 @@ import numpy as np
 
 from baseload.plan import words
 from baseload.plan.costs import SECONDS_PER_DAY, Floats
-from baseload.plan.figures.chart import NARROW_PX, TEXT_PX, WIDE_PX, Axis, axes, names, plot
+from baseload.plan.figures.chart import NARROW_PX, WIDE_PX, Axis, axes, names, plot
 from baseload.plan.figures.choice import metered_of, shown_hybrid
 from baseload.plan.figures.svg import Linear, Svg
 from baseload.plan.model import Option, Plan

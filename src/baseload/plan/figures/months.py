@@ -25,7 +25,7 @@ def cumulative(plan: Plan, *, narrow: bool = False) -> str:
             for month, (low, high) in enumerate(zip(band.cumulative_p10, band.cumulative_p90, strict=True))
         ]
         name = f"{row.option.name} {short_usd(row.cumulative_usd[-1])}"
-        series.append(Series(name, colour(plan, row), points, spread_ if wanted else ()))
+        series.append(Series(name, colour(row), points, spread_ if wanted else ()))
     tops = [usd for each in series for _, usd in each.points] + [
         top for each in series for _, _, top in each.band
     ]
@@ -37,7 +37,7 @@ def cumulative(plan: Plan, *, narrow: bool = False) -> str:
     lines(figure, x, y, series)
     shown = {row.option.name: row for row in rows}
     for each in plan.tco.overtaking:
-        if each.month is not None and 1 < each.month and each.option in shown:
+        if each.month is not None and each.month > 1 and each.option in shown:
             at = (x(each.month), y(shown[each.option].cumulative_usd[each.month - 1]))
             figure.dot(at, "mark")
     if not narrow:
@@ -50,7 +50,7 @@ def shown_options(plan: Plan) -> list[OptionTco]:
     return [row for row in plan.tco.options if row.option.kind is not Kind.HYBRID or any(row.replicas)]
 
 
-def colour(plan: Plan, row: OptionTco) -> str:
+def colour(row: OptionTco) -> str:
     """The colour of an option's line."""
     if row.option.kind is Kind.HYBRID:
         return "hybrid"

@@ -47,12 +47,13 @@ def use_words(plan: Plan) -> str:
     text = f"A replica's tokens cost {full} where it is full at every hour that is paid."
     if option.replicas:
         now = words.usd_per_million(fleet.floor_usd_per_million(option.use))
-        text += f" Used as planned, {words.percent(option.use)} (the dot), each costs {now}, spare and people apart."
+        used = words.percent(option.use)
+        text += f" Used as planned, {used} (the dot), each costs {now}, spare and people apart."
     return text
 
 
 def frontier_figure(found: Frontier, *, narrow: bool = False) -> str:
-    """Throughput of one replica over its time per token, the SLO as a box, the point planned with as a dot."""
+    """Throughput of one replica over its time per token, the SLO as a box, the best in it as a dot."""
     points = [(at.tpot_s * 1000, at.tokens_per_s) for at in found.points]
     series = [Series("one replica", "owned", points)]
     keys = [("one replica", "owned"), ("within the SLO", "open")]
@@ -91,6 +92,7 @@ def frontier_words(found: Frontier) -> str:
     best = found.within
     return (
         f"{best.concurrency} requests at a time keep {promise}: {best.tokens_per_s:,.0f} tokens/s, "
-        f"TTFT {best.ttft_s * 1000:,.0f} ms, TPOT {best.tpot_s * 1000:.1f} ms, ±{found.error * 100:.0f}% at 80%. "
+        f"TTFT {best.ttft_s * 1000:,.0f} ms, TPOT {best.tpot_s * 1000:.1f} ms, "
+        f"±{found.error * 100:.0f}% at 80%. "
         "Small numbers on the line are requests at a time."
     )

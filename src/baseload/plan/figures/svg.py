@@ -1,8 +1,8 @@
 """A small SVG writer: shapes with classes, linear and logarithmic scales, labels that keep their distance.
 
 Colours live in one style sheet, `report/assets/figures.css`, light and dark. Equal calls give equal bytes:
-numbers are printed to a tenth of a pixel. `report/assets/draw.js` is the same writer for sliders, and a test in
-a browser holds its pictures equal to these.
+numbers are printed to a tenth of a pixel. `report/assets/draw.js` is the same writer for sliders, and a test
+in a browser holds its pictures equal to these.
 """
 
 from __future__ import annotations

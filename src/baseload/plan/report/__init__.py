@@ -28,7 +28,7 @@ CARD = (
 
 
 def report_html(plan: Plan, actual: Check | None = None) -> str:
-    """The whole page. Equal plans give equal bytes: it holds no clock. `actual` adds the plan beside the ledger."""
+    """The whole page; `actual` adds the plan beside the ledger. Equal plans give equal bytes: no clock."""
     sections = (
         month.first_screen(plan),
         month.month(plan),
@@ -48,8 +48,8 @@ def report_html(plan: Plan, actual: Check | None = None) -> str:
             "How it is computed",
             f"<details><summary>Every formula with its figures</summary>{derivations(plan)}</details>",
         ),
-        f"<footer>Made by baseload {__version__}. What is in italics is an assumption: replace it by your own "
-        "figure. Every underlined number shows its source.</footer>",
+        f"<footer>Made by baseload {__version__}. What is in italics is an assumption: replace it by your "
+        "own figure. Every underlined number shows its source.</footer>",
     )
     head = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -81,7 +81,8 @@ def notebook_html(plan: Plan) -> str:
     verdicts = "".join(f"<p>{escape(text)}</p>" for text in plan.verdicts)
     return "\n".join(
         (
-            f'<div class="blp notebook"><style>{_assets(STYLES)}</style><p><b>{escape(plan.answer)}</b></p>{verdicts}',
+            f'<div class="blp notebook"><style>{_assets(STYLES)}</style>',
+            f"<p><b>{escape(plan.answer)}</b></p>{verdicts}",
             table(headings, rows, numbers=(1, 2, 3, 4)),
             figures.load_duration(plan),
             f"<p>{escape(figures.load_words(plan))}</p></div>",
@@ -110,18 +111,22 @@ def _even(plan: Plan) -> str:
         f'<p data-live="even:{row}" data-source="d-even">{linked(found.words, "d-even")}</p>'
         for row, found in enumerate(plan.break_even)
     ]
-    band = '<p class="planned-only">Bands are P10 to P90 of today\'s uncertain prices, throughput and people.</p>'
+    band = '<p class="planned-only">Bands are P10 to P90 of uncertain prices, throughput and people.</p>'
     return "".join((*told, band))
 
 
 def _heatmap(plan: Plan) -> str:
-    told = "<p>Each cell is an hour; the darker the blue, the fuller the replicas. Warm cells are above what they carry.</p>"
+    told = (
+        "<p>Each cell is an hour; the stronger the blue, the fuller the replicas. Warm cells are above what "
+        "they carry.</p>"
+    )
     picture = figure(figures.heatmap, plan, aside=told) if plan.inputs.curve.peak > 1 else ""
     return section("Load by hour", picture or "<p>The load is taken to be the same at every hour.</p>")
 
 
 def _use(plan: Plan) -> str:
-    return f"<p>{linked(figures.use_words(plan), 'd-use')}</p><p>Where the curve is under an API's line, owning is cheaper.</p>"
+    told = "Where the curve is under an API's line, a replica's tokens are cheaper than bought."
+    return f"<p>{linked(figures.use_words(plan), 'd-use')}</p><p>{told}</p>"
 
 
 def _frontier(plan: Plan) -> str:

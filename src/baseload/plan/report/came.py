@@ -11,10 +11,14 @@ from baseload.plan.report.html import link, linked, section, table
 
 def came(found: Check) -> str:
     """Every line as planned and as it came, a bar for how far it moved, then the causes in dollars."""
-    rows = [("", (escape(each.line), *(link(_value(v, each.unit), "d-check") for v in (each.planned, each.came)),
-                  _change(each))) for each in found.lines]  # fmt: skip
-    causes = [("", (escape(each.why), link(f"{'+' if each.usd > 0 else '−'}{words.usd(abs(each.usd))}", "d-check")))
-              for each in found.causes]  # fmt: skip
+    rows = []
+    for line in found.lines:
+        values = (link(_value(value, line.unit), "d-check") for value in (line.planned, line.came))
+        rows.append(("", (escape(line.line), *values, _change(line))))
+    causes = []
+    for cause in found.causes:
+        signed = f"{'+' if cause.usd > 0 else '−'}{words.usd(abs(cause.usd))}"
+        causes.append(("", (escape(cause.why), link(signed, "d-check"))))
     notes = "".join(f"<li>{escape(note)}</li>" for note in found.notes)
     return section(
         "Plan against actual",
@@ -41,5 +45,6 @@ def _change(each: Difference) -> str:
     change = each.came / each.planned - 1
     half = min(abs(change), 1.0) * 50
     left = 50 - half if change < 0 else 50
-    bar = f'<span class="track" aria-hidden="true"><i class="stays" style="left:{left:.1f}%;width:{half:.1f}%"></i><u style="left:50%"></u></span>'
+    drawn = f'<i class="stays" style="left:{left:.1f}%;width:{half:.1f}%"></i><u style="left:50%"></u>'
+    bar = f'<span class="track" aria-hidden="true">{drawn}</span>'
     return f"{bar}<small>{'+' if change > 0 else '−'}{abs(change) * 100:.0f}%</small>"

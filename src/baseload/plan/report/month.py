@@ -41,7 +41,7 @@ def first_screen(plan: Plan) -> str:
             f'<header><p class="kicker">baseload plan · {escape(plan.inputs.model)} on '
             f"{escape(plan.inputs.replica)}</p>",
             f'<h1 data-live="answer" data-source="d-month">{linked(plan.answer, "d-month")}</h1>',
-            '<p class="moved-note">The sliders changed this month. <a href="#sliders">See them</a>.</p></header>',
+            '<p class="moved-note">The sliders changed this. <a href="#sliders">See them</a>.</p></header>',
             '<div class="first">',
             figure(figures.load_duration, plan, aside=caption, live="load"),
             f'<div class="told"><h2>What it saves</h2>{verdicts}',
@@ -101,15 +101,16 @@ def _legend(plan: Plan) -> str:
 
 def _sliders() -> str:
     rows = "".join(
-        f'<div><label for="s-{name}"><b>{title}</b> {about}</label><output id="o-{name}" for="s-{name}"></output>'
+        f'<div><label for="s-{name}"><b>{title}</b> {about}</label>'
+        f'<output id="o-{name}" for="s-{name}"></output>'
         f'<input type="range" id="s-{name}" min="0" max="1000" step="1"></div>'
         for name, title, about in SLIDERS
     )
     return (
         '<form id="sliders" hidden onsubmit="return false"><h3>Move the numbers</h3>'
         f'<div class="rows">{rows}</div><p><button type="button" id="reset">Back to the plan</button> '
-        "The month, its answer, the load and the break-even follow; 36 months and their risk stay as planned, and "
-        "so does a replica's throughput.</p></form>"
+        "The month, its answer, the load and the break-even follow; 36 months and risk stay as planned, "
+        "and so does a replica's throughput.</p></form>"
     )
 
 

@@ -52,13 +52,14 @@ def stack(plan: Plan) -> str:
     rows = shown_options(plan)
     most = max(sum(max(line.usd_36, 0.0) for line in row.lines) for row in rows) or 1.0
     bars = "".join(
-        f'<div class="stack"><div><b>{escape(row.option.name)}</b> {link(short_usd(row.usd_36), "d-months")}</div>'
+        f'<div class="stack"><div><b>{escape(row.option.name)}</b> '
+        f"{link(short_usd(row.usd_36), 'd-months')}</div>"
         f"{_stacked(row, most)}</div>"
         for row in rows
     )
     used = [group for group in GROUPS if any(_group(row, group) > 0 for row in rows)]
     legend = "".join(f'<span><i class="g-{group.value}"></i>{GROUPS[group]}</span>' for group in used)
-    return section("Every line of cost", f'<p class="legend">{legend}</p>{bars}', _lines(plan, rows))
+    return section("Every line of cost", f'<p class="legend">{legend}</p>{bars}', _lines(rows))
 
 
 def _group(row: OptionTco, group: Group) -> float:
@@ -76,7 +77,7 @@ def _stacked(row: OptionTco, most: float) -> str:
     return f'<span class="bar" aria-hidden="true">{parts}</span>'
 
 
-def _lines(plan: Plan, options: list[OptionTco]) -> str:
+def _lines(options: list[OptionTco]) -> str:
     """Dollars of 36 months by line and option; lines that are nothing everywhere are left out."""
     amounts = {(row.option.name, line.name): line.usd_36 for row in options for line in row.lines}
     said = {line.name: line for row in options for line in row.lines}
@@ -109,8 +110,8 @@ def tornado(plan: Plan) -> str:
     zero = -low / span * 100
     rows = "".join(_tornado_row(bar, low, span, zero) for bar in bars)
     intro = (
-        f"What {escape(plan.risk.recommended)} saves over {escape(plan.risk.over)} in 36 months, one figure at a "
-        "time at its low and its high end. Left of the line something else is cheaper."
+        f"What {escape(plan.risk.recommended)} saves over {escape(plan.risk.over)} in 36 months, one figure "
+        "at a time, at its low and its high end. Left of the line something else is cheaper."
     )
     return section("What matters most", f'<p>{intro}</p><div class="tornado">{rows}</div>')
 
@@ -126,7 +127,8 @@ def _tornado_row(bar: Bar, low: float, span: float, zero: float) -> str:
     kind = "flips" if bar.flips else "stays"
     return (
         f"<div><div>{escape(bar.meaning)} <small>{at}{flips}</small></div>"
-        f'<span class="track" aria-hidden="true"><i class="{kind}" style="left:{left:.2f}%;width:{width:.2f}%"></i>'
+        '<span class="track" aria-hidden="true">'
+        f'<i class="{kind}" style="left:{left:.2f}%;width:{width:.2f}%"></i>'
         f'<u style="left:{zero:.2f}%"></u></span></div>'
     )
 
@@ -145,8 +147,8 @@ def regret(plan: Plan) -> str:
         ]
         rows.append(("", (escape(row.name), *cells)))
     told = (
-        "<p>Each option keeps the replicas it has today; the cell says how much more its 36 months then cost than "
-        "the best in hindsight.</p>"
+        "<p>Each option keeps the replicas it has today; the cell says how much more its 36 months then cost "
+        "than the best in hindsight.</p>"
     )
     headings = ("Plan", *plan.risk.scenarios)
     return section("Regret", told, table(headings, rows, numbers=range(1, len(headings))))
@@ -156,11 +158,11 @@ def advice(plan: Plan) -> str:
     """The recommendation, twelve reasons, what is locked in, who is needed, what is still asked."""
     found = plan.advice
     judged = {True: "yes", False: "no", None: "you tell us"}
-    rows = [
-        ("", (escape(each.words), each.side.value, f'<b class="h-{judged[each.holds][:2]}">{judged[each.holds]}</b>',
-              linked(each.evidence, "d-advice") if each.holds is not None else ""))
-        for each in found.reasons
-    ]  # fmt: skip
+    rows = []
+    for each in found.reasons:
+        holds = f'<b class="h-{judged[each.holds][:2]}">{judged[each.holds]}</b>'
+        evidence = "" if each.holds is None else linked(each.evidence, "d-advice")
+        rows.append(("", (escape(each.words), each.side.value, holds, evidence)))
     parts = [f"<p><b>{linked(found.recommendation, 'd-months')}</b></p>"]
     parts += [f"<p>Ruled out: {escape(name)}: {escape(why)}.</p>" for name, why in found.ruled_out]
     parts.append(table(("Reason", "speaks for", "holds", "evidence"), rows))

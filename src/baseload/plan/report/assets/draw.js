@@ -1,5 +1,5 @@
 // The two figures that follow the sliders, drawn as figures/load.py and figures/break_even.py draw them; a test
-// holds what both make of the planned numbers equal, character by character. Bands are Python's alone.
+// holds what both make of the planned numbers equal. Bands are Python's alone.
 const TEXT_PX = 18, CHARACTER_PX = 7.8, WIDE_PX = 720, NARROW_PX = 358, PLOT_PX = 290, NARROW_PLOT_PX = 230;
 const CURVE_POINTS = 400, LAYERS_DRAWN = 60, HYBRID_POINTS = 80, STEPS_DRAWN = 400;
 
