@@ -19,6 +19,7 @@ from baseload.plan.check import compare, planned_month
 from baseload.plan.costs import Fleet
 from baseload.plan.decide import decide
 from baseload.plan.model import Metered, Plan, Role
+from baseload.plan.report import check_html
 from baseload.plan.slide import moved, sliders
 
 MakePlan = Callable[..., Plan]
@@ -137,6 +138,9 @@ def test_the_plan_stands_beside_what_came(make_plan: MakePlan) -> None:
     check(page)
     assert "Plan against actual" in page
     assert all(escape(each.why) in page for each in found.causes)
+    alone = check_html(found)
+    check(alone)
+    assert set(re.findall(r'href="#([^"]*)"', alone)) == {"d-check"}
 
 
 def test_untouched_sliders_ask_for_the_very_same_plan(plans: dict[str, Plan]) -> None:

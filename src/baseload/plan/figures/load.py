@@ -29,6 +29,8 @@ def load_duration(plan: Plan, *, narrow: bool = False) -> str:
     figure, box = plot("Load-duration curve", load_words(plan), keys, narrow=narrow)
     highest = max(curve.peak * mean, room, fleet.room_tokens_per_s(1)) * 1.04
     x, y = Linear(0, 1, box.left, box.right), Linear(0, highest, box.bottom, box.top)
+    across = Axis((0.0, 0.25, 0.5, 0.75, 1.0), lambda share: f"{share * 100:.0f}%", "share of the time")
+    axes(figure, x, y, across, Axis(y.ticks(), words.tokens, "tokens/s"))
 
     edge = [(share / len(loads), load) for i, load in enumerate(loads) for share in (i, i + 1)]
     floor = [(x(1), y(0)), (x(0), y(0))]
@@ -43,8 +45,6 @@ def load_duration(plan: Plan, *, narrow: bool = False) -> str:
             figure.line((x(0), level), (x(1), level), "layer")
     shown = option.replicas or 1
     figure.line((x(0), y(fleet.room_tokens_per_s(shown))), (x(1), y(fleet.room_tokens_per_s(shown))), "here")
-    across = Axis((0.0, 0.25, 0.5, 0.75, 1.0), lambda share: f"{share * 100:.0f}%", "share of the time")
-    axes(figure, x, y, across, Axis(y.ticks(), words.tokens, "tokens/s"))
     if not narrow:
         names(figure, x, y, marks)
     return figure.to_str()

@@ -18,7 +18,7 @@ from baseload.plan.report.html import figure, link, linked, section, table
 from baseload.plan.report.markdown import report_markdown
 from baseload.plan.report.sources import derivations
 
-__all__ = ["notebook_html", "report_html", "report_markdown", "write_report"]
+__all__ = ["check_html", "notebook_html", "report_html", "report_markdown", "write_check", "write_report"]
 
 STYLES, SCRIPTS = ("figures.css", "page.css"), ("plan.js", "draw.js", "page.js")
 CARD = (
@@ -51,15 +51,32 @@ def report_html(plan: Plan, actual: Check | None = None) -> str:
         f"<footer>Made by baseload {__version__}. What is in italics is an assumption: replace it by your "
         "own figure. Every underlined number shows its source.</footer>",
     )
+    data = f'<script type="application/json" id="bl-data">{month.slider_data(plan)}</script>'
+    script = f"<script>(() => {{\n{_assets(SCRIPTS)}}})();</script>"
+    return _page(f"Plan: {plan.inputs.model}", (*sections, "</main>", CARD, data, script))
+
+
+def check_html(found: Check) -> str:
+    """A saved plan beside the ledger as a page of its own, without anything from elsewhere."""
+    source = "The plan's month beside the ledger's time scaled to 30 days."
+    told = f'<div class="source" id="d-check"><p>{source}</p></div>'
+    return _page(f"Plan and ledger: {found.option}", (came(found), told, "</main>"))
+
+
+def write_check(found: Check, path: Path) -> Path:
+    """Write that page to this file. Raises EnvironmentProblem where that fails."""
+    return _write(check_html(found), path)
+
+
+def _page(title: str, parts: tuple[str, ...]) -> str:
+    """A whole document; the parts close `<main>`."""
     head = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>Plan: {escape(plan.inputs.model)}</title>\n<style>{_assets(STYLES)}</style></head>"
+        f"<title>{escape(title)}</title>\n<style>{_assets(STYLES)}</style></head>"
     )
-    data = f'<script type="application/json" id="bl-data">{month.slider_data(plan)}</script>'
-    script = f"<script>(() => {{\n{_assets(SCRIPTS)}}})();</script>"
-    body = "\n".join((f'<body class="blp"><main>{sections[0]}', *sections[1:], "</main>", CARD, data, script))
-    return f"{head}\n{body}\n</body></html>\n"
+    body = "\n".join(parts)
+    return f'{head}\n<body class="blp"><main>{body}\n</body></html>\n'
 
 
 def notebook_html(plan: Plan) -> str:
@@ -92,7 +109,10 @@ def notebook_html(plan: Plan) -> str:
 
 def write_report(plan: Plan, path: Path, actual: Check | None = None) -> Path:
     """Write the page, or Markdown where the name ends in .md. Raises EnvironmentProblem where that fails."""
-    text = report_markdown(plan) if path.suffix == ".md" else report_html(plan, actual)
+    return _write(report_markdown(plan) if path.suffix == ".md" else report_html(plan, actual), path)
+
+
+def _write(text: str, path: Path) -> Path:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

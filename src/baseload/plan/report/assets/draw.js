@@ -164,6 +164,9 @@ function drawLoad(found, narrow) {
   const [figure, box] = plot("Load-duration curve", sayLoad(option), keys, narrow);
   const highest = Math.max(curve.peak * mean, room, roomOf(fleet, 1)) * 1.04;
   const x = linear(0, 1, box.left, box.right), y = linear(0, highest, box.bottom, box.top);
+  axes(figure, x, y,
+    { ticks: [0, 0.25, 0.5, 0.75, 1], label: (share) => `${fixed(share * 100, 0)}%`, title: "share of the time" },
+    { ticks: y.ticks(), label: tokens, title: "tokens/s" });
   const edge = loads.flatMap((load, i) => [[i / loads.length, load], [(i + 1) / loads.length, load]]);
   const floor = [[x(1), y(0)], [x(0), y(0)]];
   figure.rect([x(0), y(room)], [x(1) - x(0), y(0) - y(room)], "idle");
@@ -176,9 +179,6 @@ function drawLoad(found, narrow) {
   }
   const level = y(roomOf(fleet, option.n || 1));
   figure.line([x(0), level], [x(1), level], "here");
-  axes(figure, x, y,
-    { ticks: [0, 0.25, 0.5, 0.75, 1], label: (share) => `${fixed(share * 100, 0)}%`, title: "share of the time" },
-    { ticks: y.ticks(), label: tokens, title: "tokens/s" });
   if (!narrow) names(figure, x, y, marks);
   return figure.toString();
 }
