@@ -45,7 +45,9 @@ def first_screen(plan: Plan) -> str:
             '<div class="first">',
             figure(figures.load_duration, plan, aside=caption, live="load"),
             f'<div class="told"><h2>What it saves</h2>{verdicts}',
-            f"<h2>What would change it</h2><ul>{listed}</ul></div></div>",
+            "<h2>What would change it</h2>",
+            '<p class="moved-note">This list is the plan\'s, before the sliders.</p>',
+            f"<ul>{listed}</ul></div></div>",
         )
     )
 

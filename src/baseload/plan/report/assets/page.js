@@ -119,7 +119,9 @@ function openCard(link) {
   if (!source) return;
   closeCard(false);
   opener = link;
-  card.querySelector("div").innerHTML = source.innerHTML;
+  const moved = document.body.classList.contains("moved")
+    ? '<p class="moved-note">The sliders changed the month; these figures are the plan\'s.</p>' : "";
+  card.querySelector("div").innerHTML = moved + source.innerHTML;
   card.hidden = false;
   link.setAttribute("aria-expanded", "true");
   const at = link.getBoundingClientRect(), width = card.offsetWidth;
