@@ -164,7 +164,9 @@ def _statement(text: str) -> tuple[str, float | str]:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option(
-    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file too."
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the report to this file too: HTML, or Markdown where it ends in .md; with --check that page.",
 )
 def command(traffic: str | None, **options: Any) -> None:
     """What to own and what to buy for this traffic, with the numbers behind it.
@@ -184,7 +186,7 @@ def command(traffic: str | None, **options: Any) -> None:
     if option_name and policy is None:
         raise UsageError("--option names whose policy is written", hint="add --write-policy FILE")
     if (checked := options.pop("check")) is not None:
-        _check(checked, since, until, as_json=as_json)
+        _check(checked, since, until, html, as_json=as_json)
         return
     if options.pop("interview"):
         options["plan_file"] = _interview(options["plan_file"])
@@ -227,7 +229,14 @@ def _interview(plan_file: Path | None) -> Path:
     return path
 
 
-def _check(paths: tuple[str, str], since: datetime | None, until: datetime | None, *, as_json: bool) -> None:
+def _check(
+    paths: tuple[str, str],
+    since: datetime | None,
+    until: datetime | None,
+    html: Path | None,
+    *,
+    as_json: bool,
+) -> None:
     """Last month's plan against the ledger, line by line, and why they differ."""
     from baseload.ledger.store import Filter
     from baseload.plan.check import check, check_dict, read_plan
@@ -237,6 +246,10 @@ def _check(paths: tuple[str, str], since: datetime | None, until: datetime | Non
         for day in (since, until)
     )
     found = check(read_plan(Path(paths[0])), Path(paths[1].removeprefix("ledger:")), Filter(first, end))
+    if html is not None:
+        from baseload.plan.report import write_check
+
+        write_check(found, html)
     if as_json:
         click.echo(json.dumps(check_dict(found), indent=1, ensure_ascii=False))
         return
