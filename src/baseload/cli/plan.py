@@ -162,6 +162,7 @@ def _statement(text: str) -> tuple[str, float | str]:
 @click.option(
     "--until", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="For --check: before this day (UTC)."
 )
+@click.option("--full", is_flag=True, help="Print everything behind the answer, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option(
     "--html",
@@ -178,7 +179,7 @@ def command(traffic: str | None, **options: Any) -> None:
     from baseload.plan.decide import plan
     from baseload.plan.policy_out import write_policy
 
-    as_json, html = options.pop("as_json"), options.pop("html")
+    as_json, full, html = options.pop("as_json"), options.pop("full"), options.pop("html")
     policy, option_name = options.pop("write_policy"), options.pop("option_name")
     since, until = options.pop("since"), options.pop("until")
     if (since or until) and not options["check"]:
@@ -206,7 +207,7 @@ def command(traffic: str | None, **options: Any) -> None:
     from baseload.cli.bill import beside_plan
     from baseload.plan.terminal import print_plan
 
-    print_plan(found, Console())
+    print_plan(found, Console(), full=full)
     for line in beside_plan(**click.get_current_context().params):
         click.echo(f"\n{line}")
     if html is not None:

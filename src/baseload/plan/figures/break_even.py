@@ -5,11 +5,12 @@ from __future__ import annotations
 from baseload.plan import words
 from baseload.plan.bands import VolumeBands, volume_bands
 from baseload.plan.costs import SECONDS_PER_DAY, metered_month_usd
-from baseload.plan.figures.chart import Axis, Series, axes, lines, names, plot, short_usd
+from baseload.plan.figures.chart import Axis, Series, axes, lines, names, plot
 from baseload.plan.figures.choice import metered_of, shown_hybrid
 from baseload.plan.figures.svg import Log, Point, Svg, spread, text_width
 from baseload.plan.hybrid import hybrid
 from baseload.plan.model import Plan
+from baseload.plan.words import short_usd
 
 HYBRID_POINTS = 80
 STEPS_DRAWN = 400

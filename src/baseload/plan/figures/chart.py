@@ -104,15 +104,3 @@ def names(figure: Svg, x: Scale, y: Scale, marks: Sequence[tuple[float, str, str
 def cut(name: str, most: int = NAME_CHARACTERS) -> str:
     """A name that fits a margin."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
-
-
-def short_usd(amount: float) -> str:
-    """An amount on an axis or beside a line: `$50`, `$2k`, `$1.5M`; three figures at most."""
-    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
-        if abs(amount) >= size:
-            return f"{'−' if amount < 0 else ''}${_three(abs(amount) / size)}{unit}"
-    return f"{'−' if amount < 0 else ''}${_three(abs(amount))}"
-
-
-def _three(value: float) -> str:
-    return f"{float(f'{value:.3g}'):g}" if value < 1000 else f"{value:.0f}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from baseload.plan import words
-from baseload.plan.figures.chart import Axis, Series, axes, lines, names, plot, short_usd
+from baseload.plan.figures.chart import Axis, Series, axes, lines, names, plot
 from baseload.plan.figures.svg import Linear
 from baseload.plan.model import Kind, Plan
 from baseload.plan.tco import OptionTco
+from baseload.plan.words import short_usd
 
 YEARS = (0.0, 6.0, 12.0, 18.0, 24.0, 30.0, 36.0)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from html import escape
 
 from baseload.plan import figures, words
-from baseload.plan.figures.chart import short_usd
 from baseload.plan.figures.months import shown_options
 from baseload.plan.lines import Group
 from baseload.plan.model import Plan
 from baseload.plan.report.html import figure, link, linked, section, table
 from baseload.plan.risk import Bar
 from baseload.plan.tco import OptionTco
+from baseload.plan.words import short_usd
 
 SHOWN_BARS = 12
 GROUPS = {
