@@ -7,7 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from baseload.plan import words
+from baseload.plan.billed import bill_lines
 from baseload.plan.model import Plan
+from baseload.plan.sizing_words import sizing_lines
 from baseload.plan.terminal_months import print_advice, print_economics, print_months
 from baseload.plan.terminal_table import table as _table
 
@@ -17,6 +19,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     console.print(Text(plan.answer, style="bold"))
     for verdict in plan.verdicts:
         console.print(Text(verdict))
+    for line in sizing_lines(plan.inputs):
+        console.print(Text(line))
     console.print()
     console.print(_options(plan))
     console.print()
@@ -33,6 +37,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     console.print(_facts(plan))
     console.print()
     print_economics(plan, console)
+    for line in bill_lines(plan.inputs.billed):
+        console.print(Text(f"\n{line}"))
 
 
 def _options(plan: Plan) -> Table:
