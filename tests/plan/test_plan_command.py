@@ -227,8 +227,8 @@ def test_every_json_key_is_documented_and_every_documented_key_exists(tmp_path: 
     documented = {row[0].strip("`") for row in table("JSON")}
     plain = data(f"{EXAMPLE} --open-api-price 0.88")
     told = data(f"{EXAMPLE} --open-api-price 0.88 --plan-file {plan_file}")
-    bill = Path(__file__).resolve().parents[2] / "examples" / "bills" / "openai_usage.csv"
-    searched = data(f"{bill} --tokens-per-day 2B --search-offers --on 2026-10-05")
+    bill = Path(__file__).resolve().parents[2] / "examples" / "bills" / "bedrock_cur.csv"
+    searched = data(f"{bill} --search-offers --size-by slo --on 2026-10-05")
     assert documented == {*keys(plain), *keys(told), *keys(searched)}
 
 
