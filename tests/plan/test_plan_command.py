@@ -226,13 +226,15 @@ portfolio:
 
 
 def test_every_json_key_is_documented_and_every_documented_key_exists(tmp_path: Path) -> None:
-    """docs/plan.md and `--json` name the same keys, with a plan file and without."""
+    """docs/plan.md and `--json` name the same keys: plain, with a plan file, and of a bill with a search."""
     plan_file = tmp_path / "plan.yaml"
     plan_file.write_text(PLAN_FILE)
     documented = {row[0].strip("`") for row in table("JSON")}
     plain = data(f"{EXAMPLE} --open-api-price 0.88")
     told = data(f"{EXAMPLE} --open-api-price 0.88 --plan-file {plan_file}")
-    assert documented == {*keys(plain), *keys(told)}
+    bill = Path(__file__).resolve().parents[2] / "examples" / "bills" / "bedrock_cur.csv"
+    searched = data(f"{bill} --search-offers --size-by slo --on 2026-10-05")
+    assert documented == {*keys(plain), *keys(told), *keys(searched)}
 
 
 def worked() -> list[tuple[str, str]]:

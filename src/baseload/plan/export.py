@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from baseload.plan.bands import volume_bands
+from baseload.plan.billed import bill_dict
 from baseload.plan.export_advice import advice_dict, portfolio_dict
 from baseload.plan.export_tco import (
     assumptions_dict,
@@ -18,6 +19,7 @@ from baseload.plan.export_tco import (
 from baseload.plan.frontier import frontier, use_cost
 from baseload.plan.layers import layered
 from baseload.plan.model import BreakEven, Inputs, Option, Plan
+from baseload.plan.sizing_words import sizing_dict
 from baseload.plan.spares import spare_prices
 
 JSON_VERSION = 1
@@ -78,6 +80,8 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
         "answers": inputs.answers.to_dict(),
         "portfolio": None if plan.portfolio is None else portfolio_dict(plan.portfolio),
         "economics": assumptions_dict(inputs.assumptions),
+        "sizing": sizing_dict(inputs),
+        "bill": bill_dict(inputs.billed),
     }
 
 

@@ -18,9 +18,12 @@ from baseload.plan.load import LoadCurve
 
 if TYPE_CHECKING:
     from baseload.plan.advice import Advice
+    from baseload.plan.billed import Billed
     from baseload.plan.check import Check
+    from baseload.plan.offer_search import Searched
     from baseload.plan.portfolio import Portfolio
     from baseload.plan.risk import Risk
+    from baseload.plan.slo_sizing import Sized
     from baseload.plan.tco import Tco
 
 ASSUMED = "assumption"
@@ -74,7 +77,9 @@ class Inputs:
 
     `gpus` are those of one replica, in all regions where there are several. `assumptions` are what 24 and 36
     months rest on besides, `seed` draws the risk, `portfolio` is that section of a plan file
-    (`baseload.plan.portfolio_file`).
+    (`baseload.plan.portfolio_file`). `sized` is the simulation that replicas were sized by, `searched` the
+    search over GPUs on offer, `billed` what the bill that is the traffic says of money; None where there is
+    none.
     """
 
     model: str
@@ -93,6 +98,9 @@ class Inputs:
     answers: Answers = NOBODY_SAID
     seed: int = 1
     portfolio: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    sized: Sized | None = None
+    searched: Searched | None = None
+    billed: Billed | None = None
 
 
 class Kind(StrEnum):

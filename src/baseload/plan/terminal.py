@@ -7,7 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from baseload.plan import words
+from baseload.plan.billed import bill_lines
 from baseload.plan.model import Plan
+from baseload.plan.sizing_words import sizing_lines
 from baseload.plan.terminal_months import print_advice, print_economics, print_in_short, print_months
 from baseload.plan.terminal_table import table as _table
 
@@ -21,6 +23,8 @@ def print_plan(plan: Plan, console: Console, *, full: bool = False) -> None:
     console.print(Text(plan.answer, style="bold"))
     for verdict in plan.verdicts:
         console.print(Text(verdict))
+    for line in sizing_lines(plan.inputs):
+        console.print(Text(line))
     console.print()
     console.print(_options(plan))
     console.print()
@@ -39,6 +43,8 @@ def print_plan(plan: Plan, console: Console, *, full: bool = False) -> None:
     console.print()
     console.print(_facts(plan))
     console.print()
+    for line in bill_lines(plan.inputs.billed):
+        console.print(Text(f"{line}\n"))
     if full:
         print_economics(plan, console)
     else:
