@@ -8,7 +8,16 @@ from http import HTTPStatus
 import pytest
 
 from baseload import errors
-from baseload.errors import FAULTS, BaseloadError, Fault, RequestError, Source, UnknownName, nearest
+from baseload.errors import (
+    FAULTS,
+    BaseloadError,
+    Fault,
+    RequestError,
+    Source,
+    UnknownName,
+    nearest,
+    number_hint,
+)
 
 
 def drawn() -> dict[str, int | None]:
@@ -63,7 +72,30 @@ def test_an_error_says_what_to_do_next() -> None:
     ("name", "expected"), [("h10", "h100"), ("gpt4o", "gpt-4o"), ("zebra", None), ("", None)]
 )
 def test_the_nearest_name_is_near(name: str, expected: str | None) -> None:
-    """A typo finds its name; what is like nothing finds nothing, and the error claims nothing."""
+    """A typo finds its name; what is like nothing finds nothing, and the error claims no meaning."""
     known = ["h100", "gpt-4o", "b200"]
     assert nearest(name, known) == expected
-    assert UnknownName("name", name, known).hint == (f"did you mean {expected!r}?" if expected else "")
+    hint = UnknownName("name", name, known).hint
+    assert hint == f"did you mean {expected!r}?" if expected else "did you mean" not in hint
+
+
+def test_an_unknown_name_always_says_what_next() -> None:
+    """The name that is meant, or the least unlike ones where none is close."""
+    assert UnknownName("model", "lama-70b", ["llama-70b", "qwen-7b"]).hint == "did you mean 'llama-70b'?"
+    assert UnknownName("model", "zzz", ["llama-70b", "qwen-7b"]).hint.startswith("the nearest names are ")
+    assert UnknownName("model", "zzz", []).hint == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("1e9", "YAML reads 1e9 as text: write 1000000000 or 1.0e+9"),
+        ("2.5e-3", "YAML reads 2.5e-3 as text: write 0.0025 or 2.5e-3"),
+        ("many", ""),
+        ("inf", ""),
+        (True, ""),
+    ],
+)
+def test_a_number_that_yaml_takes_for_text_says_how_to_write_it(value: object, hint: str) -> None:
+    """YAML 1.1 asks for a dot and a sign; the message writes both forms out."""
+    assert number_hint(value) == hint

@@ -14,6 +14,7 @@ A `Fault` is a row of the table below; docs/errors.md is compared with it by a t
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
@@ -65,8 +66,7 @@ class UnknownName(BaseloadError):
     exit_code = 2
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        near = nearest(name, known)
-        super().__init__(f"unknown {kind} {name!r}", hint=f"did you mean {near!r}?" if near else "")
+        super().__init__(f"unknown {kind} {name!r}", hint=_nearest_of(name, list(known)))
         self.kind, self.name = kind, name
 
 
@@ -85,6 +85,27 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like `name`, or None when none is close."""
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return found[0] if found else None
+
+
+def _nearest_of(name: str, known: list[str]) -> str:
+    """The known name that is meant, or the three least unlike it where none is close."""
+    if near := nearest(name, known):
+        return f"did you mean {near!r}?"
+    least = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
+    return f"the nearest names are {', '.join(least)}" if least else ""
+
+
+def number_hint(value: object) -> str:
+    """What to write for a number that YAML 1.1 reads as text (`1e9` has no dot); "" for other text."""
+    try:
+        number = float(value) if isinstance(value, str) else None
+    except ValueError:
+        return ""
+    if number is None or not math.isfinite(number):
+        return ""
+    mantissa, _, power = f"{number:e}".partition("e")
+    dotted = f"{float(mantissa)}e{int(power):+d}"
+    return f"YAML reads {value} as text: write {number:.15g} or {dotted}"
 
 
 class Fault(NamedTuple):

@@ -67,8 +67,8 @@ def test_every_answer_settles_its_reason(plan: Plan) -> None:
     assert verdicts["ultra_low_latency"] is True
     assert verdicts["nothing_sensitive"] is True
     assert verdicts["data_sovereignty"] is False
-    assert advice.ruled_out == ()
-    assert advice.option == plan.tco.cheapest.option.name
+    assert {name for name, _ in advice.ruled_out} == {o.name for o in plan.options if o.metered is not None}
+    assert advice.option == "owned"
 
 
 def test_volume_speaks_for_owning_above_the_crossing_and_against_it_below() -> None:

@@ -85,6 +85,14 @@ def test_a_bare_model_name_is_priced_at_the_firm_that_makes_it() -> None:
         named_price("gpt-4o-and-a-half-by-nobody", ON)
 
 
+@pytest.mark.parametrize("name", ["gpt-99", "openai/gpt-4oo", "opnai/gpt-4o", "claude-sonet-4-5"])
+def test_a_suggested_api_has_a_price(name: str) -> None:
+    """What is suggested for a name nobody sells is a name that somebody does."""
+    with pytest.raises(UnknownName) as raised:
+        named_price(name, ON)
+    assert named_price(raised.value.hint.split("'")[1], ON).input > 0
+
+
 def test_the_open_model_is_priced_at_the_median_of_those_who_sell_it() -> None:
     """All sellers are shown, so that the choice can be judged."""
     sold = sellers(open_model("llama-3.3-70b"), Market(Mix(0.5), None, ON))

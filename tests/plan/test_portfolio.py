@@ -180,6 +180,7 @@ def test_a_section_of_a_plan_file_is_read_as_written() -> None:
         ({"classes": []}, "not a mapping"),
         ({"classes": {"a": {}}}, "tokens_per_day is required"),
         ({"classes": {"a": {"token_per_day": 1}}}, "did you mean 'tokens_per_day'"),
+        ({"classes": {"a": {"tokens_per_day": "1e9"}}}, "write 1000000000 or 1.0e+9"),
         ({"classes": {"a": {"tokens_per_day": "many"}}}, "is no number"),
         ({"classes": {"a": {"tokens_per_day": 1, "regions": "eu"}}}, "no list of regions"),
         ({"classes": {"a": {"tokens_per_day": 1, "deferrable": 1}}}, "not true or false"),

@@ -7,9 +7,10 @@ from itertools import pairwise
 
 from baseload.plan import words
 from baseload.plan.answers import QUESTIONS, Answers
+from baseload.plan.bought import under_contract
 from baseload.plan.costs import Spare
 from baseload.plan.model import Kind, Option, Plan, Role
-from baseload.plan.reasons import Reason, data_may_leave, reasons
+from baseload.plan.reasons import Reason, data_may_leave, reasons, sized_slower, too_slow
 from baseload.plan.rented import Term
 from baseload.plan.tco import OptionTco
 
@@ -83,6 +84,9 @@ def _ruled_out(plan: Plan, option: Option) -> str | None:
         return "it needs a connection to the outside"
     if buys and data_may_leave(plan) is False:
         return "the data may not be processed by an API"
+    if buys and too_slow(plan):
+        kept, needed = plan.inputs.assumptions.number("api.ttft_ms"), said.latency_ttft_ms
+        return f"it is taken to keep {kept:,g} ms to the first token, and {needed:,g} ms are needed"
     if said.custom_weights and (option.kind in _BOUGHT or role is Role.OPEN):
         return "it does not serve your own weights"
     needs = said.needs_frontier_model or said.special_modalities
@@ -95,11 +99,11 @@ def _recommendation(plan: Plan, best: OptionTco | None, judged: tuple[Reason, ..
     if best is None:
         return (
             "Nothing meets every answer: the open model cannot do what the work needs, and an API may not be "
-            "used. Split the traffic into classes, or change an answer."
+            "used or is too slow. Split the traffic into classes, or change an answer."
         )
     text = f"{_do(plan, best)}: {words.usd(best.usd_36)} over 36 months with every line of cost"
     others = [each for each in plan.tco.options if each.option.name != best.option.name]
-    cheaper = [each for each in others if each.usd_36 < best.usd_36]
+    cheaper = [each for each in others if round(each.usd_36, 2) < round(best.usd_36, 2)]
     if cheaper:
         least = min(cheaper, key=lambda each: each.usd_36)
         text += (
@@ -107,23 +111,27 @@ def _recommendation(plan: Plan, best: OptionTco | None, judged: tuple[Reason, ..
         )
     elif others:
         band = next(band for band in plan.risk.bands if band.name == best.option.name)
-        text += f"; the cheapest in {words.percent(_odds(plan, band.name))} of {plan.risk.draws:,} worlds"
+        text += f"; the cheapest in {words.percent(band.probability_lowest)} of {plan.risk.draws:,} worlds"
     text += "."
+    text += _sized_slower(plan, best)
     late = next(reason for reason in judged if reason.name == "ship_now")
-    captive = bool(plan.inputs.answers.air_gap) or data_may_leave(plan) is False
+    captive = bool(plan.inputs.answers.air_gap) or data_may_leave(plan) is False or too_slow(plan)
     if late.holds and best.option.kind not in _BOUGHT and not captive:
         text += f" Start at an API ({late.evidence}) and move the base load when the team is there."
-    if captive and plan.inputs.fleet.spare is Spare.NONE:
-        text += " Traffic that may not leave needs an owned spare: plan with --spare serving or idle."
+    if plan.inputs.fleet.spare is Spare.NONE:
+        if captive:
+            text += " Traffic that no API may serve needs an owned spare: plan with --spare serving or idle."
+        elif best.option.kind is Kind.OWNED:
+            text += " Nothing takes over for a lost replica: plan with --spare serving or idle."
     return text
 
 
-def _odds(plan: Plan, name: str) -> float:
-    """How often this answer is the cheapest; a hybrid that owns nothing counts as its API."""
-    metered = next(option.metered for option in plan.options if option.name == name)
-    owning = next(option.replicas for option in plan.options if option.name == name)
-    same = {o.name for o in plan.options if o.metered == metered and not o.replicas and not owning} | {name}
-    return sum(band.probability_cheapest for band in plan.risk.bands if band.name in same)
+def _sized_slower(plan: Plan, best: OptionTco) -> str:
+    """Where what is owned was sized for a slower first token than is needed: with what to plan instead."""
+    needed = plan.inputs.answers.latency_ttft_ms
+    if needed is None or not sized_slower(plan) or not any(best.replicas):
+        return ""
+    return f" Its replicas keep a slower first token than is needed: plan with --slo-ttft {needed:g}ms."
 
 
 def _do(plan: Plan, each: OptionTco) -> str:
@@ -133,7 +141,12 @@ def _do(plan: Plan, each: OptionTco) -> str:
     if option.kind is Kind.HYBRID and each.replicas[0]:
         base = f"Own {held} of {plan.inputs.replica} for the base"
         return f"{base} and buy the peaks from {words.api(option.metered)}"
-    return f"Buy everything from {words.api(option.metered)}"
+    buy = f"Buy everything from {words.api(option.metered)}"
+    if not any(each.replicas):
+        return buy
+    month = next(month for month, count in enumerate(each.replicas, start=1) if count)
+    most = words.replicas(int(max(each.replicas)), int(max(each.spares)))
+    return f"{buy}, and own the base from month {month} on, up to {most} of {plan.inputs.replica}"
 
 
 def _changes(plan: Plan, best: OptionTco | None) -> list[str]:
@@ -198,15 +211,15 @@ def _locked_in(plan: Plan, best: OptionTco | None) -> tuple[str, ...]:
     found, figures = [], plan.inputs.assumptions
     option = best.option
     if option.metered is not None:
-        role = next(m.role for m in plan.inputs.metered if m.name == option.metered)
-        if role is Role.OPEN:
+        metered = next(m for m in plan.inputs.metered if m.name == option.metered)
+        if metered.role is Role.OPEN:
             found.append(
                 f"{words.api(option.metered)}: little; the same weights are sold by others and can be owned"
             )
         else:
             fits = "prompts, evaluations and answers fit one vendor's model"
             found.append(f"{words.api(option.metered)}: {fits}, which it may change, reprice or retire")
-        if figures.number("api.commitment_usd_per_month"):
+        if under_contract(plan.inputs, metered) and figures.number("api.commitment_usd_per_month"):
             found.append(
                 f"{words.usd(figures.number('api.commitment_usd_per_month'))} a month promised to the API"
             )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from baseload.errors import DataError, nearest
+from baseload.errors import DataError, nearest, number_hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +67,5 @@ def _answer(name: str, value: Any) -> bool | float | None:
             raise DataError(f"{name}: {value!r} is not yes or no")
         return value
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise DataError(f"{name}: {value!r} is no number, 0 or more")
+        raise DataError(f"{name}: {value!r} is no number, 0 or more", hint=number_hint(value))
     return float(value)

@@ -20,10 +20,12 @@ def token_lines(inputs: Inputs, metered: Metered, world: World, share: Floats, a
     """What this share of each month's tokens costs bought, by line.
 
     `alone` is 1 where nothing is owned: then deferrable tokens get batch prices and the base may be
-    provisioned; beside owned replicas only the peaks are bought, which cannot wait.
+    provisioned; beside owned replicas only the peaks are bought, which cannot wait. Provisioned units and
+    committed spend are a contract with one provider: the first API.
     """
     provisioned: Lines = {}
-    if world.known("api.provisioned_usd_per_unit_hour") and np.any(alone):
+    contract = under_contract(inputs, metered)
+    if contract and world.known("api.provisioned_usd_per_unit_hour") and np.any(alone):
         if not world.known("api.provisioned_tokens_per_minute"):
             raise UsageError(
                 "provisioned units have a price, and nothing says what one serves",
@@ -43,17 +45,23 @@ def token_lines(inputs: Inputs, metered: Metered, world: World, share: Floats, a
     lines["retries"] = (subtotal + lines["regional_uplift"]) * world["api.retry_share"]
     lines |= provisioned
     discount, promised = world["api.commitment_discount"], world["api.commitment_usd_per_month"]
-    if np.any(discount) or np.any(promised):
+    if contract and (np.any(discount) or np.any(promised)):
         spent = _sum(lines)
         lines["commitment"] = np.maximum(spent * (1.0 - discount), promised) - spent
     return lines
+
+
+def under_contract(inputs: Inputs, metered: Metered) -> bool:
+    """Whether what is promised to a provider, and what it promises, belongs to this API: the first named."""
+    return metered.name == inputs.metered[0].name
 
 
 def unit_usd_per_million(inputs: Inputs, metered: Metered, world: World) -> Floats:
     """What a million tokens of this traffic cost there today, ratios, tiers and retries included."""
     plain = _sum(_unit_lines(inputs, metered, world))
     uplift = 1.0 + world["api.regional_uplift"]
-    return plain * uplift * (1.0 + world["api.retry_share"]) * (1.0 - world["api.commitment_discount"])
+    discount = world["api.commitment_discount"] if under_contract(inputs, metered) else np.zeros(())
+    return plain * uplift * (1.0 + world["api.retry_share"]) * (1.0 - discount)
 
 
 def _unit_lines(inputs: Inputs, metered: Metered, world: World) -> Lines:

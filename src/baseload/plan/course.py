@@ -125,15 +125,23 @@ def _hybrid_counts(case: _Case, metered: Metered, *, begun: bool) -> tuple[Float
     if begun:
         return counts, np.ones((1, world.months))
     lump = inputs.fleet.spares * case.month_usd + overhead_month_usd(inputs, world)
-    gain = paid * served(case.curve, case.rooms.of(counts)) - counts * case.month_usd - lump
-    return counts, np.maximum.accumulate(np.asarray(gain > 0, dtype=np.float64), axis=1)
+    rest = 1.0 - served(case.curve, case.rooms.of(counts))
+    gain = _bought_usd(case, metered, np.ones(()), alone=1.0) - _bought_usd(case, metered, rest, alone=0.0)
+    pays = gain > counts * case.month_usd + lump
+    return counts, np.maximum.accumulate(np.asarray(pays & (counts > 0), dtype=np.float64), axis=1)
+
+
+def _bought_usd(case: _Case, metered: Metered, share: Floats, *, alone: float) -> Floats:
+    """What this share of each month's tokens costs bought, with all that an API alone makes cheaper."""
+    lines = token_lines(case.inputs, metered, case.world, share, alone=np.array(alone))
+    return np.asarray(sum(lines.values(), np.zeros((1, case.world.months))))
 
 
 def _owning_course(case: _Case, counts: Floats, owning: Floats, share: Floats) -> Course:
     """The course of these counts, which serve this share; what is metered takes the rest of the tokens."""
     inputs, world, metered = case.inputs, case.world, case.metered
     fleet = inputs.fleet
-    spares = np.where(counts > 0, owning * fleet.spares, 0.0)
+    spares = held_replicas(case.term, world, np.where(counts > 0, owning * fleet.spares, 0.0))
     gpus = gpu_lines(inputs, case.term, world, counts, spares)
     on_demand = replica_month_usd(inputs, Term.ON_DEMAND, world)
     serving = Serving(counts, spares, owning, share, on_demand)

@@ -10,6 +10,7 @@ from baseload.plan.break_even import crossings, one_replica
 from baseload.plan.costs import SECONDS_PER_DAY, Spare, metered_month_usd
 from baseload.plan.hybrid import hybrid, hybrid_from
 from baseload.plan.model import BreakEven, Inputs, Kind, Metered, Option, Plan, Role, WhatIf
+from baseload.plan.spares import priced
 from baseload.plan.verdict import verdict
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ def decide(inputs: Inputs) -> Plan:
         break_even=tuple(break_even(inputs, metered) for metered in inputs.metered),
         what_if=what_if(inputs, cheapest),
         answer=_answer(inputs, options, cheapest),
-        verdicts=tuple(_verdict(metered, options) for metered in inputs.metered),
+        verdicts=(
+            *(_verdict(metered, options) for metered in inputs.metered),
+            *_without_spare(inputs, options),
+        ),
     )
 
 
@@ -179,6 +183,27 @@ def _verdict(metered: Metered, options: tuple[Option, ...]) -> str:
     saved = words.percent(1.0 - best.usd_per_month / best_pure.usd_per_month)
     spill = words.percent(1.0 - best.owned_tokens_share)
     return text + f"owning {owning} and buying {spill} of the tokens; {saved} below the better pure option."
+
+
+def _without_spare(inputs: Inputs, options: tuple[Option, ...]) -> tuple[str, ...]:
+    """Where nothing stands by, what owning everything costs with an idle spare, which is how `spares` has it.
+
+    The month and the verdicts keep the spare as it was asked for on both sides.
+    """
+    if inputs.fleet.spare is not Spare.NONE:
+        return ()
+    owned = next(o for o in options if o.kind is Kind.OWNED)
+    usd = replace(inputs.fleet, spare=Spare.IDLE).month_usd(owned.replicas)
+    text = (
+        "All of this is without a spare, and nothing takes over for a lost replica where everything is "
+        f"owned: with an idle one that costs {words.usd(usd)}"
+    )
+    below = [
+        f"{words.percent(each.saves_share)} below the better pure option against {words.api(each.against)}"
+        for metered in inputs.metered
+        if (each := priced(inputs, metered, Spare.NONE)).replicas
+    ]
+    return (f"{text}, and the hybrid is {' and '.join(below)}." if below else f"{text}.",)
 
 
 def what_if(inputs: Inputs, cheapest: Option) -> tuple[WhatIf, ...]:

@@ -67,4 +67,5 @@ def portfolio_dict(found: Portfolio) -> dict[str, Any]:
             for flow in found.flows
         ],
         "captive": list(found.captive),
+        "gap": round(found.gap, 6),
     }

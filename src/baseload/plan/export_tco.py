@@ -121,6 +121,7 @@ def _band(band: Band) -> dict[str, Any]:
     return {
         "name": band.name,
         "probability_cheapest": round(band.probability_cheapest, 4),
+        "probability_lowest": round(band.probability_lowest, 4),
         "usd_24": _percentiles(band.usd_24),
         "usd_36": _percentiles(band.usd_36),
         "cumulative_usd": {

@@ -6,6 +6,7 @@ and the names of regions. Keys are references to the environment, never written 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +86,10 @@ def policy_yaml(plan: Plan, name: str | None = None) -> str:
     if unread:
         lines.append("# This version's gateway does not read these yet:")
         lines += [f"#   {where}.{key}: {_flow(value)}" for (where, key), value in _placed(unread)]
+        if "hard" in unread:
+            lines.append(
+                "# The budget holds for peaks and hard requests together: hard is what is left of it."
+            )
     return "\n".join([*lines, body])
 
 
@@ -195,15 +200,19 @@ def _default_class(plan: Plan) -> dict[str, Any]:
 
 
 def _later(plan: Plan, option: Option) -> dict[str, Any]:
-    """Budget and hard requests of a hybrid: what is spilled has a bound, then owned serving alone answers."""
+    """Budget and hard requests of a hybrid: what is spilled has a bound, then owned serving alone answers.
+
+    Hard requests may cost what the budget leaves above the planned peaks, so that both together stay in it.
+    """
     if not option.replicas or option.metered is None:
         return {}
     bound = max(round(option.spill_usd_per_month * BUDGET_HEADROOM), 1)
     found: dict[str, Any] = {"budget": {"usd": bound, "per": "month", "then": "owned_only"}}
     metered = next(each for each in plan.inputs.metered if each.name == option.metered)
     if metered.role is Role.FRONTIER:
-        spill = max(round(option.spill_usd_per_month), 1)
-        found["hard"] = {"budget_usd_per_month": spill, "to": _name(metered.name)}
+        left = bound - math.ceil(option.spill_usd_per_month)
+        if left > 0:
+            found["hard"] = {"budget_usd_per_month": left, "to": _name(metered.name)}
     return found
 
 

@@ -17,7 +17,7 @@ c, owned places m (a model in a region) and APIs a, all rates in tokens/s:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,9 +29,14 @@ LEVELS = 24
 """Levels of load a curve is told in: equal shares of the time, the highest split off as the peak."""
 
 MEGASECONDS_PER_MONTH = SECONDS_PER_DAY * DAYS_PER_MONTH / 1e6
-_TIME_LIMIT_S = 20.0
-_GAP = 1e-6
+MOST_NODES = 5_000
+"""Nodes of the search tree that are looked at: the same bound on every machine, unlike seconds."""
+
+GAP = 1e-6
 """Relative distance to the optimum at which the search ends."""
+
+_LIMIT_REACHED = 1
+"""scipy's status of a search that ended at its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +111,18 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """The cheapest mix. `captive` names the classes no API may serve: their places can lose one replica."""
+    """The cheapest mix. `captive` names the classes no API may serve: their places can lose one replica.
+
+    `gap` is how far below, as a share of its cost, a cheaper mix might still be: above `GAP` only where the
+    search ended at `MOST_NODES`.
+    """
 
     usd_per_month: float
     team_usd_per_month: float
     kept: tuple[Kept, ...]
     flows: tuple[Flow, ...]
     captive: tuple[str, ...]
+    gap: float = 0.0
 
 
 def may_serve(place: OwnedPlace | MeteredPlace, demand: Demand) -> bool:
@@ -125,10 +135,12 @@ def may_serve(place: OwnedPlace | MeteredPlace, demand: Demand) -> bool:
     )
 
 
-def solve(question: Question, curve: LoadCurve) -> Portfolio:
-    """The cheapest mix for these classes, each following this curve.
+def solve(question: Question, curve: LoadCurve, most_nodes: int = MOST_NODES) -> Portfolio:
+    """The cheapest mix for these classes, each following this curve; `gap` says how sure that is.
 
-    Raises UsageError for a class that nothing may serve, EnvironmentProblem where scipy is not installed.
+    Equal questions give equal answers on every machine: the search is bounded in nodes, not in seconds.
+    Raises UsageError for a class that nothing may serve or where no mix serves all, EnvironmentProblem where
+    scipy is not installed.
     """
     places: tuple[OwnedPlace | MeteredPlace, ...] = (*question.owned, *question.apis)
     for demand in question.classes:
@@ -137,7 +149,7 @@ def solve(question: Question, curve: LoadCurve) -> Portfolio:
                 f"nothing may serve the class {demand.name!r}",
                 hint="name a place in its regions with its quality, or loosen the class",
             )
-    return _Program(question, curve).solve()
+    return _Program(question, curve).solve(most_nodes)
 
 
 class _Program:
@@ -163,8 +175,8 @@ class _Program:
     def _z(self, owned: int) -> int:
         return self.flows + len(self.question.owned) + owned
 
-    def solve(self) -> Portfolio:
-        """The optimum, read back from the columns."""
+    def solve(self, most_nodes: int) -> Portfolio:
+        """The optimum, read back from the columns; or the best found in so many nodes."""
         try:
             from scipy.optimize import Bounds, LinearConstraint, milp
             from scipy.sparse import csr_array
@@ -187,13 +199,18 @@ class _Program:
             constraints=LinearConstraint(matrix, lower, upper),
             integrality=whole,
             bounds=Bounds(0.0, self._most()),
-            options={"time_limit": _TIME_LIMIT_S, "mip_rel_gap": _GAP},
+            options={"node_limit": most_nodes, "mip_rel_gap": GAP},
         )
+        if found.x is None and found.status == _LIMIT_REACHED:
+            raise UsageError(
+                f"no mix was found in {most_nodes:,} nodes of the search",
+                hint="plan fewer classes, or fewer places, at a time",
+            )
         if found.x is None:
             raise UsageError(
                 f"no mix serves every class: {found.message}", hint="raise an API's limit or add a place"
             )
-        return self._portfolio(np.asarray(found.x))
+        return replace(self._portfolio(np.asarray(found.x)), gap=max(float(found.mip_gap or 0.0), 0.0))
 
     def _serve_every_class(self) -> None:
         places = range(len(self.places))

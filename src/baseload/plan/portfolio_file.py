@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
-from baseload.errors import DataError, nearest
+from baseload.errors import DataError, nearest, number_hint
 from baseload.plan.portfolio import Demand, MeteredPlace, OwnedPlace, Question
 
 _ABOVE_ZERO = frozenset({"throughput_tokens_per_s", "usable", "tokens_per_day"})
@@ -98,5 +98,5 @@ def _checked(where: str, type_: str, value: Any) -> Any:
 
 def _number(where: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise DataError(f"{where}: {value!r} is no number, 0 or more")
+        raise DataError(f"{where}: {value!r} is no number, 0 or more", hint=number_hint(value))
     return float(value)

@@ -10,7 +10,7 @@ from baseload.catalog.gpus import Gpu
 from baseload.catalog.models import OpenModel
 from baseload.catalog.offers import GpuOffer, gpu_offers
 from baseload.catalog.prices import ApiOffer, open_model_prices
-from baseload.catalog.providers import provider, provider_names, providers
+from baseload.catalog.providers import provider, providers
 from baseload.catalog.rates import compile_rates, pair_key
 from baseload.core import TokenPrice
 from baseload.errors import UnknownName, UsageError
@@ -125,7 +125,17 @@ def named_offer(name: str, on: date) -> ApiOffer:
             price = table.price(who, name)
             if price is not None:
                 return ApiOffer(who, name, price)
-    raise UnknownName("API price", name, (pair_key(who, rest or name) for who in provider_names()))
+    raise UnknownName("API price", name, _priced_names(name, on))
+
+
+def _priced_names(name: str, on: date) -> list[str]:
+    """Names with a price, written as this one is: with their seller, or bare where their maker sells them."""
+    from baseload.catalog.published import published_models
+
+    offers = list(published_models(lambda _: True, on))
+    if "/" in name:
+        return [pair_key(each.provider, each.model) for each in offers]
+    return [each.model for each in offers if each.provider in FIRST_PARTY]
 
 
 def sellers(model: OpenModel, market: Market) -> list[tuple[float, str, TokenPrice]]:

@@ -158,7 +158,22 @@ def _latency(plan: Plan) -> Reason:
         evidence = f"you tell us; an API is taken to keep {kept:g} ms"
         return Reason(name, Side.OWN, what, None, Basis.ASKED, evidence, "latency_ttft_ms")
     evidence = f"first token within {needed:g} ms; an API is taken to keep {kept:g} ms"
-    return Reason(name, Side.OWN, what, needed < kept, Basis.ANSWER, evidence, "latency_ttft_ms")
+    if sized_slower(plan):
+        slo_ms = plan.inputs.slo.ttft_s * 1000
+        evidence += f"; this plan is sized for {slo_ms:,g} ms: plan with --slo-ttft {needed:g}ms"
+    return Reason(name, Side.OWN, what, too_slow(plan), Basis.ANSWER, evidence, "latency_ttft_ms")
+
+
+def too_slow(plan: Plan) -> bool:
+    """Whether a first token is needed sooner than an API is taken to keep it."""
+    needed = plan.inputs.answers.latency_ttft_ms
+    return needed is not None and needed < plan.inputs.assumptions.number("api.ttft_ms")
+
+
+def sized_slower(plan: Plan) -> bool:
+    """Whether a first token is needed sooner than the SLO that the replicas of this plan keep."""
+    needed = plan.inputs.answers.latency_ttft_ms
+    return needed is not None and needed < plan.inputs.slo.ttft_s * 1000
 
 
 def _predictable_cost(plan: Plan) -> Reason:

@@ -41,7 +41,7 @@ NEEDS = {
 
 
 def replica_month_usd(inputs: Inputs, term: Term, world: World) -> Floats:
-    """A replica for a month under this term, at each month's prices. Raises UsageError where they lack."""
+    """A replica for a month under this term, had in that month. Raises UsageError where a price lacks."""
     for name in NEEDS[term]:
         if not world.known(name):
             raise UsageError(f"{term.value} GPUs have no price", hint=f"state it: --set {name}=…")
@@ -49,10 +49,7 @@ def replica_month_usd(inputs: Inputs, term: Term, world: World) -> Floats:
     if term is Term.BOUGHT:
         return np.asarray(sum(_bought(inputs, world).values()))
     if term is Term.RESERVED:
-        months = int(world["gpu.reserved_months"])
-        signed = np.arange(world.months) // months * months
-        price = np.broadcast_to(world.gpu_price, (world.gpu_price.shape[0], world.months))[:, signed]
-        return np.asarray(month * (1.0 - world["gpu.reserved_discount"]) * price)
+        return np.asarray(month * (1.0 - world["gpu.reserved_discount"]) * world.gpu_price)
     if term is Term.SPOT:
         lost = 1.0 - world["gpu.spot_interrupted_share"]
         return np.asarray(month * world["gpu.spot_ratio"] / lost * world.gpu_price)
@@ -60,32 +57,57 @@ def replica_month_usd(inputs: Inputs, term: Term, world: World) -> Floats:
 
 
 def held_replicas(term: Term, world: World, needed: Floats) -> Floats:
-    """Replicas paid where so many are needed: reserved ones to their term's end, bought ones for good."""
+    """Replicas paid where so many are needed: reserved ones for their own term, bought ones for good."""
     needed = np.broadcast_to(needed, np.broadcast_shapes(needed.shape, (1, world.months)))
     if term is Term.BOUGHT:
         return np.asarray(np.maximum.accumulate(needed, axis=1))
     if term is Term.RESERVED:
-        return _kept(needed, int(world["gpu.reserved_months"]))
+        months = int(world["gpu.reserved_months"])
+        return np.asarray(_signed(needed, months) @ _runs(world.months, months))
     return needed
 
 
 def gpu_lines(inputs: Inputs, term: Term, world: World, held: Floats, spares: Floats) -> Gpus:
     """What so many paid replicas and spares cost by line.
 
-    Leaving costs the rest of a reservation; a bought GPU is taken to be sold at its written-down value.
+    A reservation has the price of the month in which it begins for its whole length, and leaving costs the
+    rest of it; a bought GPU is taken to be sold at its written-down value.
     """
     usd = replica_month_usd(inputs, term, world)
-    leaving = np.zeros((1, world.months))
     if term is Term.RESERVED:
-        months = int(world["gpu.reserved_months"])
-        left = months - 1 - np.arange(world.months) % months
-        leaving = np.asarray((held + spares) * usd * left)
+        replicas, replicas_left = _reservations(held, usd, int(world["gpu.reserved_months"]))
+        waiting, waiting_left = _reservations(spares, usd, int(world["gpu.reserved_months"]))
+        return Gpus({"gpu_reserved": replicas, "spare": waiting}, replicas_left + waiting_left)
     if term is Term.BOUGHT:
         lines = {name: held * part for name, part in _bought(inputs, world).items()}
     else:
         lines = {f"gpu_{term.value}": held * usd}
     lines["spare"] = spares * usd
-    return Gpus(lines, leaving)
+    return Gpus(lines, np.zeros((1, world.months)))
+
+
+def _reservations(held: Floats, usd: Floats, months: int) -> tuple[Floats, Floats]:
+    """What these reservations cost by month, each at its first month's price, and what is left to pay."""
+    horizon = held.shape[1]
+    prices = _signed(held, months) * usd
+    runs = _runs(horizon, months)
+    left = months - 1.0 - (np.arange(horizon)[None, :] - np.arange(horizon)[:, None])
+    return np.asarray(prices @ runs), np.asarray(prices @ (runs * left))
+
+
+def _signed(needed: Floats, months: int) -> Floats:
+    """Reservations that begin in each month: what is needed and no running one covers."""
+    begun = np.zeros_like(needed)
+    for month in range(needed.shape[1]):
+        running = begun[:, max(month - months + 1, 0) : month].sum(axis=1)
+        begun[:, month] = np.maximum(needed[:, month] - running, 0.0)
+    return begun
+
+
+def _runs(horizon: int, months: int) -> Floats:
+    """1 where a reservation that begins in the row's month runs in the column's."""
+    since = np.arange(horizon)[None, :] - np.arange(horizon)[:, None]
+    return np.asarray((since >= 0) & (since < months), dtype=np.float64)
 
 
 def _bought(inputs: Inputs, world: World) -> Lines:
@@ -100,11 +122,3 @@ def _bought(inputs: Inputs, world: World) -> Lines:
         "colocation": kw * world["bought.colocation_usd_per_kw_month"],
         "maintenance": capital * world["bought.maintenance_share_per_year"] / 12.0,
     }
-
-
-def _kept(replicas: Floats, months: int) -> Floats:
-    """Counts that never fall within a term of so many months."""
-    found = np.array(replicas, dtype=np.float64)
-    for start in range(0, found.shape[1], months):
-        found[:, start : start + months] = np.maximum.accumulate(found[:, start : start + months], axis=1)
-    return found

@@ -22,7 +22,11 @@ PERCENTILES = (10.0, 50.0, 90.0)
 
 @dataclass(frozen=True)
 class Band:
-    """An option's total as 10th, 50th and 90th percentile: after 24 and 36 months, and month by month."""
+    """An option's total as 10th, 50th and 90th percentile: after 24 and 36 months, and month by month.
+
+    Of options that cost the same to the cent the first is the cheapest; `probability_lowest` counts all of
+    them, so it says how often nothing is cheaper than this one.
+    """
 
     name: str
     usd_24: tuple[float, float, float]
@@ -31,6 +35,7 @@ class Band:
     cumulative_p50: tuple[float, ...]
     cumulative_p90: tuple[float, ...]
     probability_cheapest: float
+    probability_lowest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +134,12 @@ def monte_carlo(
     """So many worlds for every option: the same worlds for each, so that their difference is theirs alone."""
     world = drawn(inputs.assumptions, draws, inputs.seed)
     runs = [_run(inputs, option, world) for option in options]
-    cheapest = np.bincount(np.argmin([run.usd_36 for run in runs], axis=0), minlength=len(options)) / draws
+    totals = np.array([np.broadcast_to(run.usd_36, draws) for run in runs])
+    cheapest = np.bincount(np.argmin(totals, axis=0), minlength=len(options)) / draws
+    lowest = (totals == totals.min(axis=0)).mean(axis=1)
     bands = tuple(
-        _band(option.name, run, float(share))
-        for option, run, share in zip(options, runs, cheapest, strict=True)
+        _band(option.name, run, float(cheapest[row]), float(lowest[row]))
+        for row, (option, run) in enumerate(zip(options, runs, strict=True))
     )
     named = list(zip(options, runs, strict=True))
     beats = tuple(
@@ -141,11 +148,13 @@ def monte_carlo(
         for b, y in named
         if a is not b
     )
+    middle = expected(inputs.assumptions)
+    owning = {each.name for each in options if np.any(course(inputs, each, middle).replicas)}
     odds = tuple(
         CrossingOdds(a.name, b.name, _floats((x.cumulative <= y.cumulative).mean(axis=0)))
         for a, x in named
         for b, y in named
-        if _owns(a) and b.kind in (Kind.FRONTIER_API, Kind.OPEN_API)
+        if a.name in owning and b.kind in (Kind.FRONTIER_API, Kind.OPEN_API)
     )
     return bands, beats, odds
 
@@ -173,10 +182,10 @@ def _to_the_cent(usd: Floats) -> Floats:
     return np.asarray(np.round(usd, 2), dtype=np.float64)
 
 
-def _band(name: str, run: _Run, probability_cheapest: float) -> Band:
+def _band(name: str, run: _Run, cheapest: float, lowest: float) -> Band:
     by_month = np.percentile(run.cumulative, PERCENTILES, axis=0)
     p10, p50, p90 = (_floats(row) for row in by_month)
-    return Band(name, _three(run.usd_24), _three(run.usd_36), p10, p50, p90, probability_cheapest)
+    return Band(name, _three(run.usd_24), _three(run.usd_36), p10, p50, p90, cheapest, lowest)
 
 
 def tornado(inputs: Inputs, options: tuple[Option, ...]) -> tuple[Bar, ...]:
@@ -250,26 +259,24 @@ def _totals(inputs: Inputs, options: tuple[Option, ...], world: World) -> list[f
 def _best_and_other(options: tuple[Option, ...], totals: list[float]) -> tuple[int, int]:
     """The cheapest option, and the cheapest that is not the same answer in other words."""
     best = int(np.argmin(np.round(totals, 2)))
-    others = [i for i in range(len(options)) if i != best and not _same(options[i], options[best])]
+    others = [i for i in range(len(options)) if i != best and not _same(options, totals, i, best)]
     return best, min(others, key=lambda i: totals[i])
 
 
-def _same(a: Option, b: Option) -> bool:
-    """Whether two options are one answer: a hybrid that owns nothing is its API."""
-    return a.metered == b.metered and not _owns(a) and not _owns(b)
+def _same(options: tuple[Option, ...], totals: list[float], i: int, j: int) -> bool:
+    """Whether two options are one answer in this world: a hybrid that never owns costs what its API does."""
+    a, b = options[i], options[j]
+    one = a.metered == b.metered and not a.replicas and not b.replicas
+    return one and round(totals[i], 2) == round(totals[j], 2)
 
 
 def _saving(options: tuple[Option, ...], totals: list[float], best: int) -> float:
-    others = [t for i, t in enumerate(totals) if i != best and not _same(options[i], options[best])]
+    others = [t for i, t in enumerate(totals) if i != best and not _same(options, totals, i, best)]
     return min(others) - totals[best]
 
 
 def _another(options: tuple[Option, ...], totals: list[float], best: int) -> bool:
     return _saving(options, totals, best) < 0
-
-
-def _owns(option: Option) -> bool:
-    return option.replicas > 0
 
 
 def _three(values: Floats) -> tuple[float, float, float]:

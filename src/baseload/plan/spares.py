@@ -1,7 +1,9 @@
 """The spare as a choice that is priced: none because the API takes over, one that serves, one that waits.
 
 Each is compared with the better pure answer, all bought or all owned. Who owns everything buys nothing that
-could take over, so there the busiest window's replicas have an idle spare whatever the hybrid does.
+could take over, so there the busiest window's replicas have an idle spare whatever the hybrid does. The
+plan's month and verdicts keep the spare that was asked for on both sides; without one, the last verdict says
+what this table says.
 """
 
 from __future__ import annotations
@@ -32,10 +34,11 @@ class SparePrice:
 
 def spare_prices(inputs: Inputs) -> tuple[SparePrice, ...]:
     """All three spares against every price."""
-    return tuple(_priced(inputs, metered, spare) for metered in inputs.metered for spare in Spare)
+    return tuple(priced(inputs, metered, spare) for metered in inputs.metered for spare in Spare)
 
 
-def _priced(inputs: Inputs, metered: Metered, spare: Spare) -> SparePrice:
+def priced(inputs: Inputs, metered: Metered, spare: Spare) -> SparePrice:
+    """The best hybrid with this spare against this price."""
     fleet = replace(inputs.fleet, spare=spare)
     best = hybrid(inputs.curve, inputs.tokens_per_day, fleet, metered.usd_per_million)
     alone = replace(inputs.fleet, spare=Spare.IDLE)

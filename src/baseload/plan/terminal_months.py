@@ -9,6 +9,7 @@ from rich.text import Text
 from baseload.plan import words
 from baseload.plan.layers import METERED, layered
 from baseload.plan.model import Plan
+from baseload.plan.portfolio import GAP
 from baseload.plan.reasons import Side
 from baseload.plan.tco import OptionTco
 from baseload.plan.terminal_table import table
@@ -190,8 +191,9 @@ def _portfolio(plan: Plan) -> Table | None:
     mix = plan.portfolio
     if mix is None:
         return None
+    sure = f"; at best {words.percent(mix.gap)} cheaper is possible" if mix.gap > GAP else ""
     found = table(
-        f"Classes and models together: {words.usd(mix.usd_per_month)} a month",
+        f"Classes and models together: {words.usd(mix.usd_per_month)} a month{sure}",
         ("", "left"),
         ("at", "left"),
         ("region", "left"),
