@@ -25,7 +25,7 @@ test: $(VENV)/.test   ## every test that needs no root and no server beyond PyPI
 
 services:             ## what `make test-services` needs, from Debian (as root)
 	apt-get update
-	apt-get install -y --no-install-recommends nginx-light gcc libc6-dev python3-venv curl git
+	apt-get install -y --no-install-recommends nginx-light chromium chromium-driver gcc libc6-dev python3-venv curl git
 	command -v npm >/dev/null || apt-get install -y --no-install-recommends nodejs npm
 
 test-services: $(VENV)/.test  ## tests with servers and programs from Debian and npm

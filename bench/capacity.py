@@ -1,6 +1,6 @@
 """How far computed TPOT is from measured TPOT on rows the fit has not seen, beside the bars it is held to.
 
-    python -m bench.capacity            # from the repository; a minute on one core
+    python -m bench.capacity            # from the repository; five minutes on one core
     python -m bench.capacity --json
 
 Aggregated serving, the rows of silicon_measurements.csv cleaned by `capacity/measured.py`, configurations
@@ -25,6 +25,7 @@ from baseload.capacity.validation import (
     covered,
     gpu_of,
     left_out,
+    left_out_closed_loop,
     left_out_ttft,
     model_of,
     score,
@@ -94,6 +95,12 @@ def run_ttft(case: Case, rows: Sequence[Row]) -> tuple[float, float, float]:
     return found.median, found.mean, coverage(held)
 
 
+def run_closed_loop(case: Case, rows: Sequence[Row]) -> tuple[float, float]:
+    """Median and mean of the error of TTFT as the batching simulator has it, per configuration."""
+    found = score(left_out_closed_loop(rows, case.split))
+    return found.median, found.mean
+
+
 def _percent(value: float) -> str:
     return f"{value * 100:.1f}"
 
@@ -131,6 +138,9 @@ def main() -> None:
     for case in TTFT_CASES:
         median, mean, inside = run_ttft(case, rows)
         print(f"  {case.name:<24} {_percent(median)} / {_percent(mean)}, covered {_percent(inside)}")
+    print("\nTTFT of the same runs from the simulator (AIConfigurator publishes 30 to 55)")
+    for case in TTFT_CASES:
+        print(f"  {case.name:<24} {' / '.join(map(_percent, run_closed_loop(case, rows)))}")
 
 
 if __name__ == "__main__":

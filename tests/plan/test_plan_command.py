@@ -77,15 +77,20 @@ def test_equal_commands_print_and_write_equal_bytes(tmp_path: Path) -> None:
     assert pages[0] == pages[1]
 
 
-def test_the_terminal_shows_options_break_even_what_if_and_sources() -> None:
-    """All of the plan without a browser."""
-    output = run(f"{EXAMPLE} --open-api-price 0.88").output
-    for part in (
-        *("A month at 100M", "← cheapest", "Break-even", "What would change", "What this rests on"),
-        *("24 and 36 months", "What matters most", "Regret", "How to have the replicas", "Twelve reasons"),
-        *("Advice", "What the months rest on besides", "You tell us"),
-    ):
-        assert part in output
+def test_the_terminal_shows_the_decision_and_all_behind_it_on_demand() -> None:
+    """The answer on two pages of a terminal; with --full all of the plan without a browser."""
+    decision = ("A month at 100M", "← cheapest", "Break-even", "What would change", "What this rests on")
+    months = ("24 and 36 months", "baseload plan --interview")
+    behind = (
+        *("What matters most", "Regret", "How to have the replicas", "Twelve reasons", "Advice"),
+        *("What the months rest on besides", "You tell us"),
+    )
+    short = run(f"{EXAMPLE} --open-api-price 0.88").output
+    assert [part for part in (*decision, *months) if part not in short] == []
+    assert [part for part in behind if part in short] == []
+    assert len(short.splitlines()) <= 110
+    full = run(f"{EXAMPLE} --open-api-price 0.88 --full").output
+    assert [part for part in (*decision, *months, *behind) if part not in full] == []
 
 
 def test_a_trace_file_is_planned_at_its_own_prices(shared: Path) -> None:
@@ -221,13 +226,15 @@ portfolio:
 
 
 def test_every_json_key_is_documented_and_every_documented_key_exists(tmp_path: Path) -> None:
-    """docs/plan.md and `--json` name the same keys, with a plan file and without."""
+    """docs/plan.md and `--json` name the same keys: plain, with a plan file, and of a bill with a search."""
     plan_file = tmp_path / "plan.yaml"
     plan_file.write_text(PLAN_FILE)
     documented = {row[0].strip("`") for row in table("JSON")}
     plain = data(f"{EXAMPLE} --open-api-price 0.88")
     told = data(f"{EXAMPLE} --open-api-price 0.88 --plan-file {plan_file}")
-    assert documented == {*keys(plain), *keys(told)}
+    bill = Path(__file__).resolve().parents[2] / "examples" / "bills" / "bedrock_cur.csv"
+    searched = data(f"{bill} --search-offers --size-by slo --on 2026-10-05")
+    assert documented == {*keys(plain), *keys(told), *keys(searched)}
 
 
 def worked() -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baseload.plan.svg import Linear, Log, Svg, number, spread
+from baseload.plan.figures.svg import Linear, Log, Svg, number, spread
 
 
 @given(st.lists(st.floats(-50, 450), max_size=12), st.floats(1, 60))

@@ -22,7 +22,7 @@ from importlib import resources
 
 from msgspec import Struct
 
-from baseload.capacity.fitted import fitted, solve
+from baseload.capacity.fitted import Fitted, fitted, solve
 from baseload.capacity.levels import family
 from baseload.capacity.memory import ENGINES, check, kv_tokens, refuse_unless_fits
 from baseload.capacity.memory import GPUS_MOST as GPUS_MOST
@@ -130,12 +130,15 @@ def key_of(setup: Setup) -> Key:
     )
 
 
-def draw(setup: Setup) -> tuple[tuple[float, float, float, float], float]:
-    """The four coefficients that draw the fitted TPOT, and within what 80% of the grid is of it."""
-    fit = fitted()
+def draw(setup: Setup, fit: Fitted | None = None) -> tuple[tuple[float, float, float, float], float]:
+    """The four coefficients that draw the fitted TPOT, and within what 80% of the grid is of it.
+
+    `fit` None is the one the package ships.
+    """
+    fit = fitted() if fit is None else fit
     loads = [Load(c, isl, osl) for c, (isl, osl) in itertools.product(CONCURRENCIES, SHAPES)]
     tpot_s = [math.exp(fit.log_tpot(setup, load)) for load in loads]
-    floors = _floors(setup)
+    floors = _floors(setup, fit)
     matrix = [[value / tpot for value in columns(load)] for load, tpot in zip(loads, tpot_s, strict=True)]
     right = [1 - sum(f * x for f, x in zip(floors, row, strict=True)) for row in matrix]
     above = non_negative(matrix, right)
@@ -150,11 +153,11 @@ def columns(load: Load) -> tuple[float, float, float, float]:
     return 1.0, concurrency, concurrency * (read + made / 2), concurrency * read / made
 
 
-def _floors(setup: Setup) -> tuple[float, float, float, float]:
+def _floors(setup: Setup, fit: Fitted) -> tuple[float, float, float, float]:
     """A tenth of the physical terms, each put to the coefficient it grows with."""
     load = Load(1, 1024, 1024)
-    physical, _ = fitted().physical(setup, load)
-    parts = dict(zip(TERMS, fitted().parts(setup, load), strict=True))
+    physical, _ = fit.physical(setup, load)
+    parts = dict(zip(TERMS, fit.parts(setup, load), strict=True))
     read = parts["kv_cache"] / (load.input_tokens + load.output_tokens / 2)
     prefill = parts["prefill_flops"] + parts["prefill_traffic"] + parts["prefill_tokens"]
     each = parts["sequences"] + parts["decode_flops"]

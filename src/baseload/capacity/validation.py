@@ -13,10 +13,13 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from baseload.capacity.closed_loop import closed_loop
 from baseload.capacity.fitted import Anchor, Fitted, Novelty
 from baseload.capacity.fitting import fit, fit_first_token
 from baseload.capacity.levels import keys
 from baseload.capacity.measured import Row
+from baseload.capacity.steptime import draw
+from baseload.core import StepTime
 
 T = TypeVar("T")
 
@@ -99,6 +102,21 @@ def left_out_ttft(rows: Sequence[Row], split: Split, seed: int = SEED) -> list[H
         for row in (rows[index] for index in out):
             off = first.log_ttft(row.setup, row.load) - math.log(row.ttft_s)
             held.append(Held(row, fold, off, 1.0))
+    return held
+
+
+def left_out_closed_loop(rows: Sequence[Row], split: Split, seed: int = SEED) -> list[Held]:
+    """As `left_out_ttft`, but simulated: each row's closed loop through the batching of a replica, with the
+    step time drawn through the fit that has not seen the row."""
+    held = []
+    for fold, made, out in _fits(rows, split, seed):
+        steps: dict[str, StepTime] = {}
+        for row in (rows[index] for index in out):
+            name = configuration(row)
+            if name not in steps:
+                steps[name] = StepTime(*draw(row.setup, made)[0], 1, 1, 0.0, "left out")
+            found = closed_loop(steps[name], row.load)
+            held.append(Held(row, fold, math.log(found.ttft_s / row.ttft_s), 1.0))
     return held
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,30 +43,6 @@ def command(files: tuple[str, ...], format_: str | None, on: datetime | None, as
         click.echo(json.dumps(to_dict(bill, found), indent=1, ensure_ascii=False))
         return
     _print(bill, found)
-
-
-def beside_plan(
-    *, traffic: str | None, format_: str | None, columns: str | None, **_others: object
-) -> list[str]:
-    """What is said of a bill beside a plan of it: both sums of dollars, what is modelled; else nothing.
-
-    Takes the parameters of `baseload plan`.
-    """
-    from baseload.traffic.bills.inferred import with_tokens
-    from baseload.traffic.bills.modelled import modelled
-    from baseload.traffic.bills.read import BillFormat, read_bill
-    from baseload.traffic.bills.reconcile import reconcile
-    from baseload.traffic.read import detect
-
-    if traffic is None or columns is not None or not Path(traffic).is_file():
-        return []
-    kind = format_ or detect(Path(traffic)).value
-    if kind not in set(BillFormat):
-        return []
-    bill = read_bill(traffic, format=kind)
-    verdict = _verdict(reconcile(bill))
-    said = f"The bill, over {bill.days:.3g} days: {verdict}; `baseload bill {traffic}` says why"
-    return [said, *(f"Modelled: {each}" for each in modelled(with_tokens(bill)))]
 
 
 def to_dict(bill: Bill, found: Reconciliation) -> dict[str, Any]:
@@ -137,7 +112,7 @@ def _print(bill: Bill, found: Reconciliation) -> None:
             f"({total.cached_tokens:,} cached), {total.output_tokens:,} output tokens"
         )
     )
-    console.print(Text(_verdict(found)))
+    console.print(Text(found.words))
     for title, table in (("By model", _models(found)), ("By day", _days(found))):
         console.print(Text(f"\n{title}", style="bold"))
         console.print(table)
@@ -150,17 +125,6 @@ def _print(bill: Bill, found: Reconciliation) -> None:
             console.print(Text(f"\n{title}", style="bold"))
         for line in lines:
             console.print(Text(f"- {line}"))
-
-
-def _verdict(found: Reconciliation) -> str:
-    from baseload.money import show
-
-    billed, computed = found.billed_nano, found.computed_nano
-    if billed is None:
-        return f"no dollars in it; its tokens cost {show(computed)} at the catalog's prices"
-    if computed is None:
-        return f"billed {show(billed)}; nothing in it can be priced from the catalog"
-    return f"billed {show(billed)}; {show(computed)} at the catalog's prices"
 
 
 def explained(found: Reconciliation) -> list[str]:

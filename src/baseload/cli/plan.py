@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +17,7 @@ from baseload.errors import UsageError
 
 if TYPE_CHECKING:
     from baseload.plan.demand import Source
+    from baseload.traffic.bills.bill import Bill
 
 SHAPES = ("azure-conversation-2023", "servegen-m-large")
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
@@ -110,6 +114,24 @@ def _statement(text: str) -> tuple[str, float | str]:
     metavar="DURATION",
     help="Time per output token promised.  [default: 100ms]",
 )
+@click.option(
+    "--slo-percentile",
+    type=click.FloatRange(50, 99.9),
+    default=95.0,
+    show_default=True,
+    help="Share of requests that a simulation keeps it for.",
+)
+@click.option(
+    "--size-by",
+    type=click.Choice(["slo", "usable"]),
+    help="Plan with the load at which simulated replicas keep the SLO, or with --usable of the throughput.  "
+    "[default: slo where TRAFFIC has 1,000 requests and neither --throughput nor --usable is given]",
+)
+@click.option(
+    "--search-offers",
+    is_flag=True,
+    help="Simulate the fewest replicas and the cheapest GPUs on offer that keep the SLO alone.",
+)
 @click.option("--format", "format_", metavar="NAME", help="Format of TRAFFIC, where it is not recognised.")
 @click.option(
     "--columns", metavar="A=B,…", help="Columns of a plain TRAFFIC file: arrival=ts,input=prompt_tokens,…"
@@ -162,9 +184,12 @@ def _statement(text: str) -> tuple[str, float | str]:
 @click.option(
     "--until", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="For --check: before this day (UTC)."
 )
+@click.option("--full", is_flag=True, help="Print everything behind the answer, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 @click.option(
-    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file too."
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the report to this file too: HTML, or Markdown where it ends in .md; with --check that page.",
 )
 def command(traffic: str | None, **options: Any) -> None:
     """What to own and what to buy for this traffic, with the numbers behind it.
@@ -176,7 +201,7 @@ def command(traffic: str | None, **options: Any) -> None:
     from baseload.plan.decide import plan
     from baseload.plan.policy_out import write_policy
 
-    as_json, html = options.pop("as_json"), options.pop("html")
+    as_json, full, html = options.pop("as_json"), options.pop("full"), options.pop("html")
     policy, option_name = options.pop("write_policy"), options.pop("option_name")
     since, until = options.pop("since"), options.pop("until")
     if (since or until) and not options["check"]:
@@ -184,14 +209,16 @@ def command(traffic: str | None, **options: Any) -> None:
     if option_name and policy is None:
         raise UsageError("--option names whose policy is written", hint="add --write-policy FILE")
     if (checked := options.pop("check")) is not None:
-        _check(checked, since, until, as_json=as_json)
+        _check(checked, since, until, html, as_json=as_json)
         return
     if options.pop("interview"):
         options["plan_file"] = _interview(options["plan_file"])
         if traffic is None and options["shape"] is None and options["tokens_per_day"] is None:
             return
     source = _source(traffic, options.pop("shape"), options.pop("format_"), options.pop("columns"))
-    found = plan(source, _question(options))
+    question = _question(options)
+    with _progress() as progress:
+        found = plan(source, question, progress=progress)
     if html is not None:
         found.report(html)
     if policy is not None:
@@ -201,16 +228,25 @@ def command(traffic: str | None, **options: Any) -> None:
         return
     from rich.console import Console
 
-    from baseload.cli.bill import beside_plan
     from baseload.plan.terminal import print_plan
 
-    print_plan(found, Console())
-    for line in beside_plan(**click.get_current_context().params):
-        click.echo(f"\n{line}")
+    print_plan(found, Console(), full=full)
     if html is not None:
         click.echo(f"\nReport: {html}")
     if policy is not None:
         click.echo(f"\nPolicy: {policy}; then: baseload config check {policy}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None] | None]:
+    """What is being simulated, on standard error where a person watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("reading prices") as status:
+        yield status.update
 
 
 def _interview(plan_file: Path | None) -> Path:
@@ -227,7 +263,14 @@ def _interview(plan_file: Path | None) -> Path:
     return path
 
 
-def _check(paths: tuple[str, str], since: datetime | None, until: datetime | None, *, as_json: bool) -> None:
+def _check(
+    paths: tuple[str, str],
+    since: datetime | None,
+    until: datetime | None,
+    html: Path | None,
+    *,
+    as_json: bool,
+) -> None:
     """Last month's plan against the ledger, line by line, and why they differ."""
     from baseload.ledger.store import Filter
     from baseload.plan.check import check, check_dict, read_plan
@@ -237,6 +280,10 @@ def _check(paths: tuple[str, str], since: datetime | None, until: datetime | Non
         for day in (since, until)
     )
     found = check(read_plan(Path(paths[0])), Path(paths[1].removeprefix("ledger:")), Filter(first, end))
+    if html is not None:
+        from baseload.plan.report import write_check
+
+        write_check(found, html)
     if as_json:
         click.echo(json.dumps(check_dict(found), indent=1, ensure_ascii=False))
         return
@@ -275,7 +322,7 @@ def _question(options: dict[str, Any]) -> Any:
 
 def _source(
     traffic: str | None, shape: str | None, format_: str | None, columns: str | None
-) -> Source | None:
+) -> Source | Bill | None:
     """What TRAFFIC names. Raises UsageError, DataError or EnvironmentProblem where it cannot be had."""
     if traffic is not None and shape is not None:
         raise UsageError("TRAFFIC and --shape both say the load over time", hint="give one of them")
@@ -285,7 +332,8 @@ def _source(
     if name is None:
         return None
     from baseload.traffic import shapes
-    from baseload.traffic.read import Format, read_source, read_traffic
+    from baseload.traffic.bills.read import BillFormat, read_bill
+    from baseload.traffic.read import Format, detect, read_source, read_traffic
 
     if name == "servegen-m-large":
         return shapes.servegen_m_large()
@@ -293,4 +341,6 @@ def _source(
         return shapes.azure_conversation_2023()
     if name.startswith("ledger:"):
         return read_traffic(name.removeprefix("ledger:"), format=Format.LEDGER)
+    if not columns and (format_ or detect(Path(name)).value) in set(BillFormat):
+        return read_bill(name, format=format_)
     return read_source(name, format=format_, columns=columns)

@@ -106,6 +106,9 @@ class _Named(click.ParamType):  # type: ignore[type-arg]  # not generic in every
     metavar="DATE",
     help="Day of the token prices.  [default: today, UTC]",
 )
+@click.option(
+    "--whole", is_flag=True, help="Simulate every request; else more than a million are sampled in windows."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the views as JSON.")
 def command(traffic: str, **options: Any) -> None:
     """Cost, TTFT and spill of past requests, before and after a change of policy, fleet or prices.
@@ -116,6 +119,7 @@ def command(traffic: str, **options: Any) -> None:
     read.
     """
     from baseload.plan.replay import recorded, replay_dict, scenario_of, simulated
+    from baseload.plan.replay_windows import WHOLE_REQUESTS, in_windows
 
     as_json = options.pop("as_json")
     if options["growth"] is not None and options["fewest"] is None:
@@ -135,7 +139,10 @@ def command(traffic: str, **options: Any) -> None:
     for name, scenario in (("before", before), ("after", after)):
         if scenario is not None:
             with _progress(name, len(requests)) as passed:
-                views.append(simulated(name, requests, scenario, passed))
+                estimated = len(requests) > WHOLE_REQUESTS and not options["whole"]
+                estimated = estimated and not (scenario.outages or scenario.autoscale)
+                view = in_windows if estimated else simulated
+                views.append(view(name, requests, scenario, passed))
     sized = None
     if options["fewest"] is not None:
         from baseload.plan.sized import size

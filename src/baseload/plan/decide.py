@@ -16,20 +16,37 @@ from baseload.plan.verdict import verdict
 if TYPE_CHECKING:
     from baseload.plan.demand import Source
     from baseload.plan.question import Question
+    from baseload.plan.slo_sizing import Progress
+    from baseload.traffic.bills.bill import Bill
 
 
-def plan(traffic: Source | None = None, question: Question | None = None, /, **fields: Any) -> Plan:
+def plan(
+    traffic: Source | Bill | None = None,
+    question: Question | None = None,
+    /,
+    *,
+    progress: Progress | None = None,
+    **fields: Any,
+) -> Plan:
     """The plan for this traffic: `plan(read_traffic("trace.csv"), api=("gpt-4o",), gpu="h100", gpus=2)`.
 
-    `traffic` is a Traffic table, a LoadShape, or None where the question says the tokens per day. The
-    question is given whole or as its fields (`Question` lists them). Raises UsageError for what does not go
-    together, UnknownName for what the catalog does not hold.
+    `traffic` is a Traffic table, a LoadShape, a Bill, or None where the question says the tokens per day. The
+    question is given whole or as its fields (`Question` lists them). `progress` is told in words before each
+    simulation. Of a Bill, its dearest model is compared with unless `api` names another, and its batch share
+    is what may be deferred (`baseload.plan.billed`). Raises UsageError for what does not go together,
+    UnknownName for what the catalog does not hold.
     """
+    from baseload.plan.billed import beside, with_bill
     from baseload.plan.question import Question
-    from baseload.plan.resolve import resolve
+    from baseload.plan.resolve import resolve, silent
+    from baseload.traffic.bills.bill import Bill
 
     asked = Question(**fields) if question is None else replace(question, **fields)
-    return decide(resolve(asked, traffic))
+    if not isinstance(traffic, Bill):
+        return decide(resolve(asked, traffic, progress or silent))
+    filled, source, billed = with_bill(asked, traffic)
+    inputs = resolve(filled, source, progress or silent)
+    return decide(beside(inputs, billed, named=bool(asked.api)))
 
 
 def decide(inputs: Inputs) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from baseload.plan.bands import volume_bands
+from baseload.plan.billed import bill_dict
 from baseload.plan.export_advice import advice_dict, portfolio_dict
 from baseload.plan.export_tco import (
     assumptions_dict,
@@ -15,8 +16,10 @@ from baseload.plan.export_tco import (
     spare_dict,
     tco_dict,
 )
+from baseload.plan.frontier import frontier, use_cost
 from baseload.plan.layers import layered
 from baseload.plan.model import BreakEven, Inputs, Option, Plan
+from baseload.plan.sizing_words import sizing_dict
 from baseload.plan.spares import spare_prices
 
 JSON_VERSION = 1
@@ -64,10 +67,49 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
         "tco": tco_dict(plan.tco),
         "risk": risk_dict(plan.risk),
         "break_even_bands": bands_dict(volume_bands(inputs)),
+        "frontier": _frontier(inputs),
+        "cost_by_use": [
+            {
+                "use": each.use,
+                "reservation_usd_per_million": round(each.reservation_usd_per_million, 6),
+                "usage_usd_per_million": round(each.usage_usd_per_million, 6),
+            }
+            for each in use_cost(inputs)
+        ],
         "advice": advice_dict(plan.advice),
         "answers": inputs.answers.to_dict(),
         "portfolio": None if plan.portfolio is None else portfolio_dict(plan.portfolio),
         "economics": assumptions_dict(inputs.assumptions),
+        "sizing": sizing_dict(inputs),
+        "bill": bill_dict(inputs.billed),
+    }
+
+
+def option_parts(plan: Plan, option: Option) -> tuple[float, float, float]:
+    """An option's month by what the money is for: replicas with their spare, people, tokens bought."""
+    fleet = plan.inputs.fleet
+    replicas_usd = (option.replicas + option.spare_replicas) * fleet.replica_month_usd
+    people_usd = fleet.team_usd_per_month if option.replicas else 0.0
+    return replicas_usd, people_usd, max(option.usd_per_month - replicas_usd - people_usd, 0.0)
+
+
+def _frontier(inputs: Inputs) -> dict[str, Any] | None:
+    found = frontier(inputs)
+    if found is None:
+        return None
+    return {
+        "error": round(found.error, 6),
+        "source": found.source,
+        "within_slo_concurrency": None if found.within is None else found.within.concurrency,
+        "points": [
+            {
+                "concurrency": at.concurrency,
+                "ttft_s": round(at.ttft_s, 6),
+                "tpot_s": round(at.tpot_s, 6),
+                "tokens_per_s": round(at.tokens_per_s, 3),
+            }
+            for at in found.points
+        ],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from baseload.capacity.steptime import GPUS_MOST, step_time
+from baseload.capacity.terms import Setup
 from baseload.capacity.throughput import throughput
 from baseload.catalog.gpus import Gpu
 from baseload.catalog.models import OpenModel
@@ -37,20 +38,26 @@ class Replica:
     model: OpenModel | None
     gpu: Gpu | None
 
+    def setup(self, engine: str) -> Setup:
+        """What the capacity model calls it, tensor parallel; for a model and GPU of the catalog."""
+        assert self.model is not None
+        assert self.gpu is not None
+        return Setup(self.model, self.gpu, self.precision, engine, tensor=self.gpus)
+
     def __str__(self) -> str:
         return f"{self.gpus}×{self.gpu_name.upper()} ({self.precision.upper()})"
 
 
-def fleet(question: Question, replica: Replica, mix: Mix, facts: Facts) -> Fleet:
-    """Capacity and cost of replicas of this kind, each figure given, looked up or assumed."""
+def fleet(question: Question, replica: Replica, mix: Mix, facts: Facts, *, sized: bool = False) -> Fleet:
+    """Capacity and cost of replicas of this kind, each figure given, looked up or assumed.
+
+    `sized`: what is usable is found and noted by whoever simulates it.
+    """
     tokens_per_s = _throughput(question, replica, mix, facts)
     usd_per_hour = prices.gpu_hour_usd(question, replica.gpu, replica.gpus, facts) * replica.gpus
     usable = DEFAULT_USABLE if question.usable is None else question.usable
-    facts.note(
-        "usable throughput",
-        f"{words.percent(usable)} of it; the rest is head-room for bursts",
-        ASSUMED if question.usable is None else GIVEN,
-    )
+    if not sized:
+        note_usable(question, usable, facts)
     spare = Spare.NONE if question.spare is None else Spare(question.spare)
     facts.note("spare", SPARES[spare], ASSUMED if question.spare is None else GIVEN)
     team_usd = DEFAULT_TEAM_USD if question.team_usd_per_month is None else question.team_usd_per_month
@@ -60,6 +67,15 @@ def fleet(question: Question, replica: Replica, mix: Mix, facts: Facts) -> Fleet
         f"{ASSUMED}: one engineer and observability" if question.team_usd_per_month is None else GIVEN,
     )
     return Fleet(tokens_per_s, usd_per_hour, usable, spare, team_usd)
+
+
+def note_usable(question: Question, usable: float, facts: Facts) -> None:
+    """That a share of the throughput is planned with, and whose figure that is."""
+    facts.note(
+        "usable throughput",
+        f"{words.percent(usable)} of it; the rest is head-room for bursts",
+        ASSUMED if question.usable is None else GIVEN,
+    )
 
 
 def _throughput(question: Question, replica: Replica, mix: Mix, facts: Facts) -> float:

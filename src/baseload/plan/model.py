@@ -18,8 +18,12 @@ from baseload.plan.load import LoadCurve
 
 if TYPE_CHECKING:
     from baseload.plan.advice import Advice
+    from baseload.plan.billed import Billed
+    from baseload.plan.check import Check
+    from baseload.plan.offer_search import Searched
     from baseload.plan.portfolio import Portfolio
     from baseload.plan.risk import Risk
+    from baseload.plan.slo_sizing import Sized
     from baseload.plan.tco import Tco
 
 ASSUMED = "assumption"
@@ -73,7 +77,9 @@ class Inputs:
 
     `gpus` are those of one replica, in all regions where there are several. `assumptions` are what 24 and 36
     months rest on besides, `seed` draws the risk, `portfolio` is that section of a plan file
-    (`baseload.plan.portfolio_file`).
+    (`baseload.plan.portfolio_file`). `sized` is the simulation that replicas were sized by, `searched` the
+    search over GPUs on offer, `billed` what the bill that is the traffic says of money; None where there is
+    none.
     """
 
     model: str
@@ -92,6 +98,9 @@ class Inputs:
     answers: Answers = NOBODY_SAID
     seed: int = 1
     portfolio: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    sized: Sized | None = None
+    searched: Searched | None = None
+    billed: Billed | None = None
 
 
 class Kind(StrEnum):
@@ -202,17 +211,26 @@ class Plan:
 
         return plan_dict(self)
 
-    def html(self) -> str:
-        """The report: one HTML page without anything from elsewhere."""
+    def html(self, actual: Check | None = None) -> str:
+        """The report: one HTML page that needs nothing else; `actual` adds the plan beside the ledger."""
         from baseload.plan.report import report_html
 
-        return report_html(self)
+        return report_html(self, actual)
 
-    def report(self, path: str | Path) -> Path:
-        """Write the report to this file and return its path. Raises EnvironmentProblem where that fails."""
+    def markdown(self) -> str:
+        """The report as Markdown."""
+        from baseload.plan.report import report_markdown
+
+        return report_markdown(self)
+
+    def report(self, path: str | Path, actual: Check | None = None) -> Path:
+        """Write the report to this file, as Markdown where its name ends in .md; returns the path.
+
+        `actual` is what `baseload.plan.check.check` found. Raises EnvironmentProblem where writing fails.
+        """
         from baseload.plan.report import write_report
 
-        return write_report(self, Path(path))
+        return write_report(self, Path(path), actual)
 
     def _repr_html_(self) -> str:
         from baseload.plan.report import notebook_html

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from typing import Any
 
 from baseload.core import Slo
 from baseload.errors import UsageError
 from baseload.plan.costs import Spare
+
+
+class SizeBy(StrEnum):
+    """What a replica is planned with."""
+
+    SLO = "slo"  # the load at which the promise is kept, found by simulating the traffic's requests
+    USABLE = "usable"  # a share of the throughput, the rest left for bursts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +28,9 @@ class Question:
     catalog's price of the first `api`; `open_api_price` is per million tokens whichever way they go.
     `throughput` is what one replica serves in tokens/s, input and output together, and takes the place of
     the capacity model.
+    `size_by` None sizes by simulation where the traffic has enough requests and neither throughput nor usable
+    share is given; `slo_percentile` is the share of requests, in percent, that it keeps the SLO for, and
+    `search_offers` looks for the cheapest GPUs on offer that do.
     `on` is the day of the prices; None is today (UTC). `assumptions` replace figures of the shipped table by
     name, `answers` are what only a person can say (`baseload.plan.answers`), `portfolio` holds several
     classes and models (`baseload.plan.portfolio_file`), `seed` decides the risk's draws.
@@ -42,6 +53,9 @@ class Question:
     spare: Spare | str | None = None
     team_usd_per_month: float | None = None
     slo: Slo | None = None
+    slo_percentile: float = 95.0
+    size_by: SizeBy | str | None = None
+    search_offers: bool = False
     on: date | None = None
     assumptions: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[str, Any] = field(default_factory=dict)
@@ -82,9 +96,30 @@ class Question:
                 "the throughput is given, so no SLO is looked at",
                 hint="give the throughput that keeps your SLO, or leave --throughput out",
             )
+        _check_sizing(self)
         if self.slo is not None:
             _positive("TTFT of the SLO", self.slo.ttft_s)
             _positive("TPOT of the SLO", self.slo.tpot_s)
+
+
+def _check_sizing(question: Question) -> None:
+    by = question.size_by
+    if by is not None and str(by) not in set(SizeBy):
+        raise UsageError(f"no such way to size: {by!r}", hint=f"choose one of {', '.join(SizeBy)}")
+    if not 50 <= question.slo_percentile < 100:
+        raise UsageError(
+            f"SLO percentile: {question.slo_percentile} is not from 50 to below 100", hint="p95 is 95"
+        )
+    simulated = by is not None and str(by) == SizeBy.SLO
+    if question.throughput is not None and (simulated or question.search_offers):
+        raise UsageError(
+            "the throughput is given, so nothing is simulated",
+            hint="leave --throughput out to size by the SLO or to search offers",
+        )
+    if question.usable is not None and simulated:
+        raise UsageError(
+            "sizing by the SLO finds what is usable", hint="leave --usable out, or give --size-by usable"
+        )
 
 
 def _positive(name: str, value: float | None) -> None:

@@ -52,6 +52,8 @@ class View(Struct, frozen=True):
     owned_tokens_share: float
     refused: dict[str, int] = {}
     cut: int = 0
+    windows: int = 0
+    """Windows it was estimated from; 0: every request was simulated or recorded."""
 
     @property
     def usd(self) -> float | None:
@@ -258,6 +260,7 @@ def _view_dict(view: View) -> dict[str, Any]:
         "owned_tokens_share": round(view.owned_tokens_share, 6),
         "refused": view.refused,
         "cut": view.cut,
+        "windows": view.windows,
     }
 
 

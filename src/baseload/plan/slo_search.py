@@ -20,6 +20,7 @@ import numpy as np
 
 from baseload.capacity.predict import CHUNK_TOKENS
 from baseload.capacity.steptime import step_time
+from baseload.capacity.terms import Setup
 from baseload.capacity.throughput import throughput
 from baseload.catalog.gpus import gpus as known_gpus
 from baseload.catalog.models import OpenModel
@@ -79,13 +80,14 @@ class Fewest:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One way to build a replica: its step time, and what an hour of it costs where."""
+    """One way to build a replica: its step time, what an hour of it costs where, and its setup if known."""
 
     name: str
     step: StepTime
     usd_per_hour: float
     source: str = ""
     as_of: str = ""
+    setup: Setup | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,14 @@ class Found:
         return self.candidate.usd_per_hour * self.fewest.replicas
 
 
-def busiest(source: Source, window_s: float = WINDOW_S) -> tuple[Traffic, ...]:
+Pieces = tuple[Traffic, ...]
+"""What `busiest` chose: given in place of the traffic, it is judged on these."""
+
+
+def busiest(source: Source | Pieces, window_s: float = WINDOW_S) -> Pieces:
     """What a promise is judged on: short traffic whole, else its busiest windows."""
+    if isinstance(source, tuple):
+        return source
     if isinstance(source, Traffic) and len(source) <= WHOLE_REQUESTS:
         return (source,)
     load = source.load(window_s)
@@ -129,7 +137,7 @@ def seen_with(pieces: Iterable[Traffic], step: StepTime, replicas: int, promise:
     return Seen(ttft_s, tpot_s, refused)
 
 
-def fewest_replicas(source: Source, step: StepTime, promise: Promise) -> Fewest | None:
+def fewest_replicas(source: Source | Pieces, step: StepTime, promise: Promise) -> Fewest | None:
     """The fewest replicas of this step time that keep the promise on this trace.
 
     None where no number does: a request alone on a replica would break it.
@@ -193,7 +201,7 @@ def at_least(pieces: Iterable[Traffic], step: StepTime, promise: Promise) -> int
     return least
 
 
-def cheapest(source: Source, candidates: Iterable[Candidate], promise: Promise) -> tuple[Found, ...]:
+def cheapest(source: Source | Pieces, candidates: Iterable[Candidate], promise: Promise) -> tuple[Found, ...]:
     """Candidates that keep the promise, by their hourly cost, the cheapest first; empty where none does.
 
     They are tried in the order of the least they could cost, each with as many replicas as would still beat
@@ -241,7 +249,8 @@ def candidates_of(model: OpenModel, *, engine: str = "vllm") -> tuple[Candidate,
                     continue  # does not fit, or cannot compute in it
                 usd = offer.usd_nano_per_hour / NANO / offer.gpus * count
                 name = f"{count}×{each.name} {precision} at {offer.provider} ({offer.instance})"
-                found.append(Candidate(name, step, usd, offer.source, offer.as_of))
+                setup = Setup(model, each, precision, engine, tensor=count)
+                found.append(Candidate(name, step, usd, offer.source, offer.as_of, setup))
     return tuple(found)
 
 
@@ -260,7 +269,7 @@ def room_of(traffic: Traffic, step: StepTime, replicas: int, promise: Promise) -
 
 
 def runs_out_days(
-    source: Source, step: StepTime, replicas: int, promise: Promise, growth_per_month: float
+    source: Source | Pieces, step: StepTime, replicas: int, promise: Promise, growth_per_month: float
 ) -> float | None:
     """In how many days these replicas no longer keep the promise, if traffic grows by this share a month.
 

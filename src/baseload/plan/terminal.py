@@ -1,4 +1,4 @@
-"""The plan on a terminal: the answer first, then the table, the break-evens and what it all rests on."""
+"""The plan on a terminal: the decision on a page or two, everything behind it where that is asked for."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ from rich.table import Table
 from rich.text import Text
 
 from baseload.plan import words
+from baseload.plan.billed import bill_lines
 from baseload.plan.model import Plan
-from baseload.plan.terminal_months import print_advice, print_economics, print_months
+from baseload.plan.sizing_words import sizing_lines
+from baseload.plan.terminal_months import print_advice, print_economics, print_in_short, print_months
 from baseload.plan.terminal_table import table as _table
 
 
-def print_plan(plan: Plan, console: Console) -> None:
-    """Write the plan to this console; readable without colour."""
+def print_plan(plan: Plan, console: Console, *, full: bool = False) -> None:
+    """Write the plan to this console; readable without colour.
+
+    The answer, the options of a month, the break-evens, what would change the answer, 36 months and the
+    advice in short, and what it rests on. `full`: cost lines, risk, layers, reasons and assumptions too.
+    """
     console.print(Text(plan.answer, style="bold"))
     for verdict in plan.verdicts:
         console.print(Text(verdict))
+    for line in sizing_lines(plan.inputs):
+        console.print(Text(line))
     console.print()
     console.print(_options(plan))
     console.print()
@@ -24,15 +32,25 @@ def print_plan(plan: Plan, console: Console) -> None:
     for found in plan.break_even:
         console.print(Text(found.words))
     console.print()
-    console.print(_what_if(plan))
+    _print_what_if(plan, console, full=full)
     console.print()
-    print_months(plan, console)
-    console.print()
-    print_advice(plan, console)
+    if full:
+        print_months(plan, console)
+        console.print()
+        print_advice(plan, console)
+    else:
+        print_in_short(plan, console)
     console.print()
     console.print(_facts(plan))
     console.print()
-    print_economics(plan, console)
+    for line in bill_lines(plan.inputs.billed):
+        console.print(Text(f"{line}\n"))
+    if full:
+        print_economics(plan, console)
+    else:
+        console.print(
+            Text("--full: cost lines, risk, layers, reasons and assumptions too; --html FILE: the report")
+        )
 
 
 def _options(plan: Plan) -> Table:
@@ -61,14 +79,20 @@ def _options(plan: Plan) -> Table:
     return table
 
 
-def _what_if(plan: Plan) -> Table:
-    table = _table(
-        "What would change the answer", ("if", "left"), ("then", "left"), ("$/month", "right"), ("", "left")
-    )
-    for each in plan.what_if:
-        changed = "changes the answer" if each.flips else ""
-        table.add_row(each.change, each.cheapest, words.usd(each.usd_per_month), changed)
-    return table
+def _print_what_if(plan: Plan, console: Console, *, full: bool) -> None:
+    """What would change the answer; of the rest, where not all are shown, how many do not."""
+    shown = [each for each in plan.what_if if each.flips or full]
+    if not shown:
+        console.print(Text("What would change the answer: none of the inputs tried", style="bold"))
+        return
+    found = _table("What would change the answer", ("if", "left"), ("then", "left"), ("$/month", "right"))
+    for each in shown:
+        then = each.cheapest if each.flips else "as it is"
+        found.add_row(each.change, then, words.usd(each.usd_per_month))
+    console.print(found)
+    if not full and len(shown) < len(plan.what_if):
+        rest = ", ".join(each.change for each in plan.what_if if not each.flips)
+        console.print(Text(f"Not so: {rest}."))
 
 
 def _facts(plan: Plan) -> Table:

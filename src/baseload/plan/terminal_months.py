@@ -31,6 +31,23 @@ def print_months(plan: Plan, console: Console) -> None:
             console.print(part)
 
 
+def print_in_short(plan: Plan, console: Console) -> None:
+    """36 months and the advice in a few lines; what the inputs tried would change stands elsewhere."""
+    console.print(_totals(plan))
+    console.print()
+    advice = plan.advice
+    console.print(Text(advice.recommendation, style="bold"))
+    for name, why in advice.ruled_out:
+        console.print(Text(f"Ruled out: {name}: {why}."))
+    tried = tuple(each.change for each in plan.what_if)
+    for line in advice.would_change:
+        if not line.startswith(tried):
+            console.print(Text(f"- {line}"))
+    if advice.ask:
+        questions = "1 question" if len(advice.ask) == 1 else f"{len(advice.ask)} questions"
+        console.print(Text(f"{questions} that only you can answer: baseload plan --interview"))
+
+
 def print_advice(plan: Plan, console: Console) -> None:
     """The recommendation, the twelve reasons, what would change it, lock-in, people and open questions."""
     advice = plan.advice
@@ -92,8 +109,8 @@ def _totals(plan: Plan) -> Table:
     found = table(
         "24 and 36 months",
         ("option", "left"),
-        ("$ 24 months", "right"),
-        ("$ 36 months", "right"),
+        ("24", "right"),
+        ("36", "right"),
         ("P10", "right"),
         ("P50", "right"),
         ("P90", "right"),
@@ -103,12 +120,10 @@ def _totals(plan: Plan) -> Table:
     bands = {band.name: band for band in plan.risk.bands}
     for each in plan.tco.options:
         band = bands[each.option.name]
-        p10, p50, p90 = (words.usd(value) for value in band.usd_36)
+        amounts = (each.usd_24, each.usd_36, *band.usd_36)
         cheapest = words.percent(band.probability_cheapest)
         idle = words.percent(each.idle_usd / each.gpu_usd) if each.gpu_usd else "–"
-        found.add_row(
-            each.option.name, words.usd(each.usd_24), words.usd(each.usd_36), p10, p50, p90, cheapest, idle
-        )
+        found.add_row(each.option.name, *(words.short_usd(amount) for amount in amounts), cheapest, idle)
     return found
 
 
@@ -118,7 +133,7 @@ def _lines(plan: Plan) -> Table:
     chosen = plan.advice.option
     each = next((one for one in plan.tco.options if one.option.name == chosen), each)
     found = table(
-        f"Lines of {each.option.name}", ("line", "left"), ("$ 24 months", "right"), ("$ 36", "right")
+        f"Lines of {each.option.name}", ("line", "left"), ("24 months", "right"), ("36 months", "right")
     )
     largest = sorted(each.lines, key=lambda line: -abs(line.usd_36))[:SHOWN_LINES]
     for line in largest:

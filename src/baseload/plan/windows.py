@@ -154,7 +154,7 @@ def answer(
     if sample is None:
         sample = _sample(source, loads, width_s)
     fluid = response(sample, scenario, seed=sampling.seed)
-    chosen, worst = _choose(loads, sampling)
+    chosen, worst = choose(loads, sampling)
     windows = tuple(
         _simulated(source, int(place), width_s, scenario, sampling, fluid, bool(place in worst))
         for place in chosen.tolist()
@@ -163,7 +163,7 @@ def answer(
     return LongAnswer(fluid, fluid.owned_share(load), owned / loads.sum(), error / loads.sum(), windows)
 
 
-def _choose(loads: Floats, sampling: Sampling) -> tuple[Ints, set[int]]:
+def choose(loads: Floats, sampling: Sampling) -> tuple[Ints, set[int]]:
     """The busiest windows, then a random sample of the others that hold any load."""
     order = np.argsort(-loads, kind="stable")
     order = order[loads[order] > 0]

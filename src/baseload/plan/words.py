@@ -14,6 +14,18 @@ def usd(amount: float) -> str:
     return f"${amount:,.0f}" if abs(amount) >= 1000 or amount == 0 else f"${amount:,.2f}"
 
 
+def short_usd(amount: float) -> str:
+    """Dollars where there is little room: `$50`, `$2k`, `$1.5M`; three figures at most."""
+    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(amount) >= size:
+            return f"{'−' if amount < 0 else ''}${_three(abs(amount) / size)}{unit}"
+    return f"{'−' if amount < 0 else ''}${_three(abs(amount))}"
+
+
+def _three(value: float) -> str:
+    return f"{float(f'{value:.3g}'):g}" if value < 1000 else f"{value:.0f}"
+
+
 def usd_per_million(price: float) -> str:
     """A price per million tokens: `$0.88/M`; three places below a dime."""
     return f"${price:.2f}/M" if price >= 0.1 else f"${price:.3f}/M"

@@ -18,7 +18,7 @@ import numpy as np
 from msgspec import structs
 
 from baseload.core import TokenPrice, Tokens
-from baseload.money import MILLION, divide_half_even, token_cost
+from baseload.money import MILLION, divide_half_even, show, token_cost
 from baseload.traffic.bills.bill import DAY_NS, TIERS, Bill, Table, Tier
 from baseload.traffic.bills.prices import WRITE_1H_TIMES_INPUT, Priced, PricesOf, long_price, words_of
 from baseload.traffic.table import Mask
@@ -109,6 +109,15 @@ class Reconciliation:
         for row in self.rows:
             total = total if row.parts is None else total.plus(row.parts)
         return total
+
+    @property
+    def words(self) -> str:
+        """Both sums of dollars in half a sentence."""
+        if self.billed_nano is None:
+            return f"no dollars in it; its tokens cost {show(self.computed_nano)} at the catalog's prices"
+        if self.computed_nano is None:
+            return f"billed {show(self.billed_nano)}; nothing in it can be priced from the catalog"
+        return f"billed {show(self.billed_nano)}; {show(self.computed_nano)} at the catalog's prices"
 
     @property
     def unpriced_nano(self) -> int:

@@ -1,7 +1,8 @@
 """A small SVG writer: shapes with classes, linear and logarithmic scales, labels that keep their distance.
 
-Colours live in one style sheet inside each picture, light and dark, so that it reads the same alone, in the
-report and in a notebook. Equal calls give equal bytes: numbers are printed to a tenth of a pixel.
+Colours live in one style sheet, `report/assets/figures.css`, light and dark. Equal calls give equal bytes:
+numbers are printed to a tenth of a pixel. `report/assets/draw.js` is the same writer for sliders, and a test
+in a browser holds its pictures equal to these.
 """
 
 from __future__ import annotations
@@ -14,43 +15,6 @@ from html import escape
 CHARACTER_PX = 7.8
 """Width a character of a label is taken to need: generous, since the font is the reader's own."""
 
-STYLE = """
-.bl{font:13px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;background:#fff}
-.bl text{fill:#3b4248}
-.bl .strong{font-weight:600;fill:#14181b}
-.bl .quiet{fill:#6a737b}
-.bl .axis{stroke:#8a939b;fill:none}
-.bl .grid{stroke:#e4e8eb;fill:none}
-.bl .owned{fill:#2f7fb5}.bl .l-owned{stroke:#1f6ea3;fill:none}.bl .t-owned{fill:#1a5f8d}
-.bl .frontier{fill:#e08a1e}.bl .l-frontier{stroke:#d27708;fill:none}.bl .t-frontier{fill:#a85c00}
-.bl .open{fill:#1d9a78}.bl .l-open{stroke:#16866a;fill:none}.bl .t-open{fill:#0f6d55}
-.bl .l-hybrid{stroke:#8457b5;fill:none}.bl .t-hybrid{fill:#6c43a0}
-.bl .people{fill:#8fa3b3}
-.bl .idle{fill:#2f7fb5;opacity:.13}
-.bl .layer{stroke:#fff;stroke-opacity:.55;fill:none}
-.bl .mark{stroke:#fff;stroke-width:1.5;fill:#14181b}
-.bl .here{stroke:#14181b;stroke-dasharray:4 4;fill:none}
-.bl .on{fill:#fff;font-weight:600}
-@media (prefers-color-scheme:dark){
-.bl{background:#16191c}
-.bl text{fill:#c3cbd2}
-.bl .strong{fill:#f2f5f7}
-.bl .quiet{fill:#8f99a2}
-.bl .axis{stroke:#6a737b}
-.bl .grid{stroke:#2a2f34}
-.bl .owned{fill:#2b77aa}.bl .l-owned{stroke:#5fb0e6}.bl .t-owned{fill:#7cc0ee}
-.bl .frontier{fill:#cf7d14}.bl .l-frontier{stroke:#f2a541}.bl .t-frontier{fill:#f5b562}
-.bl .open{fill:#178a6b}.bl .l-open{stroke:#3cc79f}.bl .t-open{fill:#55d3ae}
-.bl .l-hybrid{stroke:#b48ae0}.bl .t-hybrid{fill:#c3a0e8}
-.bl .people{fill:#66788a}
-.bl .idle{fill:#5fb0e6;opacity:.16}
-.bl .layer{stroke:#16191c;stroke-opacity:.6}
-.bl .mark{stroke:#16191c;fill:#f2f5f7}
-.bl .here{stroke:#f2f5f7}
-.bl .on{fill:#fff}
-}
-""".strip()
-
 Point = tuple[float, float]
 
 
@@ -62,11 +26,14 @@ class Svg:
         self._shapes: list[str] = []
         self._head = f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"
 
-    def rect(self, x: float, y: float, width: float, height: float, kind: str) -> None:
-        """A filled rectangle; nothing where it has no area."""
-        if width > 0 and height > 0:
-            size = f'width="{number(width)}" height="{number(height)}"'
-            self._shapes.append(f'<rect class="{kind}" x="{number(x)}" y="{number(y)}" {size}/>')
+    def rect(self, at: Point, size: Point, kind: str, *, opacity: float = 1.0, tip: str = "") -> None:
+        """A filled rectangle with an optional tool tip; nothing where it has no area."""
+        if size[0] > 0 and size[1] > 0:
+            place = f'x="{number(at[0])}" y="{number(at[1])}"'
+            extent = f'width="{number(size[0])}" height="{number(size[1])}"'
+            shade = "" if opacity >= 1 else f' fill-opacity="{opacity:.2f}"'
+            end = f"><title>{escape(tip)}</title></rect>" if tip else "/>"
+            self._shapes.append(f'<rect class="{kind}" {place} {extent}{shade}{end}')
 
     def line(self, start: Point, end: Point, kind: str) -> None:
         """A straight line."""
@@ -94,8 +61,9 @@ class Svg:
     def to_str(self) -> str:
         """The picture as one `<svg>` element."""
         box = f'viewBox="0 0 {number(self.width)} {number(self.height)}"'
-        head = f'<svg xmlns="http://www.w3.org/2000/svg" class="bl" role="img" {box}>'
-        return "\n".join((head, self._head, f"<style>{STYLE}</style>", *self._shapes, "</svg>"))
+        extent = f'width="{number(self.width)}" height="{number(self.height)}"'
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" class="bl" role="img" {extent} {box}>'
+        return "\n".join((head, self._head, *self._shapes, "</svg>"))
 
 
 def number(value: float) -> str:
