@@ -20,7 +20,7 @@ import numpy as np
 
 from baseload.capacity.predict import CHUNK_TOKENS
 from baseload.capacity.steptime import step_time
-from baseload.capacity.terms import Setup
+from baseload.capacity.terms import Setup, has_arithmetic_for
 from baseload.capacity.throughput import throughput
 from baseload.catalog.gpus import gpus as known_gpus
 from baseload.catalog.models import OpenModel
@@ -243,6 +243,8 @@ def candidates_of(model: OpenModel, *, engine: str = "vllm") -> tuple[Candidate,
             if offer is None:
                 continue
             for precision in model.precisions:
+                if not has_arithmetic_for(each, precision):
+                    continue
                 try:
                     step = step_time(model, each, count, precision, engine)
                 except UsageError:
