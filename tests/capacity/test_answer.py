@@ -6,13 +6,13 @@ import pytest
 
 from baseload.capacity.answer import Factors, answer
 from baseload.capacity.launch import launch_command
-from baseload.capacity.memory import most_at_once
+from baseload.capacity.memory import check, most_at_once
 from baseload.capacity.search import Wanted, fullest, search
-from baseload.capacity.terms import Load, Setup
+from baseload.capacity.terms import Load, Setup, has_arithmetic_for
 from baseload.catalog.gpus import gpu
 from baseload.catalog.models import open_model
 from baseload.core import Slo
-from baseload.errors import UsageError
+from baseload.errors import UnknownName, UsageError
 
 LLAMA, H100 = open_model("llama-3.3-70b"), gpu("h100")
 PAIR = Setup(LLAMA, H100, "fp8", tensor=2)
@@ -148,3 +148,39 @@ def test_a_search_proposes_no_format_that_the_gpu_cannot_compute_in() -> None:
     assert "nvfp4" not in proposed["h100"]
     assert "fp8" in proposed["h100"]
     assert {"nvfp4", "fp8"} <= proposed["b200"]
+
+
+def test_a_search_proposes_no_engine_that_the_gpu_cannot_run() -> None:
+    """TensorRT-LLM and NVFP4 are NVIDIA's: an Instinct is offered neither."""
+    proposed = search(LLAMA, [gpu("mi300x")], Wanted(1024, 256, Slo(ttft_s=5.0, tpot_s=0.1)))
+    assert {found.setup.engine for found in proposed} == {"vllm", "sglang"}
+    with pytest.raises(UsageError, match="TensorRT-LLM does not run"):
+        check(Setup(LLAMA, gpu("mi355x"), "fp8", "trtllm"))
+    assert not has_arithmetic_for(gpu("mi355x"), "nvfp4")
+
+
+def test_instances_are_rented_whole() -> None:
+    """What serves the wanted tokens/s costs a whole number of instances with room for whole replicas."""
+    for tokens_per_s in (100.0, 5_000.0, 60_000.0):
+        for found in search(LLAMA, [H100], Wanted(1024, 256, Slo(5.0, 0.1), tokens_per_s=tokens_per_s)):
+            assert found.offer.gpus >= found.setup.gpus
+            instances = found.usd_per_hour / (found.offer.usd_nano_per_hour / 1e9)
+            assert instances == pytest.approx(round(instances))
+            assert round(instances) * (found.offer.gpus // found.setup.gpus) >= found.replicas
+
+
+def test_a_search_for_nothing_is_refused() -> None:
+    """An engine that is none and a wish that is none say so; they are no SLO that cannot be kept."""
+    wanted = Wanted(1024, 256, Slo(5.0, 0.1))
+    with pytest.raises(UnknownName, match="engine"):
+        search(LLAMA, [H100], wanted, engines=("foo",))
+    for wish in (0.0, -5.0, float("nan")):
+        with pytest.raises(UsageError, match="positive"):
+            search(LLAMA, [H100], Wanted(1024, 256, Slo(5.0, 0.1), tokens_per_s=wish))
+
+
+def test_the_command_starts_with_a_context_that_fits() -> None:
+    """Where the cache holds less than the model's whole context the engine is told so, else left alone."""
+    small = Setup(open_model("llama-3.1-8b"), gpu("l4"), "bf16")
+    assert "--max-model-len" in launch_command(small)
+    assert "--max-model-len" not in launch_command(PAIR)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from baseload.capacity.memory import ENGINES
+from baseload.capacity.memory import ENGINES, kv_tokens
 from baseload.capacity.terms import Setup
 from baseload.errors import UnknownName
 
@@ -12,6 +12,8 @@ VLLM_QUANTIZATION = {"fp8": "fp8"}
 """Precisions vLLM makes itself while loading 16-bit weights; the others need a checkpoint in that form."""
 
 SGLANG_QUANTIZATION = {"fp8": "fp8"}
+
+CONTEXT_FLAG = {"vllm": "--max-model-len", "sglang": "--context-length", "trtllm": "--max_seq_len"}
 
 
 def launch_command(setup: Setup, *, checkpoint: str | None = None, max_sequences: int | None = None) -> str:
@@ -25,7 +27,11 @@ def launch_command(setup: Setup, *, checkpoint: str | None = None, max_sequences
     if made is None:
         raise UnknownName("engine", setup.engine, ENGINES)
     name = checkpoint or published_name(setup)
-    return shlex.join(made(setup, name, max_sequences or ENGINES[setup.engine].max_sequences))
+    words = made(setup, name, max_sequences or ENGINES[setup.engine].max_sequences)
+    room = kv_tokens(setup) // setup.data
+    if 0 < room < setup.model.context_tokens:  # engines refuse to start with a context longer than their room
+        words += [CONTEXT_FLAG[setup.engine], str(room)]
+    return shlex.join(words)
 
 
 def published_name(setup: Setup) -> str:

@@ -12,7 +12,7 @@ import math
 
 from msgspec import Struct
 
-from baseload.capacity.terms import Setup, has_arithmetic_for
+from baseload.capacity.terms import Setup, has_arithmetic_for, is_amd
 from baseload.catalog.models import BITS_PER_WEIGHT, OpenModel
 from baseload.errors import UnknownName, UsageError
 
@@ -54,6 +54,8 @@ def check(setup: Setup) -> None:
         raise UnknownName("precision", setup.precision, BITS_PER_WEIGHT)
     if setup.engine not in ENGINES:
         raise UnknownName("engine", setup.engine, ENGINES)
+    if setup.engine == "trtllm" and is_amd(setup.gpu):
+        raise UsageError(f"TensorRT-LLM does not run on {setup.gpu.name}", hint="take vllm or sglang")
     if min(setup.tensor, setup.data, setup.expert) < 1:
         raise UsageError("parallel sizes count from 1")
     if model.heads % setup.tensor:

@@ -15,7 +15,7 @@ from baseload.catalog.gpus import Gpu
 from baseload.catalog.models import OpenModel
 from baseload.catalog.offers import GpuOffer, gpu_offers
 from baseload.core import Slo
-from baseload.errors import BaseloadError, UsageError
+from baseload.errors import BaseloadError, UnknownName, UsageError
 from baseload.money import NANO
 
 COUNTS = (1, 2, 4, 8)
@@ -62,15 +62,21 @@ def search(
 
     By dollars an hour for the wanted tokens/s, or by dollars per million output tokens of a full replica.
     """
+    for engine in engines:
+        if engine not in ENGINES:
+            raise UnknownName("engine", engine, ENGINES)
+    if wanted.tokens_per_s is not None and not 0 < wanted.tokens_per_s < math.inf:
+        raise UsageError(f"{wanted.tokens_per_s:g} tokens/s cannot be served: name a positive number")
     found = []
     for gpu in gpus:
         offers = gpu_offers(gpu.name)
         if not offers:
             continue
         for setup in _setups(model, gpu, precisions or model.precisions, engines, counts):
-            best = fullest(setup, wanted)
+            whole = [offer for offer in offers if offer.gpus >= setup.gpus]  # a replica's GPUs are linked
+            best = fullest(setup, wanted) if whole else None
             if best is not None:
-                found.append(_priced(setup, best, offers, wanted))
+                found.append(_priced(setup, best, whole, wanted))
     by_hour = wanted.tokens_per_s is not None
     return sorted(
         found,
@@ -97,7 +103,8 @@ def fullest(setup: Setup, wanted: Wanted) -> Answer | None:
         return None
     if not keeps(first):
         return None
-    room = most_at_once(setup, wanted.input_tokens + wanted.output_tokens)
+    tokens = wanted.input_tokens + wanted.output_tokens
+    room = most_at_once(setup, tokens, wanted.factors.kv_precision)
     low, high = 1, max(min(room, ENGINES[setup.engine].max_sequences * setup.data), 1)
     while low < high:  # both metrics rise with concurrency, so the last that keeps them is found by halving
         middle = (low + high + 1) // 2
@@ -128,27 +135,29 @@ def _setups(
 
 
 def _priced(setup: Setup, full: Answer, offers: Sequence[GpuOffer], wanted: Wanted) -> Found:
-    """The cheapest offer: whole instances where a replica is larger than one, its share of one otherwise."""
+    """The cheapest of offers that hold a replica.
 
-    def nano_per_hour(offer: GpuOffer) -> int:
-        if offer.gpus >= setup.gpus:
-            return offer.usd_nano_per_gpu_hour * setup.gpus
-        return offer.usd_nano_per_hour * math.ceil(setup.gpus / offer.gpus)
-
-    # a replica's GPUs are linked, so they must come in one instance
-    whole = [offer for offer in offers if offer.gpus >= setup.gpus] or list(offers)
-    offer = min(whole, key=nano_per_hour)
-    per_replica = nano_per_hour(offer) / NANO
+    Instances are rented whole: what serves the wanted tokens/s is counted in instances. Without such a wish a
+    replica is priced at its share of an instance that others fill.
+    """
     replicas = 1
     if wanted.tokens_per_s is not None:
         replicas = math.ceil(wanted.tokens_per_s / full.output_tokens_per_s)
+
+    def usd_per_hour(offer: GpuOffer) -> float:
+        in_one = offer.gpus // setup.gpus
+        instances = replicas / in_one if wanted.tokens_per_s is None else math.ceil(replicas / in_one)
+        return offer.usd_nano_per_hour * instances / NANO
+
+    offer = min(offers, key=usd_per_hour)
+    usd = usd_per_hour(offer)
     return Found(
         setup=setup,
         answer=full,
         offer=offer,
-        usd_per_replica_hour=per_replica,
+        usd_per_replica_hour=usd / replicas,
         replicas=replicas,
-        usd_per_hour=per_replica * replicas,
-        usd_per_million_output_tokens=per_replica / (full.output_tokens_per_s * 3600) * 1e6,
+        usd_per_hour=usd,
+        usd_per_million_output_tokens=usd / replicas / (full.output_tokens_per_s * 3600) * 1e6,
         launch=launch_command(setup),
     )

@@ -105,12 +105,20 @@ def peak_flops(gpu: Gpu, precision: str) -> float:
     raise UsageError(f"{gpu.name} has no figure for {precision} arithmetic", hint="add it to the catalog")
 
 
+def is_amd(gpu: Gpu) -> bool:
+    """Whether it is one of AMD's: an Instinct."""
+    return gpu.name.startswith("MI")
+
+
 def has_arithmetic_for(gpu: Gpu, precision: str) -> bool:
     """Whether engines run weights of this precision on this GPU as a matter of course.
 
     NVFP4 and FP8 are formats of the GPU's own arithmetic: without it some engines fall back to weight-only
-    kernels and others refuse, so neither is proposed. INT4 and MXFP4 are weight-only everywhere.
+    kernels and others refuse, so neither is proposed. NVFP4 is NVIDIA's alone. INT4 and MXFP4 are
+    weight-only everywhere.
     """
+    if precision == "nvfp4" and is_amd(gpu):
+        return False
     needed = {"nvfp4": "fp4", "fp8": "fp8"}.get(precision)
     return needed is None or needed in gpu.flops
 
