@@ -50,6 +50,14 @@ def test_extrapolation_is_flagged() -> None:
     assert [words.split()[0] for words in said] == ["concurrency", "input_tokens", "output_tokens"]
 
 
+def test_points_of_one_concurrency_are_refused() -> None:
+    """What a step costs and what a request adds cannot be told apart then: no traceback, what to measure."""
+    same = [Point(Load(16, 500 * n, 100 + 50 * n), None, 0.02 + n / 1e3) for n in range(1, 7)]
+    with pytest.raises(UsageError, match="at a time") as caught:
+        calibrate(same, "test")
+    assert "two concurrencies" in caught.value.hint
+
+
 def vllm(point: Point) -> dict[str, Any]:
     """`vllm bench serve --save-result`."""
     load = point.load
@@ -171,3 +179,30 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """Exit code 3."""
     with pytest.raises(EnvironmentProblem, match="none"):
         read_points(tmp_path / "none.json")
+
+
+def test_a_paced_run_has_the_concurrency_it_had(tmp_path: Path) -> None:
+    """vLLM at one request a second with a bound of 512: what ran by Little's law, not the bound."""
+    file = tmp_path / "paced.json"
+    file.write_text(json.dumps(vllm(POINTS[0]) | {"request_rate": 1.0, "max_concurrency": 512}))
+    (point,) = read_points(file)[1]
+    assert point.load.concurrency < 512 / 4
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"mean_ttft_ms": -5.0}, {"mean_ttft_ms": float("nan")}, {"max_concurrency": "64"}]
+)
+def test_figures_that_are_none_are_refused(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    """A figure that is no positive number is an error of the file, never a traceback or a shifted fit."""
+    file = tmp_path / "wrong.json"
+    file.write_text(json.dumps(vllm(POINTS[0]) | wrong))
+    with pytest.raises(DataError):
+        read_points(file)
+
+
+def test_another_encoding_is_an_error_of_the_file(tmp_path: Path) -> None:
+    """A file that is not UTF-8 says so."""
+    file = tmp_path / "wide.json"
+    file.write_bytes(json.dumps(vllm(POINTS[0])).encode("utf-16"))
+    with pytest.raises(DataError, match="UTF-8"):
+        read_points(file)

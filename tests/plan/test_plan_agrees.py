@@ -31,17 +31,18 @@ def said(plan: Plan, **given: Any) -> Plan:
 
 
 def test_without_a_spare_the_plan_says_what_owning_everything_with_one_costs() -> None:
-    """The last verdict names the idle spare's basis, the same figures as the table of spares."""
+    """A caveat beside the verdicts names the idle spare's basis, the same figures as the table of spares."""
     plan = build_plan(fleet=BARE_FLEET)
     priced = next(each for each in spare_prices(plan.inputs) if each.spare is Spare.NONE)
     alone = replace(BARE_FLEET, spare=Spare.IDLE)
     owned = next(o for o in plan.options if o.kind is Kind.OWNED)
-    last = plan.verdicts[-1]
-    assert len(plan.verdicts) == len(plan.inputs.metered) + 1
+    last = plan.caveat
+    assert len(plan.verdicts) == len(plan.inputs.metered)
+    assert plan.told[-1] == last
     assert "nothing takes over for a lost replica where everything is owned" in last
     assert f"${alone.month_usd(owned.replicas):,.0f}" in last
     assert f"{priced.saves_share * 100:.0f}% below" in last
-    assert len(build_plan().verdicts) == len(plan.inputs.metered)
+    assert (build_plan().caveat, build_plan().told) == ("", build_plan().verdicts)
 
 
 def test_owning_everything_without_a_spare_is_recommended_with_a_warning() -> None:

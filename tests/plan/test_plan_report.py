@@ -201,4 +201,4 @@ def test_a_notebook_shows_the_answer_the_table_and_the_signature_figure(plans: d
 def test_a_plan_prints_its_answer_and_verdicts(make_plan: MakePlan) -> None:
     """`print(plan)` is readable by itself."""
     plan = make_plan(fleet=Fleet(4392, 8.0))
-    assert str(plan).splitlines() == [plan.answer, *plan.verdicts]
+    assert str(plan).splitlines() == [plan.answer, *plan.told]

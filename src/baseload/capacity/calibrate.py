@@ -77,6 +77,12 @@ def calibrate(points: Sequence[Point], source: str) -> Calibration:
             hint=f"measure at least {SHAPES_LEAST} shapes, such as 1024/1024, 1024/4096 and 8192/1024, each "
             "at several concurrencies: `baseload bench` does",
         )
+    if len({round(point.load.concurrency) for point in points}) < 2:
+        raise UsageError(
+            f"all {len(points)} points have {points[0].load.concurrency:g} requests at a time: what a step "
+            "costs and what a request adds cannot be told apart",
+            hint="measure at two concurrencies at least, such as 4 and 32",
+        )
     base_s, per_sequence_s, per_kv_token_s, per_prefill_token_s = _fit(points)
     off = []
     for index, point in enumerate(points):

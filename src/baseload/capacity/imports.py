@@ -22,6 +22,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,7 +53,10 @@ def read_points(file: Path) -> tuple[str, list[Point]]:
     """
     if not file.is_file():
         raise EnvironmentProblem(f"no such file: {file}")
-    text = file.read_text(encoding="utf-8-sig")
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file} is not UTF-8 text (byte {error.start})", hint="save it as UTF-8") from None
     if text.lstrip()[:1] not in ("{", "["):
         return "csv", _points_of_csv(text, str(file))
     documents = list(_documents(text, str(file)))
@@ -106,8 +110,14 @@ def _points_of_csv(text: str, origin: str) -> list[Point]:
 
 
 def _checked(point: Point, origin: str) -> Point:
-    figures = (*point.load, point.tpot_s)
-    if not all(0 < value < float("inf") for value in figures) or point.load.output_tokens < 2:
+    figures = [*point.load, point.tpot_s]
+    if point.ttft_s is not None:
+        figures.append(point.ttft_s)
+    if not all(isinstance(value, int | float) and 0 < value < math.inf for value in figures):
+        raise DataError(
+            f"{origin}: a figure that is no positive number: {point}", hint="is it a finished, streamed run?"
+        )
+    if point.load.output_tokens < 2:
         raise DataError(
             f"{origin}: a point without a TPOT: {point}",
             hint="TPOT needs streamed answers of at least two tokens, and requests that finished",
@@ -120,8 +130,10 @@ def _vllm(found: Json) -> list[Point]:
     read, made = found["total_input_tokens"] / finished, found["total_output_tokens"] / finished
     ttft_s, tpot_s = found["mean_ttft_ms"] / 1e3, found["mean_tpot_ms"] / 1e3
     concurrency = found.get("max_concurrency")
-    if not concurrency:
-        concurrency = finished / found["duration"] * (ttft_s + tpot_s * (made - 1))
+    paced = str(found.get("request_rate", "inf")).lower() not in ("inf", "infinity", "none")
+    if not concurrency or paced:  # Little's law: a bound that the rate never met says nothing of what ran
+        running = finished / found["duration"] * (ttft_s + tpot_s * (made - 1))
+        concurrency = min(running, concurrency) if concurrency else running
     return [Point(Load(concurrency, read, made), ttft_s, tpot_s)]
 
 

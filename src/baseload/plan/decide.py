@@ -59,10 +59,8 @@ def decide(inputs: Inputs) -> Plan:
         break_even=tuple(break_even(inputs, metered) for metered in inputs.metered),
         what_if=what_if(inputs, cheapest),
         answer=_answer(inputs, options, cheapest),
-        verdicts=(
-            *(_verdict(metered, options) for metered in inputs.metered),
-            *_without_spare(inputs, options),
-        ),
+        verdicts=tuple(_verdict(metered, options) for metered in inputs.metered),
+        caveat=_without_spare(inputs, options),
     )
 
 
@@ -185,13 +183,13 @@ def _verdict(metered: Metered, options: tuple[Option, ...]) -> str:
     return text + f"owning {owning} and buying {spill} of the tokens; {saved} below the better pure option."
 
 
-def _without_spare(inputs: Inputs, options: tuple[Option, ...]) -> tuple[str, ...]:
+def _without_spare(inputs: Inputs, options: tuple[Option, ...]) -> str:
     """Where nothing stands by, what owning everything costs with an idle spare, which is how `spares` has it.
 
     The month and the verdicts keep the spare as it was asked for on both sides.
     """
     if inputs.fleet.spare is not Spare.NONE:
-        return ()
+        return ""
     owned = next(o for o in options if o.kind is Kind.OWNED)
     usd = replace(inputs.fleet, spare=Spare.IDLE).month_usd(owned.replicas)
     text = (
@@ -203,7 +201,7 @@ def _without_spare(inputs: Inputs, options: tuple[Option, ...]) -> tuple[str, ..
         for metered in inputs.metered
         if (each := priced(inputs, metered, Spare.NONE)).replicas
     ]
-    return (f"{text}, and the hybrid is {' and '.join(below)}." if below else f"{text}.",)
+    return f"{text}, and the hybrid is {' and '.join(below)}." if below else f"{text}."
 
 
 def what_if(inputs: Inputs, cheapest: Option) -> tuple[WhatIf, ...]:

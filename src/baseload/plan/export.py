@@ -32,7 +32,7 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
     return {
         "version": JSON_VERSION,
         "answer": plan.answer,
-        "verdicts": list(plan.verdicts),
+        "verdicts": list(plan.told),
         "cheapest": plan.cheapest.name,
         "tokens_per_day": _tokens(inputs.tokens_per_day),
         "output_share": round(inputs.mix.output_share, 6),

@@ -168,6 +168,14 @@ class Plan:
     what_if: tuple[WhatIf, ...]
     answer: str
     verdicts: tuple[str, ...]
+    """One against each API alone, in the APIs' order."""
+    caveat: str = ""
+    """What holds for all of them; empty for nothing."""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The verdicts, and what holds for all of them."""
+        return (*self.verdicts, self.caveat) if self.caveat else self.verdicts
 
     @property
     def cheapest(self) -> Option:
@@ -238,4 +246,4 @@ class Plan:
         return notebook_html(self)
 
     def __str__(self) -> str:
-        return "\n".join((self.answer, *self.verdicts))
+        return "\n".join((self.answer, *self.told))

@@ -21,7 +21,7 @@ def print_plan(plan: Plan, console: Console, *, full: bool = False) -> None:
     advice in short, and what it rests on. `full`: cost lines, risk, layers, reasons and assumptions too.
     """
     console.print(Text(plan.answer, style="bold"))
-    for verdict in plan.verdicts:
+    for verdict in plan.told:
         console.print(Text(verdict))
     for line in sizing_lines(plan.inputs):
         console.print(Text(line))

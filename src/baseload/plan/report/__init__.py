@@ -95,7 +95,7 @@ def notebook_html(plan: Plan) -> str:
         for option in plan.options
     ]
     headings = ("Option", "$ a month", "$ per million", "Replicas", "Owned tokens")
-    verdicts = "".join(f"<p>{escape(text)}</p>" for text in plan.verdicts)
+    verdicts = "".join(f"<p>{escape(text)}</p>" for text in plan.told)
     return "\n".join(
         (
             f'<div class="blp notebook"><style>{_assets(STYLES)}</style>',

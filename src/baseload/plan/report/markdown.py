@@ -15,7 +15,7 @@ def report_markdown(plan: Plan) -> str:
     """The whole report. Equal plans give equal bytes."""
     parts = [
         f"# {_plain(plan.answer)}",
-        *(_plain(text) for text in plan.verdicts),
+        *(_plain(text) for text in plan.told),
         _plain(figures.load_words(plan)),
         "## What would change it",
         "\n".join(f"- {_plain(text)}" for text in plan.advice.would_change) or "Nothing that was looked at.",

@@ -33,6 +33,9 @@ def first_screen(plan: Plan) -> str:
         f'<p data-live="verdict:{row}" data-source="d-hybrid">{linked(text, "d-hybrid")}</p>'
         for row, text in enumerate(plan.verdicts)
     )
+    if plan.caveat:  # the plan's own: the sliders leave it as it is, and it says so
+        verdicts += '<p class="moved-note">The next sentence is the plan\'s, before the sliders.</p>'
+        verdicts += f'<p data-source="d-hybrid">{linked(plan.caveat, "d-hybrid")}</p>'
     changes = [f"<li>{linked(text, 'd-advice')}</li>" for text in plan.advice.would_change[:SHOWN_CHANGES]]
     listed = "".join(changes) or "<li>Nothing that was looked at.</li>"
     caption = f'<p data-live="load" data-source="d-load">{linked(figures.load_words(plan), "d-load")}</p>'
