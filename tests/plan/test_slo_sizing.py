@@ -152,3 +152,15 @@ def test_the_busiest_run_is_the_shortest() -> None:
     assert len(run) == 500
     assert run.arrival_s[-1] - run.arrival_s[0] == pytest.approx(shortest_s)
     assert busiest_run(TRAFFIC, 10**6) is TRAFFIC
+
+
+def test_a_short_trace_makes_no_replica_larger_than_it_is() -> None:
+    """However few requests there are for the volume planned, none is planned with more than a full replica."""
+    short = steady(20, 60.0, seed=2)  # 1,200 requests
+    found = planned(short, tokens_per_day=20e9, size_by="slo").inputs
+    assert found.sized is not None
+    full = planned(short, tokens_per_day=20e9, size_by="slo", slo=Slo(1e3, 1e3)).inputs
+    assert full.sized is not None
+    assert max(room.each for room in found.sized.rooms) <= full.sized.rooms[0].each * 1.001
+    # a pair that is full of these requests serves 12,838 tokens/s
+    assert max(room.each for room in full.sized.rooms) < 15_000

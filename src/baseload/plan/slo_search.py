@@ -260,14 +260,15 @@ def room_of(traffic: Traffic, step: StepTime, replicas: int, promise: Promise) -
     """n·c(n): the most tokens/s of requests like these that n replicas serve within the promise.
 
     The traffic's own requests, in more or less time. c(n) grows with n: bursts even out (pooling). 0.0 where
-    even a tenth of what full replicas serve breaks the promise. Found to 1%.
+    even a tenth of what full replicas serve breaks the promise. Never more than full replicas serve: a short
+    run of requests that all fit the batches at once would know no bound. Found to 1%.
     """
     full = replicas * full_tokens_per_s(traffic, _owned(step, 1, promise.slo))
 
     def keeps(times: float) -> bool:
         return seen_with((at_load(traffic, times * full),), step, replicas, promise).keeps(promise)
 
-    return full * _most(keeps, 0.1, 1.5)
+    return full if keeps(1.0) else full * min(_most(keeps, 0.1, 1.0), 1.0)
 
 
 def runs_out_days(

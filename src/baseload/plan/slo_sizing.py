@@ -154,18 +154,25 @@ def _count(fleet: Fleet, demand: Demand) -> int:
 
 
 def _room(traffic: Source, tokens_per_day: float, step: StepTime, replicas: int, promise: Promise) -> Room:
-    """n·c(n) on the busiest run of requests that is long enough for so many replicas."""
-    requests = SLICE_REQUESTS + SLICE_REQUESTS_PER_REPLICA * replicas
+    """n·c(n) on the busiest run of requests that is long enough for so many replicas.
+
+    Traffic that is too short for so many is simulated at as many as it is long enough for, whose c(n) the
+    others are given.
+    """
+    simulated = replicas
     if isinstance(traffic, Traffic):
-        piece = busiest_run(traffic, requests)
+        most = (len(traffic) - SLICE_REQUESTS) // SLICE_REQUESTS_PER_REPLICA
+        simulated = max(min(replicas, most), 1)
+        piece = busiest_run(traffic, SLICE_REQUESTS + SLICE_REQUESTS_PER_REPLICA * simulated)
     else:
+        requests = SLICE_REQUESTS + SLICE_REQUESTS_PER_REPLICA * replicas
         piece = busiest(Drawn(traffic.scaled(tokens_per_day=tokens_per_day)))[0]
         piece = busiest_run(piece, requests)
     if len(piece) < 2:
         raise UsageError(
             "one request makes no load to size by", hint="name more traffic, or give --size-by usable"
         )
-    return Room(replicas, room_of(piece, step, replicas, promise))
+    return Room(replicas, room_of(piece, step, simulated, promise) * replicas / simulated)
 
 
 def busiest_run(traffic: Traffic, requests: int) -> Traffic:
