@@ -155,7 +155,7 @@ def test_the_busiest_run_is_the_shortest() -> None:
 
 
 def test_a_short_trace_makes_no_replica_larger_than_it_is() -> None:
-    """However few requests there are for the volume planned, none is planned with more than a full replica."""
+    """However few requests there are for the volume planned, a replica is planned with what it can serve."""
     short = steady(20, 60.0, seed=2)  # 1,200 requests
     found = planned(short, tokens_per_day=20e9, size_by="slo").inputs
     assert found.sized is not None
