@@ -25,6 +25,7 @@ from baseload.ledger.schema import ATTEMPT_COLUMNS
 from baseload.ledger.store import EVERYTHING, Filter, Store
 from baseload.money import NANO
 from baseload.plan.outcome import Simulated
+from baseload.plan.percentile import at_share
 from baseload.plan.scenario import Autoscale, Outage, Scenario
 from baseload.plan.simulate import simulate
 from baseload.plan.sized import Sized, sized_dict
@@ -269,8 +270,8 @@ def _rounded(value: float | None, places: int) -> float | None:
 
 
 def _quantiles(values: list[float]) -> tuple[float | None, float | None, float | None]:
-    known = np.array([value for value in values if not math.isnan(value)])
-    return _three([float(np.quantile(known, share)) if len(known) else math.nan for share in SHARES])
+    known = np.array(values, dtype=np.float64)
+    return _three([at_share(known, share) for share in SHARES])
 
 
 def _three(values: list[float]) -> tuple[float | None, float | None, float | None]:

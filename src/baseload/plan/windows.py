@@ -22,6 +22,7 @@ import numpy as np
 from baseload.core import Side
 from baseload.plan.costs import Floats, Ints
 from baseload.plan.outcome import NOWHERE
+from baseload.plan.percentile import at_share
 from baseload.plan.response import Response, response
 from baseload.plan.scenario import Scenario
 from baseload.plan.simulate import simulate
@@ -108,11 +109,11 @@ class Window(NamedTuple):
 
     def ttft_at(self, share: float) -> float:
         """TTFT that this share of its requests kept."""
-        return _quantile(self.ttft_s, share)
+        return at_share(self.ttft_s, share)
 
     def tpot_at(self, share: float) -> float:
         """The same of TPOT."""
-        return _quantile(self.tpot_s, share)
+        return at_share(self.tpot_s, share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,8 +248,3 @@ def _estimate(
         return owned, math.inf
     spread = float(off[~worst].std(ddof=1)) / math.sqrt(sampled)
     return owned, CONFIDENCE * others * spread * math.sqrt(1.0 - sampled / others)
-
-
-def _quantile(values: Floats, share: float) -> float:
-    values = values[~np.isnan(values)]
-    return float(np.quantile(values, share)) if len(values) else math.nan
