@@ -57,6 +57,11 @@ class View(Struct, frozen=True):
     windows: int = 0
     """Windows it was estimated from; 0: every request was simulated or recorded."""
 
+    metered_usd_error: float | None = 0.0
+    spill_share_error: float = 0.0
+    owned_tokens_share_error: float = 0.0
+    """Half of the 95% interval of what was estimated; 0 where every request counts."""
+
     @property
     def usd(self) -> float | None:
         """Hours and tokens together."""
@@ -159,8 +164,8 @@ def view_of(name: str, found: Simulated) -> View:
         requests=len(found.target),
         owned_usd=found.owned_usd(),
         metered_usd=found.metered_usd(),
-        ttft_s=_three([found.ttft_at(share) for share in SHARES]),
-        tpot_s=_three([found.tpot_at(share) for share in SHARES]),
+        ttft_s=three([found.ttft_at(share) for share in SHARES]),
+        tpot_s=three([found.tpot_at(share) for share in SHARES]),
         spill_share=found.spill_share,
         owned_tokens_share=found.owned_tokens_share,
         refused=found.refused,
@@ -274,7 +279,14 @@ def _view_dict(view: View) -> dict[str, Any]:
         "refused": view.refused,
         "cut": view.cut,
         "windows": view.windows,
+        "metered_usd_error": _rounded(_finite(view.metered_usd_error), 2),
+        "spill_share_error": _rounded(_finite(view.spill_share_error), 6),
+        "owned_tokens_share_error": _rounded(_finite(view.owned_tokens_share_error), 6),
     }
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or math.isinf(value) else value
 
 
 def _rounded(value: float | None, places: int) -> float | None:
@@ -283,9 +295,10 @@ def _rounded(value: float | None, places: int) -> float | None:
 
 def _quantiles(values: list[float]) -> tuple[float | None, float | None, float | None]:
     known = np.array(values, dtype=np.float64)
-    return _three([at_share(known, share) for share in SHARES])
+    return three([at_share(known, share) for share in SHARES])
 
 
-def _three(values: list[float]) -> tuple[float | None, float | None, float | None]:
+def three(values: list[float]) -> tuple[float | None, float | None, float | None]:
+    """Three percentiles for a view, None where one is not known."""
     low, middle, high = (None if math.isnan(value) else value for value in values)
     return low, middle, high
