@@ -24,6 +24,8 @@ class Gpu(Struct, frozen=True):
     L40S with ECC), else the sheet's capacity, whose "GB" are binary.
     `flops` are dense tensor operations per second (sheets often print twice that, with sparsity) by
     precision: bf16 (fp16 is the same), fp8, fp4, int8; one that the GPU lacks or nobody states is absent.
+    `link_bytes_per_s` is what a GPU sends to the others of its node, one way, by the links every such node has
+    (NVLink through a switch, Infinity Fabric, else PCIe); None where it depends on the machine.
     `checked` names the places that confirm each figure, and those that are from memory.
     """
 
@@ -35,6 +37,7 @@ class Gpu(Struct, frozen=True):
     source: str
     as_of: str
     checked: str
+    link_bytes_per_s: float | None = None
 
 
 def gpus(overrides: Overrides | None = None) -> tuple[Gpu, ...]:
@@ -71,4 +74,5 @@ def _gpu(row: Row) -> Gpu:
         source=row["source"],
         as_of=row["as_of"],
         checked=row["checked"],
+        link_bytes_per_s=float(row["link_gb_per_s"]) * 1e9 if row["link_gb_per_s"] else None,
     )
