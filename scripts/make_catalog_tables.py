@@ -37,7 +37,7 @@ TOLERANCE = {"memory_gib": 0.08, "bandwidth_gb_per_s": 0.05, "link_gb_per_s": 0.
 CARD_TOLERANCE = 0.03
 """How far a counted model may be from its maker's rounded figure."""
 
-GPU_COLUMNS = ("name", "aliases", *TOLERANCE, "source", "as_of", "checked")
+GPU_COLUMNS = ("name", "aliases", *TOLERANCE, "linked_gpus", "source", "as_of", "checked")
 MODEL_FIGURES = ("layers", "hidden_size", "heads", "kv_heads", "head_dim", "windowed_layers", "window_tokens")
 MODEL_COLUMNS = (
     *("name", "aliases", "parameters", "active_parameters", *MODEL_FIGURES[:5], "kv_latent_dim"),
@@ -102,6 +102,7 @@ def gpu_rows(readings: Iterable[Row]) -> list[Row]:
             {
                 "name": name,
                 "aliases": first["aliases"],
+                "linked_gpus": first["linked_gpus"],
                 "source": first["source"],
                 "as_of": READ_ON,
                 "checked": checked,
@@ -112,7 +113,10 @@ def gpu_rows(readings: Iterable[Row]) -> list[Row]:
 
 
 def _gpu_figures(reading: Row) -> dict[str, Decimal]:
-    """A reading in our units: sparse operations and two-way links halved, MiB as GiB; what it does not state is absent."""
+    """A reading in our units: sparse operations and two-way links halved, MiB as GiB.
+
+    What it does not state is absent.
+    """
     figures: dict[str, Decimal] = {}
     if reading["memory_mib"]:
         figures["memory_gib"] = round(Decimal(reading["memory_mib"]) / 1024, 2)

@@ -94,7 +94,7 @@ def answer(
     if not measured:
         refuse_unless_fits(setup, tokens, factors.kv_precision)
     limit = max_sequences or ENGINES[setup.engine].max_sequences * setup.data
-    room = max(most_at_once(setup, tokens, factors.kv_precision), 1)
+    room = max(most_at_once(setup, tokens, factors.kv_precision), 1)  # measured ones ran, whatever is counted
     if measured and as_measured:
         room = limit
     running, capped_by = _running(int(load.concurrency), room, limit)

@@ -41,10 +41,10 @@ class OpenModel(Struct, frozen=True):
     reads all); the first `dense_layers` of a mixture of experts have none.
     `precisions` starts with the one the maker publishes; the others have a published checkpoint.
     `intermediate_size` is the width of a dense layer's feed-forward part, `expert_size` that of one expert's.
-    `fp8_block`: the published FP8 checkpoint has one scale for a square of so many weights, which no shard may
-    cut (0: it has scales of another kind). `experts_only` are precisions whose published checkpoint leaves all
-    but the routed experts at 16 bits. `remote_code`: the checkpoint brings code of its own that an engine must
-    be told to trust. `mtp_layers` are layers that guess tokens ahead, 0 without.
+    `fp8_block`: the published FP8 checkpoint has one scale for a square of so many weights, which no shard
+    may cut (0: it has scales of another kind). `experts_only` are precisions whose published checkpoint
+    leaves all but the routed experts at 16 bits. `remote_code`: the checkpoint brings code of its own that an
+    engine must be told to trust. `mtp_layers` are layers that guess tokens ahead, 0 without.
     `checked` names the places that state the same, or says "from memory".
     """
 
@@ -104,7 +104,7 @@ class OpenModel(Struct, frozen=True):
         """Bytes of all weights at this precision, scales included.
 
         Quantised checkpoints leave the embedding and the output head at 16 bits, those in MXFP4 and those of
-        `experts_only` all but the experts. Raises KeyError for a precision that BITS_PER_WEIGHT does not hold.
+        `experts_only` all but the experts. Raises KeyError for a precision that BITS_PER_WEIGHT lacks.
         """
         bits = BITS_PER_WEIGHT[precision]
         quantised = self.parameters - 2 * self.vocabulary * self.hidden_size

@@ -156,6 +156,7 @@ def _load(asked: dict[str, Any]) -> Load:
 
 
 def _setup(asked: dict[str, Any]) -> Setup:
+    from baseload.capacity.engines import engine_name
     from baseload.capacity.measured import find_model
     from baseload.capacity.memory import GPUS_MOST
     from baseload.capacity.terms import Setup
@@ -173,7 +174,7 @@ def _setup(asked: dict[str, Any]) -> Setup:
         model,
         gpu(asked["gpu_names"][0]),
         asked["precision"] or model.precisions[0],
-        {"tensorrt-llm": "trtllm"}.get(asked["engine"] or "vllm", asked["engine"] or "vllm"),
+        engine_name(asked["engine"] or "vllm"),
         tensor=gpus // data,
         data=data,
         expert=asked["expert"] or 1,
@@ -199,12 +200,13 @@ def _one(asked: dict[str, Any], as_json: bool) -> None:
     from baseload.capacity.launch import launch_command
 
     setup, load = _setup(asked), _load(asked)
-    found = answer(setup, load, _factors(asked), asked["anchors"], asked["max_sequences"])
-    launch = launch_command(setup, max_sequences=asked["max_sequences"])
+    factors, most = _factors(asked), asked["max_sequences"]
+    found = answer(setup, load, factors, asked["anchors"], most)
+    launch = launch_command(setup, max_sequences=most, factors=factors)
     if as_json:
         lengths = {"input_tokens": load.input_tokens, "output_tokens": load.output_tokens}
         said = _named(setup) | lengths | msgspec.to_builtins(found) | {"launch": launch}
-        click.echo(json.dumps(said, indent=2))
+        click.echo(json.dumps(said, indent=2, allow_nan=False))
         return
     _print_answer(setup, load, found)
     click.echo(f"\n{launch}")
@@ -241,7 +243,7 @@ def _table(file: Path, factors: Factors, as_json: bool) -> None:
     refused = [row for row in rows if "error" in row]
     if as_json:
         said = {"rows": rows, "answered": len(rows) - len(refused), "refused": len(refused)}
-        click.echo(json.dumps(said, indent=2))
+        click.echo(json.dumps(said, indent=2, allow_nan=False))
     else:
         for row in rows:
             what = f"{row['row']:>5} {row['model_path']:<36.36} {row['system']:<10} {row['concurrency']:>6}"
@@ -258,6 +260,7 @@ def _table(file: Path, factors: Factors, as_json: bool) -> None:
 
 
 def _search(asked: dict[str, Any], as_json: bool) -> None:
+    from baseload.capacity.engines import engine_name
     from baseload.capacity.measured import find_model
     from baseload.capacity.search import COUNTS, Wanted, search
     from baseload.catalog.gpus import gpu, gpus
@@ -278,7 +281,7 @@ def _search(asked: dict[str, Any], as_json: bool) -> None:
     if asked["precision"]:
         narrowed["precisions"] = (asked["precision"],)
     if asked["engine"]:
-        narrowed["engines"] = (asked["engine"],)
+        narrowed["engines"] = (engine_name(asked["engine"]),)
     found = search(find_model(asked["model"]), boards, wanted, **narrowed)
     if as_json:
         click.echo(
@@ -343,7 +346,7 @@ def _calibrate(file: Path, asked: dict[str, Any], as_json: bool) -> None:
         anchored = answer(setup, _load(asked), _factors(asked), made.anchors(), asked["max_sequences"])
         said["setup"] = _named(setup) | msgspec.to_builtins(anchored)
     if as_json:
-        click.echo(json.dumps(said, indent=2))
+        click.echo(json.dumps(said, indent=2, allow_nan=False))
         return
     click.echo(
         f"{kind}: {len(points)} points of {made.shapes} shapes; left out, 80% are within {made.error:.0%}"
