@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from baseload.cli import duration_s
+from baseload.cli.modes import Finite, one_mode, refuse_unused
 from baseload.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +21,26 @@ if TYPE_CHECKING:
     from baseload.capacity.terms import Load, Setup
 
 SHOWN = 10
+
+_SETUP = ("model", "gpu_names", "gpus", "precision", "engine")
+_SPLIT = ("data", "expert")
+_LOAD = ("input_tokens", "output_tokens", "concurrency")
+_ENGINE = ("cached_share", "chunk_tokens", "accepted_tokens", "lora_slowdown")
+_SLO = ("ttft", "tpot", "tokens_per_s", "cautious")
+USED = {
+    "a question about one setup": (
+        *(*_SETUP, *_SPLIT, *_LOAD, *_ENGINE),
+        *("kv_precision", "max_sequences", "anchors", "as_json"),
+    ),
+    "--table": ("table", *_ENGINE, "as_json"),
+    "--search": ("search", *_SETUP, *_LOAD[:2], *_ENGINE, "kv_precision", *_SLO, "as_json"),
+    "--calibrate": ("calibrate", *_LOAD, "as_json"),
+    "--calibrate with --model": (
+        *("calibrate", *_SETUP, *_SPLIT, *_LOAD, *_ENGINE),
+        *("kv_precision", "max_sequences", "as_json"),
+    ),
+}
+"""Options that each mode uses, by the names of the command's parameters; it refuses the others."""
 
 
 def _anchor(text: str) -> Anchor:
@@ -32,6 +53,8 @@ def _anchor(text: str) -> Anchor:
         concurrency, read, made = (float(part) for part in load.split(":"))
     except ValueError:
         raise click.BadParameter(f"{text!r} is no point; write 16:1024:1024=18.5ms") from None
+    if not all(1 <= each < float("inf") for each in (concurrency, read, made)):
+        raise click.BadParameter(f"{text!r} is no point: its numbers are at least 1")
     return Anchor(Load(concurrency, read, made), duration_s(tpot))
 
 
@@ -52,16 +75,20 @@ def _anchor(text: str) -> Anchor:
     "--expert-parallel", "expert", type=int, help="GPUs whole experts are spread over.  [default: 1]"
 )
 @click.option(
-    "--input", "input_tokens", type=float, default=1024, show_default=True, help="Mean prompt tokens."
+    "--input", "input_tokens", type=Finite(1), default=1024, show_default=True, help="Mean prompt tokens."
 )
 @click.option(
-    "--output", "output_tokens", type=float, default=1024, show_default=True, help="Mean answer tokens."
+    "--output", "output_tokens", type=Finite(1), default=1024, show_default=True, help="Mean answer tokens."
 )
-@click.option("--concurrency", type=int, default=16, show_default=True, help="Requests that run at once.")
-@click.option("--max-sequences", type=int, help="Admission limit.  [default: the engine's, 256]")
+@click.option(
+    "--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Requests that run at once."
+)
+@click.option(
+    "--max-sequences", type=click.IntRange(1), help="Admission limit.  [default: the engine's, 256]"
+)
 @click.option(
     "--cached-share",
-    type=float,
+    type=Finite(0),
     default=0.0,
     show_default=True,
     help="Share of a prompt the prefix cache holds.",
@@ -76,14 +103,14 @@ def _anchor(text: str) -> Anchor:
 )
 @click.option(
     "--accepted-tokens",
-    type=float,
+    type=Finite(1),
     default=1.0,
     show_default=True,
     help="Tokens a step yields with speculative decoding.",
 )
 @click.option(
     "--lora-slowdown",
-    type=float,
+    type=Finite(1),
     default=1.0,
     show_default=True,
     help="How many times longer a step takes with adapters.",
@@ -121,7 +148,7 @@ def _anchor(text: str) -> Anchor:
 )
 @click.option(
     "--tokens-per-s",
-    type=float,
+    type=Finite(),
     help="Output tokens/s that --search must serve.  [default: one full replica]",
 )
 @click.option("--cautious", is_flag=True, help="Hold the upper end of the 80% interval to the SLO.")
@@ -133,6 +160,10 @@ def command(as_json: bool, table: Path | None, calibrate: Path | None, search: b
     measured the interval is wider. A setup whose weights and one request do not fit is refused; otherwise
     memory caps the concurrency, and the answer says at what.
     """
+    mode = one_mode({"--table": table is not None, "--search": search, "--calibrate": calibrate is not None})
+    if mode == "--calibrate" and asked["model"]:
+        mode = "--calibrate with --model"
+    refuse_unused(mode or "a question about one setup", USED[mode or "a question about one setup"])
     if table is not None:
         _table(table, _factors(asked), as_json)
     elif search:
