@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from click.testing import CliRunner
 
-from baseload.cli import bench, cli
+from baseload.cli import cli
 from baseload.player.sweep import Measured, Shape, Sweep
 
 POINT = Measured(4, 4.0, 512, 128, 100.0, 10.0, 1.0, 1.0, 1.0, 8, 0, 1.0)
@@ -34,7 +34,7 @@ def test_three_outcomes(
         self.stopped = stopped
         return largest, [POINT]
 
-    monkeypatch.setattr(bench.Sweep, "largest", found)
+    monkeypatch.setattr(Sweep, "largest", found)
     line = ["bench", "http://127.0.0.1:1/v1", "--model", "x", "--slo", "--shape", "512/128"]
     result = CliRunner().invoke(cli, line)
     assert result.exit_code == code
