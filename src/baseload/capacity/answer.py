@@ -145,9 +145,9 @@ def _check(setup: Setup, load: Load, factors: Factors) -> None:
         raise UsageError("a load has at least one request at once, one input and one output token")
     tokens = load.input_tokens + load.output_tokens
     if tokens > setup.model.context_tokens:
+        said = format(tokens, ",.0f" if tokens < 1e12 else "g")
         raise UsageError(
-            f"{tokens:,.0f} tokens exceed the context window of {setup.model.name}, "
-            f"{setup.model.context_tokens:,}",
+            f"{said} tokens exceed the context window of {setup.model.name}, {setup.model.context_tokens:,}",
             hint="shorten the prompt or the answer",
         )
     if not 0 <= factors.cached_share < 1:

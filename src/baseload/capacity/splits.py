@@ -63,7 +63,10 @@ def _reach(setup: Setup) -> Wrong:
     what = (
         f"{setup.gpus} GPUs are more than the links of {setup.gpu.name} join ({most}): replicas over several"
     )
-    return f"{what} nodes are not modelled", f"use 1 to {min(most, GPUS_MOST)} GPUs, one node"
+    return (
+        f"{what} nodes are not modelled",
+        f"use {'1' if most == 1 else f'1 to {min(most, GPUS_MOST)}'} GPUs, one node",
+    )
 
 
 def _heads(setup: Setup) -> Wrong:

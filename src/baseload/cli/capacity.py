@@ -226,9 +226,15 @@ def _named(setup: Setup) -> dict[str, Any]:
     }
 
 
+def _link_stated(setup: Setup) -> bool:
+    """Whether the catalog states the links between this GPU and its neighbours."""
+    return setup.gpu.link_bytes_per_s is not None
+
+
 def _one(asked: dict[str, Any], as_json: bool) -> None:
     from baseload.capacity.answer import answer
     from baseload.capacity.launch import launch_command
+    from baseload.capacity.terms import link_bytes_per_s
 
     setup, load = _setup(asked), _load(asked)
     factors, most = _factors(asked), asked["max_sequences"]
@@ -236,7 +242,8 @@ def _one(asked: dict[str, Any], as_json: bool) -> None:
     launch = launch_command(setup, max_sequences=most, factors=factors)
     if as_json:
         lengths = {"input_tokens": load.input_tokens, "output_tokens": load.output_tokens}
-        said = _named(setup) | lengths | msgspec.to_builtins(found) | {"launch": launch}
+        links = {"link_gb_per_s": link_bytes_per_s(setup.gpu) / 1e9, "link_stated": _link_stated(setup)}
+        said = _named(setup) | lengths | links | msgspec.to_builtins(found) | {"launch": launch}
         click.echo(json.dumps(said, indent=2, allow_nan=False))
         return
     _print_answer(setup, load, found)
@@ -264,6 +271,8 @@ def _print_answer(setup: Setup, load: Load, found: Answer) -> None:
     for name, value, low, high, unit in rows:
         click.echo(f"  {name:<8}{value:>10,.1f} {unit:<9} 80%: {low:,.1f} to {high:,.1f}")
     click.echo(f"  KV room {found.kv_tokens:>10,} tokens")
+    if setup.gpus > 1 and not _link_stated(setup):
+        click.echo(f"  nobody states how {setup.gpu.name} are linked: counted as PCIe 4 x16")
     click.echo(f"  basis: {found.basis}, {found.measured_rows} measured rows")
 
 
