@@ -122,10 +122,10 @@ def test_every_crossing_is_marked(kind: str, plans: dict[str, Plan]) -> None:
 
 
 def test_the_signature_picture_shows_the_split_the_table_shows(plans: dict[str, Plan]) -> None:
-    """The share bought stands beside the spill."""
+    """The share bought stands beside the spill, and "full" is named by the use it is planned with."""
     plan = plans["hybrid"]
     option = figures.shown_hybrid(plan)
     assert (option.kind, option.replicas > 0) == (Kind.HYBRID, True)
     words = [label for label, _ in boxes(figures.load_duration(plan))]
     assert f"bought {(1 - option.owned_tokens_share) * 100:.1f}%" in words
-    assert f"{option.replicas} replicas full" in words
+    assert f"{option.replicas} replicas at 70%" in words
