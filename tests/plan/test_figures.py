@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from baseload.core import Slo
 from baseload.plan import figures
 from baseload.plan.frontier import frontier, use_cost
 from baseload.plan.model import Kind, Plan
@@ -86,6 +87,25 @@ def test_the_frontier_can_be_read_and_its_dot_keeps_the_slo(
     assert found.within.ttft_s <= inputs.slo.ttft_s
     assert [at.tpot_s for at in found.points] == sorted(at.tpot_s for at in found.points)
     assert_readable(figures.frontier_figure(found, narrow=narrow), 358 if narrow else 720)
+
+
+@pytest.mark.parametrize("narrow", DESK_AND_PHONE)
+def test_the_box_ends_where_either_promise_is_broken(narrow: bool, make_plan: Callable[..., Plan]) -> None:
+    """A TTFT that the curve reaches before the TPOT's limit is a line of its own, and the box ends there."""
+    ends = {}
+    for ttft_s in (2.0, 0.12, 0.01):
+        slo = Slo(ttft_s, 0.1)
+        found = frontier(replace(make_plan().inputs, gpu="H100-SXM", gpus=2, precision="fp8", slo=slo))
+        assert found is not None
+        svg = figures.frontier_figure(found, narrow=narrow)
+        assert_readable(svg, 358 if narrow else 720)
+        assert (f"TTFT {ttft_s:g} s" in [text for text, _ in boxes(svg)]) == (ttft_s < 2)
+        assert "TPOT 100 ms" in [text for text, _ in boxes(svg)]
+        box = next(e for e in ElementTree.fromstring(svg).iter(f"{SVG}rect") if e.get("class") == "box-open")
+        ends[ttft_s] = float(box.get("width", "0"))
+        if found.within is not None and found.tpot_at_ttft_s is not None:
+            assert found.within.tpot_s <= found.tpot_at_ttft_s
+    assert ends[2.0] > ends[0.12] > ends[0.01]
 
 
 def test_what_the_catalog_lacks_has_no_frontier(make_plan: Callable[..., Plan]) -> None:

@@ -347,3 +347,34 @@ def test_a_plan_prints_its_answer_and_verdicts(make_plan: MakePlan) -> None:
     """`print(plan)` is readable by itself."""
     plan = make_plan(fleet=Fleet(4392, 8.0))
     assert str(plan).splitlines() == [plan.answer, *plan.told]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (-0.2, "per year", "−20% a year"),
+        (0.003, "share", "0.3%"),
+        (15_000.0, "$/month", "$15,000/month"),
+        (0.08, "$/GB/month", "$0.08/GB/month"),
+        (-5.0, "$", "−$5"),
+        (1.25, "×", "1.25×"),
+        (3.0, "count", "3"),
+        (10.0, "minutes", "10 minutes"),
+        ("on_demand", "on_demand|spot", "on demand"),
+        (None, "$", "not known"),
+    ],
+)
+def test_a_figure_is_said_with_its_unit(value: float | str | None, unit: str, said: str) -> None:
+    """As a board reads it, not as a file holds it."""
+    assert words.figure(value, unit) == said
+
+
+def test_dollars_below_nothing_have_their_sign_in_front() -> None:
+    """−$5, never $-5; nothing is not below nothing."""
+    assert [words.usd(usd) for usd in (-5.0, -5000.0, -0.001, 0.0, 5.0)] == [
+        "−$5.00",
+        "−$5,000",
+        "$0.00",
+        "$0",
+        "$5.00",
+    ]

@@ -32,11 +32,11 @@ def causes(found: Check) -> Table:
 
 
 def change(each: Difference) -> str:
-    """How far a line moved: `+12%`, `−3%`; empty where nothing was planned."""
+    """How far a line moved: `+12%`, `−3%`, `±0%`; empty where nothing was planned."""
     if each.planned is None or each.came is None or not each.planned:
         return ""
-    moved = each.came / each.planned - 1
-    return f"{'−' if moved < 0 else '+'}{abs(moved) * 100:.0f}%"
+    moved = f"{(each.came / each.planned - 1) * 100:+.0f}%".replace("-", "−")
+    return "±0%" if moved in ("+0%", "−0%") else moved
 
 
 def _shown(value: float | None, unit: str) -> str:

@@ -40,6 +40,7 @@ def sign(plan: Plan) -> Table:
         band = next(each for each in plan.risk.bands if each.name == found.option)
         low, high = words.usd(round(band.usd_36[0])), words.usd(round(band.usd_36[2]))
         unlucky = words.percent(1.0 - band.probability_lowest)
+        other = "something else, ruled out or not," if found.ruled_out else "something else"
         rows += [
             row("Costs a month today", Cell(words.usd(option.usd_per_month), "d-month")),
             row("Costs in 36 months", Cell(f"{words.usd(round(total.usd_36))} with every line", "d-months")),
@@ -47,8 +48,7 @@ def sign(plan: Plan) -> Table:
             row(
                 "Could go wrong",
                 Cell(
-                    f"something else is cheaper in {unlucky} of {plan.risk.draws:,} worlds; "
-                    f"{worst_scenario(plan)}",
+                    f"{other} is cheaper in {unlucky} of {plan.risk.draws:,} worlds; {worst_scenario(plan)}",
                     "d-regret",
                 ),
             ),
