@@ -1,0 +1,67 @@
+"""The dialects by name: what reads and writes each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from baseload.wire.dialects import chat, chat_reply, messages, messages_reply
+from baseload.wire.dialects.nouns import Dialect, Event, Failure, Json, Prompt, Reply
+
+
+class Reads(Protocol):
+    """Reads one streamed answer."""
+
+    def read(self, data: bytes) -> list[Event]:
+        """The events in the payload of one server-sent event. Raises ValueError for what is none."""
+
+
+class Writes(Protocol):
+    """Writes one streamed answer."""
+
+    def write(self, event: Event) -> bytes:
+        """The event as the bytes a client gets; empty where there is nothing to say yet."""
+
+
+class NewWriter(Protocol):
+    """Makes the writer of one streamed answer."""
+
+    def __call__(self, *, model: str, usage: bool) -> Writes:
+        """`model`: the name the client asked for; `usage`: whether it asked for usage."""
+
+
+class Speaker(NamedTuple):
+    """All that is known of a dialect. Requests that cannot be read raise RequestError (invalid_field)."""
+
+    read_request: Callable[[Json], Prompt]
+    write_request: Callable[[Prompt], Json]
+    read_reply: Callable[[Json], Reply]
+    write_reply: Callable[[Reply], Json]
+    read_failure: Callable[[Json], Failure]
+    write_failure: Callable[[Failure, int], Json]
+    reader: Callable[[], Reads]
+    writer: NewWriter
+
+
+SPEAKERS: dict[Dialect, Speaker] = {
+    Dialect.CHAT: Speaker(
+        chat.read_request,
+        chat.write_request,
+        chat_reply.read_reply,
+        chat_reply.write_reply,
+        chat_reply.read_failure,
+        chat_reply.write_failure,
+        chat_reply.StreamReader,
+        chat_reply.StreamWriter,
+    ),
+    Dialect.MESSAGES: Speaker(
+        messages.read_request,
+        messages.write_request,
+        messages_reply.read_reply,
+        messages_reply.write_reply,
+        messages_reply.read_failure,
+        messages_reply.write_failure,
+        messages_reply.StreamReader,
+        messages_reply.StreamWriter,
+    ),
+}
