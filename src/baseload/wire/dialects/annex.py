@@ -18,6 +18,10 @@ MEMBER = "baseload"
 """The member of a message that holds the annex."""
 
 
+_THOUGHTS_FIRST = frozenset({Dialect.CHAT})
+"""Dialects that cannot say that reasoning came after something else."""
+
+
 def for_parts(parts: Iterable[Part], dialect: Dialect) -> Json | None:
     """The annex of a message in `dialect`; None where its own format says everything.
 
@@ -25,8 +29,11 @@ def for_parts(parts: Iterable[Part], dialect: Dialect) -> Json | None:
     `{"call": ID}` that call, `{"part": …}` one that only the annex holds.
     """
     order: list[Json] = []
-    needed = False
+    needed = answering = False
     for part in parts:
+        thinking = isinstance(part, Thought)
+        needed = needed or (thinking and answering and dialect in _THOUGHTS_FIRST)
+        answering = answering or not thinking
         kept = _needs_keeping(part, dialect)
         needed = needed or kept
         if kept:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from baseload.core import Tokens
+from baseload.wire.dialects.matrix import SUPPLIED
 from baseload.wire.dialects.nouns import (
     Call,
     Declined,
@@ -21,6 +22,7 @@ from baseload.wire.dialects.nouns import (
     Text,
     Thought,
     Tool,
+    Turn,
 )
 
 
@@ -44,7 +46,8 @@ def of_prompt(prompt: Prompt, approximated: set[str]) -> Json:
             continue
         if name not in approximated and (value := getattr(prompt, name)) is not None:
             said[name] = value
-    said["tools"] = [_tool(tool, approximated) for tool in prompt.tools or ()]
+    if not approximated & {"tool_choice_none", "calls_without_tools"}:
+        said["tools"] = [_tool(tool, approximated) for tool in prompt.tools or ()]
     choice = prompt.tool_choice
     if choice is not None and not approximated & {"tool_choice", "tool_choice_none"}:
         said["tool_choice"] = (choice.use, choice.name)
@@ -58,7 +61,7 @@ def of_prompt(prompt: Prompt, approximated: set[str]) -> Json:
 def _tool(tool: object, approximated: set[str]) -> Any:
     assert isinstance(tool, Tool), tool
     strict = None if "tool_strict" in approximated else tool.strict
-    return tool.name, tool.description, tool.schema or {"type": "object", "properties": {}}, strict
+    return tool.name, tool.description or None, tool.schema or {"type": "object", "properties": {}}, strict
 
 
 _INSTRUCTING = (Role.SYSTEM, Role.DEVELOPER)
@@ -67,7 +70,7 @@ _INSTRUCTING = (Role.SYSTEM, Role.DEVELOPER)
 def _turns(prompt: Prompt, approximated: set[str]) -> list[Any]:
     """Instructions at the head, then who said what; neighbouring turns of one side are one."""
     turns: list[Any] = []
-    for turn in prompt.turns:
+    for turn in _without_supplied(prompt.turns) if "user_first" in approximated else prompt.turns:
         side = "user" if turn.role in (Role.USER, Role.TOOL) else turn.role.value
         if turn.role in _INSTRUCTING:
             side = "system" if not any(one for one, _ in turns if one != "system") else "user"
@@ -79,13 +82,22 @@ def _turns(prompt: Prompt, approximated: set[str]) -> list[Any]:
     return turns
 
 
+def _without_supplied(turns: list[Turn]) -> list[Turn]:
+    """The turns but for the user's first where it says only what a dialect was made to supply."""
+    at = next((at for at, turn in enumerate(turns) if turn.role not in _INSTRUCTING), None)
+    if at is None or [part for part in turns[at].parts if not isinstance(part, Text)]:
+        return turns
+    text = "".join(part.text for part in turns[at].parts if isinstance(part, Text))
+    return turns[:at] + turns[at + 1 :] if text == SUPPLIED else turns
+
+
 def _part(part: Part, approximated: set[str]) -> list[Any]:
     if isinstance(part, Text):
         return [("text", part.text)] if part.text else []
     if isinstance(part, Declined):
         return [("text", part.text)]
     if isinstance(part, Media):
-        name = None if part.kind == "image" else part.name
+        name = None if part.kind == "image" or "document_name" in approximated else part.name
         text = part.text
         if text is not None:
             return [("text", text)]

@@ -262,6 +262,8 @@ class StreamReader:
         if self._report is not None:
             events.append(Metered(self._report))
         delta: Json = event.get("delta") or {}
+        if (kept := delta.pop(annex.MEMBER, None)) is not None:
+            events.append(Noted(0, Own(_MESSAGES, {annex.MEMBER: kept})))
         word = delta.get("stop_reason")
         if word is not None:
             finish = _FINISH.get(word, Finish.OTHER)
