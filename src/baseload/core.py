@@ -10,6 +10,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from baseload.login import LoginSettings
+
 UNPLACED = frozenset({"any", "cross-region", "global", "multi-region", "unknown", "worldwide"})
 """Words for regions that name no place: never admissible for a class that asks for regions, and no class may
 list them."""
@@ -144,7 +146,8 @@ class Target(Struct, frozen=True):
 
     `model` is the name the upstream knows; None passes the client's own name on. `region` None is unknown.
     Owned: `usd_nano_per_hour`, `step`. Metered: `price` (None: unknown, alarms), `quota`.
-    `credential` is a secret: never logged (`repr` leaves it out).
+    `credential` is a lasting key, a secret: never logged (`repr` leaves it out). `login` stands in its place
+    where the target is signed in to otherwise.
     """
 
     name: str
@@ -163,6 +166,7 @@ class Target(Struct, frozen=True):
     timeouts: Timeouts = Timeouts()
     ca_file: str | None = None
     credential: str = ""
+    login: LoginSettings | None = None
 
     def __repr__(self) -> str:
         return f"Target({self.name!r}, {self.side.value}, {self.url!r})"

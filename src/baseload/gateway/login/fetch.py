@@ -1,0 +1,157 @@
+"""One HTTP exchange with a token endpoint, for a thread: bounded in time and size, no redirects, no proxies.
+
+Secrets cross TLS only: plain HTTP is for this machine itself, and for metadata services on the link.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from baseload.gateway.login.clock import Clock
+from baseload.gateway.login.nouns import LoginFailed
+
+TIMEOUT_S = 10.0
+"""The whole exchange, connecting included."""
+METADATA_TIMEOUT_S = 3.0
+MAX_REPLY = 256 * 1024
+
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_XML_CODE = re.compile(r"<Code>([A-Za-z0-9_.]{1,64})</Code>")
+
+
+class Ask(NamedTuple):
+    """What to ask. `link_local`: a metadata service, where plain HTTP is as its provider documents it."""
+
+    method: str
+    url: str
+    fields: Mapping[str, str] = MappingProxyType({})
+    body: bytes | None = None
+    timeout_s: float = TIMEOUT_S
+    link_local: bool = False
+
+    @property
+    def host(self) -> str:
+        """Whom it goes to: what a log may say of it."""
+        return urlsplit(self.url).netloc
+
+
+class Reply(NamedTuple):
+    """Status, the fields by lower-case name, the whole body, and whether our clock was found far off."""
+
+    status: int
+    fields: dict[str, str]
+    body: bytes
+    clock_moved: bool
+
+    def json(self, where: str) -> dict[str, object]:
+        """The body as an object. Raises LoginFailed."""
+        try:
+            return msgspec.json.decode(self.body, type=dict[str, object])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise LoginFailed(f"{where} answered {self.status} with what is no JSON object") from None
+
+    def code(self) -> str:
+        """The reply's own code for what went wrong, as OAuth and AWS write it; "" where it has none."""
+        try:
+            said = msgspec.json.decode(self.body, type=dict[str, object])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            found = _XML_CODE.search(self.body.decode("utf-8", "replace"))
+            return found[1] if found else ""
+        code = said.get("error", said.get("Code", said.get("code")))
+        return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
+
+
+def fetch(ask: Ask, clock: Clock) -> Reply:
+    """The reply, whatever its status; its date corrects the clock. Raises LoginFailed."""
+    parts = urlsplit(ask.url)
+    host = parts.hostname or ""
+    if parts.scheme == "http" and not (ask.link_local or _is_this_machine(host)):
+        raise LoginFailed(f"{ask.host}: secrets are sent by https only")
+    connection = (
+        http.client.HTTPSConnection(host, parts.port, timeout=ask.timeout_s, context=_tls())
+        if parts.scheme == "https"
+        else http.client.HTTPConnection(host, parts.port, timeout=ask.timeout_s)
+    )
+    before_s = clock.wall_s()
+    try:
+        status, fields, body = _exchange(connection, ask, f"{parts.path or '/'}?{parts.query}".rstrip("?"))
+    except (OSError, http.client.HTTPException, ValueError) as error:  # ssl.SSLError is an OSError
+        raise LoginFailed(f"{ask.host}: {_kind_of(error)}") from None
+    finally:
+        connection.close()
+    moved = clock.learn(fields.get("date", ""), (before_s + clock.wall_s()) / 2)
+    return Reply(status, fields, body, moved)
+
+
+def expect_ok(reply: Reply, where: str) -> None:
+    """Raises LoginFailed for every status but 200, with the reply's own code."""
+    if reply.status != 200:
+        raise LoginFailed(f"{where} answered {reply.status} {reply.code()}".rstrip())
+
+
+def _exchange(
+    connection: http.client.HTTPConnection, ask: Ask, target: str
+) -> tuple[int, dict[str, str], bytes]:
+    connection.connect()
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        if connection.sock is not None:
+            connection.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(ask.timeout_s, cut)  # a socket's own timeout starts anew with every byte
+    timer.daemon = True
+    timer.start()
+    try:
+        connection.request(ask.method, target, ask.body, {"user-agent": "baseload", **ask.fields})
+        response = connection.getresponse()
+        body = response.read(MAX_REPLY + 1)
+    finally:
+        timer.cancel()
+        if late.is_set():
+            raise TimeoutError
+    if len(body) > MAX_REPLY:
+        raise ValueError("its reply is too long")
+    return response.status, {name.lower(): value for name, value in response.getheaders()}, body
+
+
+def _kind_of(error: Exception) -> str:
+    match error:
+        case TimeoutError():
+            return "no reply in time"
+        case ConnectionRefusedError():
+            return "refused the connection"
+        case ssl.SSLError():
+            return "TLS failed"
+        case socket.gaierror():
+            return "its name is not known"
+        case ValueError():
+            return "a reply that is too long or no HTTP"
+        case http.client.HTTPException():
+            return "a reply that is no HTTP"
+    return "the connection broke"
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
