@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from botocore.eventstream import EventStreamBuffer
-
-from baseload.wire.dialects.converse_reply import events_of, line_of
+from baseload.wire.aws_events import EventReader
+from baseload.wire.dialects.converse_frames import events_of, line_of, line_of_frame
 from baseload.wire.dialects.nouns import Dialect
 from baseload.wire.sse import event_data
 
@@ -53,11 +52,7 @@ def payloads(exchange: Exchange) -> Iterator[bytes]:
     """The data of each server-sent event of a streamed exchange, or the line of each binary frame."""
     framed = binary(exchange)
     if framed is not None:
-        buffer = EventStreamBuffer()
-        buffer.add_data(framed)
-        for frame in buffer:
-            name = frame.headers.get(":event-type") or frame.headers[":exception-type"]
-            yield line_of(name, frame.payload)
+        yield from map(line_of_frame, EventReader().feed(framed))
         return
     text = exchange.get("response_text")
     if text is None:

@@ -1,8 +1,7 @@
-"""Amazon Bedrock Converse: requests. Shapes: Amazon's API reference of the Bedrock runtime, read November 2026.
+"""Amazon Bedrock Converse: requests. Shapes: Amazon's API reference, read November 2026.
 
-The model and whether the answer streams stand in the path, so neither is in the body. What AWS has no common
-field for goes into `additionalModelRequestFields`, spelt as the model's own provider spells it: `write_request`
-goes by the model's name there.
+The model and whether the answer streams stand in the path, so neither is in the body; `write_request` goes by
+the model's name where providers differ (`converse_additional`).
 """
 
 from __future__ import annotations
@@ -12,8 +11,20 @@ import re
 from typing import Any
 
 from baseload.wire.dialects import annex
-from baseload.wire.dialects.chat import effort_of
-from baseload.wire.dialects.converse_blocks import Names, cache_point, mark, point_block, read_blocks, write_blocks
+from baseload.wire.dialects.converse_additional import (
+    Nested,
+    read_additional,
+    worded,
+    write_reasoning,
+    write_top_k,
+)
+from baseload.wire.dialects.converse_blocks import (
+    Names,
+    cache_point,
+    point_block,
+    read_blocks,
+    write_blocks,
+)
 from baseload.wire.dialects.matrix import SUPPLIED
 from baseload.wire.dialects.nouns import (
     Call,
@@ -24,7 +35,6 @@ from baseload.wire.dialects.nouns import (
     Own,
     Part,
     Prompt,
-    Reasoning,
     Result,
     Role,
     Shape,
@@ -39,20 +49,6 @@ from baseload.wire.dialects.rest import Rest, put_back, spelt, wrong
 _CONVERSE = Dialect.CONVERSE
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM}
 _TIERS = ("default", "flex", "priority")
-_MORE = "additionalModelRequestFields"
-CLAUDE, NOVA, GPT = "claude", "nova", "gpt"
-
-
-def maker_of(model: str) -> str:
-    """Whose spelling a model's additional fields have, by its name; "" where only common fields are known."""
-    name = model.lower()
-    if "anthropic." in name or "claude" in name:
-        return CLAUDE
-    if "nova" in name:
-        return NOVA
-    return GPT if "openai." in name or "gpt-oss" in name else ""
-
-
 # -- reading ------------------------------------------------------------------------------------------------
 
 
@@ -68,9 +64,13 @@ def read_request(body: Json) -> Prompt:
     prompt = Prompt("", turns)
     _inference(rest, prompt)
     _tools(rest, prompt)
-    _additional(rest, prompt)
+    read_additional(rest, prompt)
     _output(rest, prompt)
-    if isinstance(tier := rest.members.get("serviceTier"), dict) and tier.get("type") in _TIERS and len(tier) == 1:
+    if (
+        isinstance(tier := rest.members.get("serviceTier"), dict)
+        and tier.get("type") in _TIERS
+        and len(tier) == 1
+    ):
         prompt.tier = rest.members.pop("serviceTier")["type"]
     prompt.metadata = rest.take("requestMetadata", dict)
     prompt.own = rest.own()
@@ -90,30 +90,8 @@ def _turn(value: object, where: str) -> Turn:
     return Turn(role, parts, own=rest.own())
 
 
-class _Nested:
-    """An object within the body whose known members are taken; what is left stays with the body."""
-
-    def __init__(self, rest: Rest, name: str) -> None:
-        value = rest.members.get(name)
-        if value is not None and not isinstance(value, dict):
-            raise wrong(name, "must be an object")
-        self.held = Rest(value or {}, _CONVERSE, name)
-        self._rest, self._name, self._there = rest, name, value is not None
-        self._size = len(self.held.members)
-
-    def close(self) -> None:
-        """Put the rest back; an object that was empty from the start stays."""
-        left = self.held.members
-        if not self._there:
-            return
-        if left or not self._size:
-            self._rest.members[self._name] = left
-        else:
-            del self._rest.members[self._name]
-
-
 def _inference(rest: Rest, prompt: Prompt) -> None:
-    nested = _Nested(rest, "inferenceConfig")
+    nested = Nested(rest, "inferenceConfig")
     held = nested.held
     prompt.max_output = held.take("maxTokens", int)
     prompt.temperature, prompt.top_p = held.number("temperature"), held.number("topP")
@@ -128,7 +106,7 @@ def _tools(rest: Rest, prompt: Prompt) -> None:
     if rest.members.get("toolConfig") is None:
         rest.spelling["toolConfig"] = "absent"
         return
-    nested = _Nested(rest, "toolConfig")
+    nested = Nested(rest, "toolConfig")
     tools = nested.held.take("tools", list)
     if tools is not None:
         prompt.tools = []
@@ -172,70 +150,13 @@ def _tool_choice(value: Json) -> ToolChoice:
     return ToolChoice(_CHOICES[word], name, held.own())
 
 
-def _additional(rest: Rest, prompt: Prompt) -> None:
-    """Reasoning and top-k as Claude, Nova and gpt-oss spell them; whatever else is there stays."""
-    nested = _Nested(rest, _MORE)
-    more = nested.held
-    prompt.top_k = more.take("top_k", int) if _is_int(more.members.get("top_k")) else None
-    inner = more.members.get("inferenceConfig")
-    if prompt.top_k is None and isinstance(inner, dict) and _is_int(inner.get("topK")):
-        prompt.top_k = inner["topK"]
-        rest.spelling["top_k"] = NOVA
-        _leave(more, "inferenceConfig", "topK")
-    thinking = more.members.get("thinking")
-    if isinstance(thinking, dict) and isinstance(thinking.get("type"), str):
-        held = Rest(more.members.pop("thinking"), _CONVERSE, f"{_MORE}.thinking")
-        word = held.need("type", str)
-        prompt.reasoning = Reasoning(budget=held.take("budget_tokens", int), off=word == "disabled")
-        held.spelling["thinking"] = word
-        prompt.reasoning.own = held.own()
-    _effort(more, prompt)
-    nested.close()
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _leave(rest: Rest, name: str, taken: str) -> None:
-    """Take one member out of an object within `rest`, and the object with its last one."""
-    left = {key: value for key, value in rest.members[name].items() if key != taken}
-    del rest.members[name]
-    if left:
-        rest.members[name] = left
-
-
-def _effort(more: Rest, prompt: Prompt) -> None:
-    """The effort in words, wherever the model's provider puts it."""
-    nova, output = more.members.get("reasoningConfig"), more.members.get("output_config")
-    if isinstance(nova, dict) and isinstance(nova.get("type"), str) and prompt.reasoning is None:
-        held = Rest(more.members.pop("reasoningConfig"), _CONVERSE, f"{_MORE}.reasoningConfig")
-        word = held.need("type", str)
-        prompt.reasoning = Reasoning(held.take("maxReasoningEffort", str), off=word == "disabled")
-        held.spelling["reasoningConfig"] = word
-        prompt.reasoning.own = held.own()
-    elif isinstance(output, dict) and isinstance(output.get("effort"), str):
-        prompt.reasoning = _worded(prompt.reasoning, output["effort"], "output_config")
-        _leave(more, "output_config", "effort")
-    elif isinstance(more.members.get("reasoning_effort"), str):
-        prompt.reasoning = _worded(prompt.reasoning, more.members.pop("reasoning_effort"), "reasoning_effort")
-
-
-def _worded(reasoning: Reasoning | None, effort: str, where: str) -> Reasoning:
-    reasoning = reasoning or Reasoning()
-    reasoning.effort = effort
-    reasoning.own = reasoning.own or Own(_CONVERSE, {})
-    reasoning.own.spelling = {**reasoning.own.spelling, "effort": where}
-    return reasoning
-
-
 def _output(rest: Rest, prompt: Prompt) -> None:
     """`outputConfig`: the form of the answer, and the effort."""
-    nested = _Nested(rest, "outputConfig")
+    nested = Nested(rest, "outputConfig")
     held = nested.held
     already = prompt.reasoning is not None and prompt.reasoning.effort is not None
     if not already and (effort := held.take("effort", str)) is not None:
-        prompt.reasoning = _worded(prompt.reasoning, effort, "outputConfig")
+        prompt.reasoning = worded(prompt.reasoning, effort, "outputConfig")
     form = held.members.get("textFormat")
     schema = _schema_of(form)
     if schema is not None:
@@ -296,8 +217,8 @@ def write_request(prompt: Prompt) -> Json:
     if (config := _tool_config(prompt)) is not None:
         body["toolConfig"] = config
     _write_form(body, prompt)
-    _write_top_k(body, prompt)
-    _write_reasoning(body, prompt)
+    write_top_k(body, prompt)
+    write_reasoning(body, prompt)
     if prompt.tier in _TIERS:
         body["serviceTier"] = {"type": prompt.tier}
     if prompt.metadata is not None:
@@ -365,7 +286,7 @@ def _foreign(part: Part) -> bool:
 
 
 def _tool_config(prompt: Prompt) -> Json | None:
-    """`toolConfig`; AWS wants it whenever a turn holds a call or a result, whether or not tools are offered."""
+    """`toolConfig`; AWS wants it wherever a turn holds a call or a result, tools offered or not."""
     choice = prompt.tool_choice
     tools = prompt.tools or []
     if choice is not None and choice.use is ToolUse.NONE:
@@ -422,82 +343,6 @@ def _write_form(body: Json, prompt: Prompt) -> None:
         schema["description"] = form.description
     put_back(schema, form.own, _CONVERSE)
     body["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
-
-
-def _write_top_k(body: Json, prompt: Prompt) -> None:
-    if prompt.top_k is None:
-        return
-    spelling = spelt(prompt.own, _CONVERSE, "top_k")
-    ours = prompt.own is not None and prompt.own.dialect is _CONVERSE
-    if spelling == NOVA or (not ours and maker_of(prompt.model) == NOVA):
-        body[_MORE] = {"inferenceConfig": {"topK": prompt.top_k}}
-    else:
-        body[_MORE] = {"top_k": prompt.top_k}
-
-
-def _write_reasoning(body: Json, prompt: Prompt) -> None:
-    reasoning = prompt.reasoning
-    if reasoning is None:
-        return
-    own = reasoning.own
-    more: Json
-    if own is not None and own.dialect is _CONVERSE:
-        more = _as_spelt(body, reasoning, own)
-    else:
-        more = _for_model(body, reasoning, maker_of(prompt.model))
-    if more:
-        body[_MORE] = {**body.get(_MORE, {}), **more}
-
-
-def _as_spelt(body: Json, reasoning: Reasoning, own: Own) -> Json:
-    more: Json = {}
-    where = own.spelling.get("effort")
-    if (word := own.spelling.get("thinking")) is not None:
-        budget = {} if reasoning.budget is None else {"budget_tokens": reasoning.budget}
-        more["thinking"] = {"type": word, **budget, **own.members}
-    if (word := own.spelling.get("reasoningConfig")) is not None:
-        effort = {} if reasoning.effort is None else {"maxReasoningEffort": reasoning.effort}
-        more["reasoningConfig"] = {"type": word, **effort, **own.members}
-    elif where == "output_config":
-        more["output_config"] = {"effort": reasoning.effort}
-    elif where == "reasoning_effort":
-        more["reasoning_effort"] = reasoning.effort
-    elif where == "outputConfig":
-        _put_effort(body, str(reasoning.effort))
-    return more
-
-
-_FEWER = {"minimal": "low", "xhigh": "high", "max": "high"}
-"""Efforts of others in the three words of Nova and gpt-oss."""
-
-
-def _for_model(body: Json, reasoning: Reasoning, maker: str) -> Json:
-    """Reasoning that another dialect asked for, as the model's provider spells it."""
-    effort = effort_of(reasoning)
-    fewer = None if effort is None else _FEWER.get(effort, effort)
-    if reasoning.off:
-        off: dict[str, Json] = {
-            CLAUDE: {"thinking": {"type": "disabled"}},
-            NOVA: {"reasoningConfig": {"type": "disabled"}},
-        }
-        return off.get(maker, {})
-    if maker == CLAUDE:
-        if reasoning.budget is not None and reasoning.effort is None:
-            return {"thinking": {"type": "enabled", "budget_tokens": reasoning.budget}}
-        asked = {} if effort is None else {"output_config": {"effort": "low" if effort == "minimal" else effort}}
-        return {"thinking": {"type": "adaptive"}, **asked}
-    if fewer is None:
-        return {}
-    if maker == NOVA:
-        return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": fewer}}
-    if maker == GPT:
-        return {"reasoning_effort": fewer}
-    _put_effort(body, "low" if effort == "minimal" else str(effort))
-    return {}
-
-
-def _put_effort(body: Json, effort: str) -> None:
-    body["outputConfig"] = {**body.get("outputConfig", {}), "effort": effort}
 
 
 _UNFIT = re.compile(r"[^a-zA-Z0-9\s:_@$#=/+,\-.]")

@@ -7,6 +7,8 @@ marks; here it becomes the `cache` of the part before it. Blobs are base64 in JS
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import json
 import re
@@ -184,7 +186,7 @@ def _call(rest: Rest) -> Call | None:
     if rest.take("type", str) is not None:
         rest.spelling["type"] = kind
     arguments = arguments_text(rest.members.pop("input", None))
-    call = Call(rest.need("toolUseId", str), rest.need("name", str), arguments)
+    call = Call(plain_id(rest.need("toolUseId", str)), rest.need("name", str), arguments)
     call.own = rest.own()
     return call
 
@@ -196,7 +198,7 @@ def _result(rest: Rest) -> Result | None:
     if "type" in rest.members:
         return None
     content = rest.need("content", list)
-    result = Result(rest.need("toolUseId", str), [], plain=False)
+    result = Result(plain_id(rest.need("toolUseId", str)), [], plain=False)
     for at, block in enumerate(content):
         if isinstance(block, dict) and len(block) == 1 and "json" in block:
             held = Own(_CONVERSE, {}, {"json": block["json"]})
@@ -350,23 +352,42 @@ def format_of(media: Media) -> str:
         return found
     if media.kind is Kind.DOCUMENT and mime.startswith("text/"):
         return "txt"
-    if media.kind is Kind.DOCUMENT and not mime and (media.name or "").rpartition(".")[2] in FORMATS[media.kind]:
+    if (
+        media.kind is Kind.DOCUMENT
+        and not mime
+        and (media.name or "").rpartition(".")[2] in FORMATS[media.kind]
+    ):
         return (media.name or "").rpartition(".")[2]
     raise RequestError(
         errors.UNSUPPORTED_PARAMETER,
-        f"the target speaks the converse format, which takes no {media.kind.value} of the media type {mime!r}",
+        f"the target speaks the converse format, which takes no {media.kind.value} of type {mime!r}",
         param=media.kind.value,
     )
 
 
 _FITTING_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
+_CODED = "bl:"
 
 
 def fitting_id(identity: str) -> str:
-    """The id of a call as AWS takes it: one that does not fit is hashed, the same way for call and result."""
+    """The id of a call as AWS takes it: one that does not fit is coded, or hashed where it is too long."""
     if _FITTING_ID.fullmatch(identity):
         return identity
-    return "id-" + hashlib.sha256(identity.encode(errors="surrogatepass")).hexdigest()[:40]
+    raw = identity.encode(errors="surrogatepass")
+    coded = _CODED + base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    return coded if len(coded) <= 64 else _CODED + "." + hashlib.sha256(raw).hexdigest()[:56]
+
+
+def plain_id(identity: str) -> str:
+    """The id that was coded as this one; any other as it is."""
+    if not identity.startswith(_CODED):
+        return identity
+    coded = identity.removeprefix(_CODED)
+    try:
+        plain = base64.b64decode(coded + "=" * (-len(coded) % 4), b"-_").decode(errors="surrogatepass")
+    except (binascii.Error, UnicodeDecodeError):
+        return identity
+    return plain if fitting_id(plain) == identity else identity
 
 
 _IN_RESULTS = ("text", "json", "image", "document", "video", "searchResult")

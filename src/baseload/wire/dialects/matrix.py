@@ -128,7 +128,14 @@ FIELDS: dict[str, Field] = {
         Field("top_logprobs", "top_logprobs", "top_logprobs", "", "generationConfig.logprobs", ""),
         # tools
         Field("tools", "tools", "tools", "tools", "tools.functionDeclarations", "toolConfig.tools"),
-        Field("tool_strict", "tools.function.strict", "tools.strict", "tools.strict", _OUT, "toolConfig.tools.toolSpec.strict"),
+        Field(
+            "tool_strict",
+            "tools.function.strict",
+            "tools.strict",
+            "tools.strict",
+            _OUT,
+            "toolConfig.tools.toolSpec.strict",
+        ),
         Field(
             "tool_choice",
             "tool_choice",
@@ -193,8 +200,8 @@ FIELDS: dict[str, Field] = {
             "reasoning.effort",
             "~output_config.effort: minimal is sent as low",
             "~generationConfig.thinkingConfig.thinkingLevel: xhigh and max are sent as high",
-            "~outputConfig.effort: minimal is sent as low; as additionalModelRequestFields to Claude, and to Nova "
-            "and gpt-oss, which know low, medium and high",
+            "~outputConfig.effort: minimal is sent as low; in additionalModelRequestFields to Claude, and to "
+            "Nova and gpt-oss, which know low, medium and high",
         ),
         Field(
             "thinking_budget",
@@ -202,8 +209,8 @@ FIELDS: dict[str, Field] = {
             "~reasoning.effort: the least effort whose budget (EFFORTS) is enough",
             "thinking.budget_tokens",
             "generationConfig.thinkingConfig.thinkingBudget",
-            "~additionalModelRequestFields.thinking: to Claude; to others the least effort whose budget (EFFORTS) "
-            "is enough",
+            "~additionalModelRequestFields.thinking: to Claude; to others the least effort whose budget "
+            "(EFFORTS) is enough",
         ),
         Field(
             "thinking_off",
@@ -254,7 +261,7 @@ FIELDS: dict[str, Field] = {
             "input",
             "messages",
             "contents",
-            f"~messages: the user is made to say {SUPPLIED!r} first, since this format wants a user's turn there",
+            f"~messages: the user is made to say {SUPPLIED!r} first, since a user's turn must stand there",
         ),
         Field("participant", "messages.name", _OUT, _OUT, _OUT, _OUT),
         Field("cache_marker", _OUT, _OUT, "cache_control", _OUT, "cachePoint"),
@@ -479,7 +486,7 @@ def used(prompt: Prompt, target: Dialect) -> Iterator[str]:
 
 
 def _choice_field(prompt: Prompt) -> str:
-    """Which of the rows the choice of tools is: some formats can only leave tools out, and only while unused."""
+    """Which row the choice of tools is: some formats can only leave tools out, and only while unused."""
     if prompt.tool_choice is None or prompt.tool_choice.use is not ToolUse.NONE:
         return "tool_choice"
     return "tool_choice_none_midway" if _calls(prompt.turns) else "tool_choice_none"

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from baseload.wire.dialects import chat, chat_reply, converse, converse_reply, messages, messages_reply
+from baseload.wire.dialects import (
+    chat,
+    chat_reply,
+    converse,
+    converse_reply,
+    converse_stream,
+    messages,
+    messages_reply,
+)
 from baseload.wire.dialects.nouns import Dialect, Event, Failure, Json, Prompt, Reply
 
 
@@ -71,7 +79,7 @@ SPEAKERS: dict[Dialect, Speaker] = {
         converse_reply.write_reply,
         converse_reply.read_failure,
         converse_reply.write_failure,
-        converse_reply.StreamReader,
-        converse_reply.StreamWriter,
+        converse_stream.StreamReader,
+        converse_stream.StreamWriter,
     ),
 }
