@@ -12,7 +12,19 @@ from typing import Any
 
 import msgspec
 
-from baseload.wire.dialects.nouns import Call, Choice, Dialect, Foreign, Json, Own, Part, Reply, Text, Thought
+from baseload.wire.dialects.nouns import (
+    Call,
+    Choice,
+    Dialect,
+    Foreign,
+    Json,
+    Media,
+    Own,
+    Part,
+    Reply,
+    Text,
+    Thought,
+)
 
 MEMBER = "baseload"
 """The member of a message that holds the annex."""
@@ -20,6 +32,9 @@ MEMBER = "baseload"
 
 _THOUGHTS_FIRST = frozenset({Dialect.CHAT})
 """Dialects that cannot say that reasoning came after something else."""
+
+_MEDIA_IN_ANSWERS = frozenset({Dialect.GEMINI, Dialect.CONVERSE})
+"""Dialects whose answers can hold pictures that the model drew."""
 
 
 def for_parts(parts: Iterable[Part], dialect: Dialect) -> Json | None:
@@ -52,6 +67,8 @@ def _needs_keeping(part: Part, dialect: Dialect) -> bool:
         return part.origin is not dialect and (part.signature is not None or part.sealed is not None)
     if isinstance(part, Foreign):
         return part.own.dialect is not dialect
+    if isinstance(part, Media):
+        return dialect not in _MEDIA_IN_ANSWERS
     if isinstance(part, Call | Text):
         own = part.own
         return own is not None and own.dialect is not dialect and _meant(own)

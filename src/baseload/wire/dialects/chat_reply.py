@@ -24,6 +24,7 @@ from baseload.wire.dialects.nouns import (
     Finish,
     Finished,
     Json,
+    Media,
     Metered,
     Noted,
     Opened,
@@ -196,7 +197,8 @@ def _write_choice(reply: Reply, choice: Choice) -> Json:
     message: Json = {"role": "assistant"}
     if not ours:
         message |= {"content": None, "refusal": None}
-    write_said(message, choice.parts, spelt(own, _CHAT, "plain") is not False, own)
+    spoken = [part for part in choice.parts if not isinstance(part, Media)]  # pictures are in the annex
+    write_said(message, spoken, spelt(own, _CHAT, "plain") is not False, own)
     if (kept := annex.for_reply(reply, choice, _CHAT)) is not None:
         message[annex.MEMBER] = kept
     held = spelt(own, _CHAT, "choice")

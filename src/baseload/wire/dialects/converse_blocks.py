@@ -87,8 +87,11 @@ _SERVED = "tool_use"
 # -- reading ------------------------------------------------------------------------------------------------
 
 
-def read_blocks(blocks: list[object], where: str) -> list[Part]:
-    """The parts of a content list. Raises RequestError (invalid_field)."""
+def read_blocks(blocks: list[object], where: str, *, answer: bool = False) -> list[Part]:
+    """The parts of a content list. Raises RequestError (invalid_field).
+
+    `answer`: of an answer, in which results are those of the provider's own tools.
+    """
     parts: list[Part] = []
     for at, block in enumerate(blocks):
         if not isinstance(block, dict) or not block:
@@ -96,7 +99,10 @@ def read_blocks(blocks: list[object], where: str) -> list[Part]:
         point = cache_point(block)
         if point is not None and parts and mark(parts[-1], point):
             continue
-        parts.append(_read_block(block, f"{where}[{at}]"))
+        if answer and "toolResult" in block:
+            parts.append(Foreign("toolResult", Own(_CONVERSE, block)))
+        else:
+            parts.append(_read_block(block, f"{where}[{at}]"))
     return parts
 
 
@@ -243,16 +249,21 @@ def _cited(value: object) -> Text | None:
 
 
 class Names:
-    """Names of a request's documents: AWS takes few characters, and each name once."""
+    """Names of a request's documents: AWS takes few characters, and each name once.
 
-    def __init__(self) -> None:
+    `answer`: what is written is an answer, which is told whole: a media type that AWS has no format for is
+    told as it is called, where a request is refused.
+    """
+
+    def __init__(self, *, answer: bool = False) -> None:
+        self.answer = answer
         self._taken: set[str] = set()
 
     def of(self, media: Media) -> str:
         """The document's name as AWS takes it; a missing one is supplied."""
         raw = media.name or "document"
         if "." in raw:  # a file's name: its format is said beside it
-            raw = raw.removesuffix(f".{format_of(media)}")
+            raw = raw.removesuffix(f".{format_of(media, answer=self.answer)}")
         name = fitting_name(raw)
         at, one = 2, name
         while one in self._taken:
@@ -332,14 +343,14 @@ def _write_text(part: Text) -> Json | None:
 def _write_media(media: Media, names: Names) -> Json:
     value: Json = {}
     if spelt(media.own, _CONVERSE, "format") != "absent":
-        value["format"] = format_of(media)
+        value["format"] = format_of(media, answer=names.answer)
     if media.kind is Kind.DOCUMENT:
         value["name"] = names.of(media)
     value["source"] = {"text": media.text} if media.data is None else {"bytes": media.data}
     return put_back(value, media.own, _CONVERSE)
 
 
-def format_of(media: Media) -> str:
+def format_of(media: Media, *, answer: bool = False) -> str:
     """What Converse calls the media type. Raises RequestError (unsupported_parameter) where it has none."""
     word = spelt(media.own, _CONVERSE, "format")
     if isinstance(word, str) and word != "absent":
@@ -358,6 +369,8 @@ def format_of(media: Media) -> str:
         and (media.name or "").rpartition(".")[2] in FORMATS[media.kind]
     ):
         return (media.name or "").rpartition(".")[2]
+    if answer:
+        return mime.rpartition("/")[2] or next(iter(FORMATS[media.kind]))
     raise RequestError(
         errors.UNSUPPORTED_PARAMETER,
         f"the target speaks the converse format, which takes no {media.kind.value} of type {mime!r}",

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from baseload.core import Tokens
 from baseload.wire.dialects import annex
-from baseload.wire.dialects.converse_blocks import read_blocks, write_blocks
+from baseload.wire.dialects.converse_blocks import Names, read_blocks, write_blocks
 from baseload.wire.dialects.nouns import (
     Choice,
     Dialect,
@@ -156,7 +156,7 @@ def read_reply(body: Json) -> Reply:
     rest = Rest(body, _CONVERSE, "")
     output = Rest(rest.need("output", dict), _CONVERSE, "output")
     message = Rest(output.need("message", dict), _CONVERSE, "output.message")
-    parts = read_blocks(message.need("content", list), "output.message.content")
+    parts = read_blocks(message.need("content", list), "output.message.content", answer=True)
     message.members.pop("role", None)
     kept = message.members.pop(annex.MEMBER, None)
     choice = Choice(annex.restore(parts, kept), None)
@@ -193,7 +193,7 @@ def write_reply(reply: Reply) -> Json:
     """A whole answer as a body; this dialect knows one choice. A latency that nobody told is told as 0."""
     choice = reply.choices[0] if reply.choices else Choice([], None)
     own = reply.own
-    message: Json = {"role": "assistant", "content": write_blocks(choice.parts)}
+    message: Json = {"role": "assistant", "content": write_blocks(choice.parts, Names(answer=True))}
     kept = with_identity(annex.for_reply(reply, choice, _CONVERSE), reply.id, reply.model)
     if kept is not None:
         message[annex.MEMBER] = kept

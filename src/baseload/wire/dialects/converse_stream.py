@@ -9,7 +9,7 @@ import msgspec
 
 from baseload.core import Tokens
 from baseload.wire.dialects import annex
-from baseload.wire.dialects.converse_blocks import fitting_id, read_blocks
+from baseload.wire.dialects.converse_blocks import Names, fitting_id, read_blocks, write_block
 from baseload.wire.dialects.converse_reply import (
     FINISH,
     FINISH_WORDS,
@@ -33,6 +33,7 @@ from baseload.wire.dialects.nouns import (
     Finished,
     Foreign,
     Json,
+    Media,
     Metered,
     Noted,
     Opened,
@@ -142,7 +143,7 @@ class StreamReader:
     def _stop(self, index: int, events: list[Event]) -> None:
         held = self._held.pop(index, None)
         if held is not None and held:
-            self._opened(index, read_blocks([_whole(held)], "block")[0], events)
+            self._opened(index, read_blocks([_whole(held)], "block", answer=True)[0], events)
         if self._open.pop(index, None) is not None:
             events.append(Closed(index))
 
@@ -190,17 +191,24 @@ def _hold(held: Json, delta: Json) -> None:
     """Add a delta to a block that is told when it is whole."""
     for name, value in delta.items():
         before = held.get(name)
-        if name == "reasoningContent" and before is not None:
-            pieces = [_blob(before.get("redactedContent")), _blob(value.get("redactedContent"))]
-            held[name] = {"redactedContent": base64.b64encode(b"".join(pieces)).decode()}
-        elif name == "toolUse" and isinstance(before, dict):
-            before["input"] = before.get("input", "") + str(value.get("input") or "")
+        if isinstance(before, dict) and isinstance(value, dict):
+            held[name] = _longer(name, before, value)
         elif name == "toolResult" and isinstance(before, dict):
-            before.setdefault("content", []).extend(value if isinstance(value, list) else ())
-        elif isinstance(before, dict) and isinstance(value, dict):
-            held[name] = {**before, **value}
+            known = before.get("content")
+            more = value if isinstance(value, list) else []
+            held[name] = {**before, "content": [*(known if isinstance(known, list) else ()), *more]}
         else:
             held[name] = value
+
+
+def _longer(name: str, before: Json, value: Json) -> Json:
+    """Two pieces of one block as one."""
+    if name == "reasoningContent":
+        pieces = [_blob(piece.get("redactedContent")) for piece in (before, value)]
+        return {"redactedContent": base64.b64encode(b"".join(pieces)).decode()}
+    if name == "toolUse":
+        return {**before, "input": f"{before.get('input') or ''}{value.get('input') or ''}"}
+    return {**before, **value}
 
 
 def _blob(value: object) -> bytes:
@@ -276,8 +284,10 @@ class StreamWriter:
             begun, part.arguments = part.arguments, ""
             out = _line("contentBlockStart", payload)
             return out + self._added(Added(event.index, begun)) if begun else out
-        if isinstance(part, Foreign):
-            return self._foreign(event.index, part)
+        if isinstance(part, Foreign) and part.own.dialect is _CONVERSE:
+            return self._whole(event.index, part.own.members)
+        if isinstance(part, Media) and (block := write_block(part, Names(answer=True))) is not None:
+            return self._whole(event.index, block)
         if isinstance(part, Thought) and part.sealed is not None:
             if part.origin is not _CONVERSE:
                 return b""
@@ -312,12 +322,10 @@ class StreamWriter:
     def _delta(self, place: int, delta: Json) -> bytes:
         return _line("contentBlockDelta", {"contentBlockIndex": place, "delta": delta})
 
-    def _foreign(self, index: int, part: Foreign) -> bytes:
-        """A block of this dialect alone, as the start and deltas that make it; of another: in the annex."""
-        if part.own.dialect is not _CONVERSE:
-            return b""
+    def _whole(self, index: int, block: Json) -> bytes:
+        """A block that is known whole, as the start and the deltas that make it."""
         place = self._place(index)
-        name, value = next(iter(part.own.members.items()))
+        name, value = next(iter(block.items()))
         if name == "toolUse" and isinstance(value, dict):
             start = {key: one for key, one in value.items() if key != "input"}
             text = msgspec.json.encode(value.get("input") or {}).decode()
@@ -329,7 +337,7 @@ class StreamWriter:
             start = {key: one for key, one in value.items() if key == "format"}
             delta = {"image": {key: one for key, one in value.items() if key != "format"}}
         else:
-            return self._delta(place, part.own.members)
+            return self._delta(place, block)
         payload = {"contentBlockIndex": place, "start": {name: start}}
         return _line("contentBlockStart", payload) + self._delta(place, delta)
 

@@ -22,6 +22,7 @@ from baseload.wire.dialects.nouns import (
     Finished,
     Foreign,
     Json,
+    Media,
     Metered,
     Noted,
     Opened,
@@ -186,7 +187,9 @@ def finish_word(choice: Choice) -> str | None:
 
 
 def _sayable(part: Part) -> bool:
-    """Whether an answer may hold it: parts of other dialects' own kind are in the annex."""
+    """Whether an answer may hold it: pictures and parts of other dialects' own kind are in the annex."""
+    if isinstance(part, Media):
+        return False
     return not isinstance(part, Foreign) or part.own.dialect is _MESSAGES
 
 
