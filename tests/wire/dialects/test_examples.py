@@ -15,7 +15,7 @@ from baseload.errors import RequestError
 from baseload.wire.dialects import matrix
 from baseload.wire.dialects.fold import Fold, unfold
 from baseload.wire.dialects.meaning import of_prompt, of_reply
-from baseload.wire.dialects.nouns import IN_PATH, Dialect, Event, Prompt, Reply
+from baseload.wire.dialects.nouns import IN_PATH, Dialect, Event, Prompt
 from baseload.wire.dialects.speakers import SPEAKERS
 from tests.wire.dialects.examples import Example, events_of_stream, events_written, examples
 
@@ -174,7 +174,7 @@ def test_a_bad_request_raises_request_errors_alone(bad: tuple[Dialect, Any], dro
 def test_a_bad_answer_raises_value_errors_alone(bad: tuple[Dialect, Any]) -> None:
     """Whatever a target sends, reading it raises RequestError or ValueError; what was read can be told."""
     source, body = bad
-    reply: Reply | None = may_raise(lambda: SPEAKERS[source].read_reply(body), RequestError, ValueError)
+    reply = may_raise(lambda: SPEAKERS[source].read_reply(body), RequestError, ValueError)
     for target in DIALECTS if reply is not None else ():
         SPEAKERS[target].write_reply(copy.deepcopy(reply))
 

@@ -197,7 +197,7 @@ def _write_choice(reply: Reply, choice: Choice) -> Json:
     message: Json = {"role": "assistant"}
     if not ours:
         message |= {"content": None, "refusal": None}
-    spoken = [part for part in choice.parts if not isinstance(part, Media)]  # pictures are in the annex
+    spoken: list[Part] = [part for part in choice.parts if not isinstance(part, Media)]  # pictures are in the annex
     write_said(message, spoken, spelt(own, _CHAT, "plain") is not False, own)
     if (kept := annex.for_reply(reply, choice, _CHAT)) is not None:
         message[annex.MEMBER] = kept

@@ -164,6 +164,8 @@ def _named(name: str, value: object) -> str:
 def _media(rest: Rest, kind: Kind) -> Media | None:
     """Media; None where its source is one that only this provider can reach or take apart."""
     source = rest.members.get("source")
+    if source is None:
+        return None  # an error in its place
     if not isinstance(source, dict):
         raise wrong(rest.path("source"), "must be an object")
     if len(source) != 1:
