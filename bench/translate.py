@@ -2,8 +2,9 @@
 
     python -m bench.translate [--json] [--seconds 0.3]
 
-CPU microseconds of one event (read in one dialect, written in another; a stream of words, the commonest by far)
-and of one unstreamed answer of 1 KiB both ways, the least of five rounds. The bars: 60 and 150.
+CPU microseconds of one event (read in one dialect, written in another, of a stream of words; with the framing
+where that is binary) and of one unstreamed answer of 1 KiB both ways, the least of five rounds. The bars: 60
+and 150.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Callable
 import msgspec
 
 from baseload.core import Tokens
+from baseload.wire.aws_events import EventReader
+from baseload.wire.dialects.converse_frames import frames_of, line_of_frame
 from baseload.wire.dialects.nouns import (
     Added,
     Choice,
@@ -48,33 +51,36 @@ def stream() -> list[Event]:
     return [*begin, *words, Closed(0), Finished(Finish.STOP), Metered(report), Ended()]
 
 
-def payloads(written: bytes) -> list[bytes]:
-    """What a reader takes of what a writer wrote: the data of server-sent events, or lines."""
-    if written.startswith(b"{"):
-        return written.splitlines()
+def payloads(dialect: Dialect, written: bytes) -> list[bytes]:
+    """What is taken off the wire of what a writer wrote: the data of server-sent events, or binary frames."""
+    if dialect is Dialect.CONVERSE:
+        return [frames_of(line) for line in written.splitlines()]
     return [data for event in written.split(b"\n\n") if (data := event_data(event))]
 
 
 def event_us(source: Dialect, target: Dialect, seconds: float) -> float:
     """CPU microseconds of one event."""
     writer = SPEAKERS[source].writer(model="some-model", usage=True)
-    taken = payloads(b"".join(writer.write(event) for event in stream()))
+    taken = payloads(source, b"".join(writer.write(event) for event in stream()))
 
     def once() -> None:
         read = SPEAKERS[source].reader().read
         write = SPEAKERS[target].writer(model="some-model", usage=True).write
+        feed = EventReader().feed if source is Dialect.CONVERSE else None
         for data in taken:
-            for event in read(data):
-                write(event)
+            lines = [data] if feed is None else [line_of_frame(frame) for frame in feed(data)]
+            for line in lines:
+                written = b"".join([write(event) for event in read(line)])
+                if target is Dialect.CONVERSE:
+                    frames_of(written)
 
     return least_us(once, seconds) / len(taken)
 
 
 def reply_us(source: Dialect, target: Dialect, seconds: float) -> float:
     """CPU microseconds of one answer: bytes read in the one, bytes written in the other, and back again."""
-    reply = Reply(
-        "id-1", "some-model", [Choice([Text("word " * 160)], Finish.STOP)], Report(Tokens(40, 0, 0, 160))
-    )
+    choice = Choice([Text("word " * 160)], Finish.STOP)
+    reply = Reply("id-1", "some-model", [choice], Report(Tokens(40, 0, 0, 160)))
     reply.created_s = 1700000000
     one, other = SPEAKERS[source], SPEAKERS[target]
     body = msgspec.json.encode(one.write_reply(copy.deepcopy(reply)))

@@ -495,6 +495,64 @@ def test_neighbouring_turns_become_one_and_a_user_speaks_first() -> None:
     assert of_prompt(back, judged.fields) == of_prompt(prompt, judged.fields)
 
 
+def test_cache_markers_become_cache_points_and_come_back(shared: Path) -> None:
+    """Anthropic's markers on instructions, texts, results and tools stand after what they mark."""
+    text = {"type": "text", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    result = {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "5"}]}
+    tool = {"name": "tides", "input_schema": {"type": "object"}}
+    marked = {"cache_control": {"type": "ephemeral"}}
+    body = {
+        "model": "claude-x",
+        "max_tokens": 10,
+        "system": [{**text, "text": "A long almanac."}],
+        "messages": [
+            {
+                "role": "user",
+                "content": [{**text, "text": "A long log."}, {"type": "text", "text": "Sum up."}],
+            },
+            {
+                "role": "assistant",
+                "content": [{"type": "tool_use", "id": "t1", "name": "tides", "input": {}}],
+            },
+            {"role": "user", "content": [result | marked]},
+        ],
+        "tools": [tool | marked],
+    }
+    prompt = SPEAKERS[Dialect.MESSAGES].read_request(copy.deepcopy(body))
+    matrix.judge(prompt, Dialect.MESSAGES, Dialect.CONVERSE)
+    written = converse.write_request(prompt)
+    assert list(problems(CONVERSE.input_shape, written)) == []
+    assert written["system"][1] == {"cachePoint": {"type": "default", "ttl": "1h"}}
+    assert [next(iter(block)) for block in written["messages"][0]["content"]] == [
+        "text",
+        "cachePoint",
+        "text",
+    ]
+    assert written["toolConfig"]["tools"][1] == {"cachePoint": {"type": "default"}}
+    back = converse.read_request(written)
+    back.model = "claude-x"
+    assert SPEAKERS[Dialect.MESSAGES].write_request(back) == body
+
+
+def test_a_streamed_citation_is_one_of_the_whole_answers() -> None:
+    """What a stream adds up to has its citations, and is written with them."""
+    stream = next(one for one in ours("stream") if one.name == "stream_cited").held["stream"]
+    fold = Fold()
+    fold.take(events_of_stream(Dialect.CONVERSE, stream))
+    content = converse_reply.write_reply(fold.reply)["output"]["message"]["content"]
+    citation = next(event for event in stream if "citation" in str(event))["contentBlockDelta"]["delta"]
+    assert content == [
+        {"citationsContent": {"content": [{"text": "At five."}], "citations": [citation["citation"]]}}
+    ]
+
+
+def test_an_error_without_a_type_has_one_in_openais_format() -> None:
+    """AWS's bodies say the message alone; the client is told a type by the status."""
+    failure = converse_reply.read_failure({"message": "Not now."})
+    told = SPEAKERS[Dialect.CHAT].write_failure(failure, 429)["error"]
+    assert (told["message"], told["type"]) == ("Not now.", "rate_limit_error")
+
+
 def test_media_without_a_format_is_refused_by_its_kind() -> None:
     """A picture of a type that AWS does not take is named before anything is sent."""
     with pytest.raises(RequestError, match="image/tiff") as raised:
