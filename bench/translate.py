@@ -55,7 +55,7 @@ def payloads(dialect: Dialect, written: bytes) -> list[bytes]:
     """What is taken off the wire of what a writer wrote: the data of server-sent events, or binary frames."""
     if dialect is Dialect.CONVERSE:
         return [frames_of(line) for line in written.splitlines()]
-    return [data for event in written.split(b"\n\n") if (data := event_data(event))]
+    return [data for event in written.replace(b"\r\n", b"\n").split(b"\n\n") if (data := event_data(event))]
 
 
 def event_us(source: Dialect, target: Dialect, seconds: float) -> float:

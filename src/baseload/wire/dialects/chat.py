@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from baseload.wire.dialects import annex
 from baseload.wire.dialects.nouns import (
     Cache,
     Call,
@@ -103,6 +104,7 @@ def _turn(message: object, where: str) -> Turn:
         turn.parts = [_result(rest, word)]
     else:
         turn.parts, turn.plain = said(rest)
+        turn.parts = annex.restore(turn.parts, rest.members.pop(annex.MEMBER, None))
     turn.own = rest.own()
     return turn
 

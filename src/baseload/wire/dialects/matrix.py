@@ -414,14 +414,17 @@ def judge(prompt: Prompt, source: Dialect, target: Dialect, *, drop: bool = Fals
             _drop(prompt, name)
             judged.dropped.append(field.path(source))
     for path, own in foreign(prompt, source):
+        if own.dialect is target:
+            continue  # of an earlier answer of the target's, which the client sent back whole
         judged_as = HARMLESS[source].get(path)
-        if judged_as is not None:
+        if own.dialect is not source:
+            judged.approximated.append(f"{path}: left out, since only {own.dialect.value} can say it")
+        elif judged_as is not None:
             judged.approximated.append(f"{path}: left out, since it is {judged_as}")
         elif not drop:
             raise unsupported(path, target)
         else:
             judged.dropped.append(path)
-            del own
     if drop:
         _drop_foreign(prompt, target)
     return judged
