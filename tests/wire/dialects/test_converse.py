@@ -221,6 +221,25 @@ def test_an_error_without_a_type_has_one_in_openais_format() -> None:
     assert (told["message"], told["type"]) == ("Not now.", "rate_limit_error")
 
 
+def test_a_document_has_words_beside_it() -> None:
+    """AWS refuses a document alone in its message: the user is made to say something, and that is told."""
+    document = Media(Kind.DOCUMENT, "application/pdf", data="aGk=", name="log.pdf")
+    prompt = asked(user(document), Turn(Role.ASSISTANT, [Text("Read.")]), user(document), user(Text("And?")))
+    judged = matrix.judge(prompt, Dialect.CHAT, Dialect.CONVERSE)
+    assert "document_alone" in judged.fields
+    first, _, last = converse.write_request(prompt)["messages"]
+    assert [next(iter(block)) for block in first["content"]] == ["document", "text"]
+    assert first["content"][1] == {"text": matrix.SUPPLIED}
+    assert last["content"][1:] == [{"text": "And?"}]
+    back = converse.read_request(converse.write_request(prompt))
+    back.model = prompt.model
+    assert of_prompt(back, judged.fields) == of_prompt(prompt, judged.fields)
+    assert (
+        "document_alone"
+        not in matrix.judge(asked(user(Text("Hi"), document)), Dialect.CHAT, Dialect.CONVERSE).fields
+    )
+
+
 def test_media_without_a_format_is_refused_by_its_kind() -> None:
     """A picture of a type that AWS does not take is named before anything is sent."""
     with pytest.raises(RequestError, match="image/tiff") as raised:

@@ -264,7 +264,7 @@ def _midway(turn: Turn) -> bool:
 
 
 def _messages(turns: list[Turn], names: Names, *, as_they_are: bool) -> list[Json]:
-    """Messages whose roles alternate and whose first is the user's, as AWS wants them of most models."""
+    """Messages as AWS wants them of most models: roles alternate, the user is first, documents have words."""
     messages: list[Json] = []
     for turn in turns:
         role = "assistant" if turn.role is Role.ASSISTANT else "system" if _midway(turn) else "user"
@@ -275,7 +275,13 @@ def _messages(turns: list[Turn], names: Names, *, as_they_are: bool) -> list[Jso
             messages[-1]["content"] += blocks
         else:
             messages.append(put_back({"role": role, "content": blocks}, turn.own, _CONVERSE))
-    if not as_they_are and (not messages or messages[0]["role"] == "assistant"):
+    if as_they_are:
+        return messages
+    for message in messages:
+        kinds = {kind for block in message["content"] for kind in block}
+        if "document" in kinds and "text" not in kinds:
+            message["content"].append({"text": SUPPLIED})
+    if not messages or messages[0]["role"] == "assistant":
         messages.insert(0, {"role": "user", "content": [{"text": SUPPLIED}]})
     return messages
 

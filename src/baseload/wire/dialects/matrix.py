@@ -8,6 +8,7 @@ anything is sent, by the name its sender knows; `drop` leaves it out instead and
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
 from msgspec import Struct
 
@@ -25,6 +26,7 @@ from baseload.wire.dialects.nouns import (
     Result,
     Role,
     Shape,
+    Text,
     Thought,
     Tool,
     ToolUse,
@@ -311,6 +313,14 @@ FIELDS: dict[str, Field] = {
             "~document.name: in the characters that AWS takes, each once, document where there is none",
         ),
         Field(
+            "document_alone",
+            "messages.content",
+            "input.content",
+            "messages.content",
+            "contents.parts",
+            f"~messages.content: the user is made to say {SUPPLIED!r} with it, since it must have words",
+        ),
+        Field(
             "document_url",
             "",
             "input_file.file_url",
@@ -485,7 +495,20 @@ def used(prompt: Prompt, target: Dialect) -> Iterator[str]:
                 yield "tool_strict"
             if tool.cache is not None:
                 yield "cache_marker"
+    if _document_alone(prompt.turns):
+        yield "document_alone"
     yield from _in_turns(prompt.turns, target)
+
+
+def _document_alone(turns: list[Turn]) -> bool:
+    """Whether one side shows a document and says nothing with it, until the other side speaks."""
+    spoken = (turn for turn in turns if turn.role not in (Role.SYSTEM, Role.DEVELOPER))
+    for _, side in groupby(spoken, lambda turn: turn.role is Role.ASSISTANT):
+        parts = [part for turn in side for part in turn.parts]
+        shown = any(isinstance(part, Media) and part.kind is Kind.DOCUMENT for part in parts)
+        if shown and not any(isinstance(part, Text) and part.text for part in parts):
+            return True
+    return False
 
 
 def _choice_field(prompt: Prompt) -> str:

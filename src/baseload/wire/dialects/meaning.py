@@ -22,7 +22,6 @@ from baseload.wire.dialects.nouns import (
     Text,
     Thought,
     Tool,
-    Turn,
 )
 
 
@@ -70,25 +69,19 @@ _INSTRUCTING = (Role.SYSTEM, Role.DEVELOPER)
 def _turns(prompt: Prompt, approximated: set[str]) -> list[Any]:
     """Instructions at the head, then who said what; neighbouring turns of one side are one."""
     turns: list[Any] = []
-    for turn in _without_supplied(prompt.turns) if "user_first" in approximated else prompt.turns:
+    supplied = bool(approximated & {"user_first", "document_alone"})
+    for turn in prompt.turns:
         side = "user" if turn.role in (Role.USER, Role.TOOL) else turn.role.value
         if turn.role in _INSTRUCTING:
             side = "system" if not any(one for one, _ in turns if one != "system") else "user"
         parts = [part for one in turn.parts for part in _part(one, approximated)]
+        if supplied:  # what a user was made to say means nothing
+            parts = [part for part in parts if part != ("text", SUPPLIED)]
         if turns and turns[-1][0] == side:
             turns[-1][1].extend(parts)
         elif parts:
             turns.append((side, parts))
     return turns
-
-
-def _without_supplied(turns: list[Turn]) -> list[Turn]:
-    """The turns but for the user's first where it says only what a dialect was made to supply."""
-    at = next((at for at, turn in enumerate(turns) if turn.role not in _INSTRUCTING), None)
-    if at is None or [part for part in turns[at].parts if not isinstance(part, Text)]:
-        return turns
-    text = "".join(part.text for part in turns[at].parts if isinstance(part, Text))
-    return turns[:at] + turns[at + 1 :] if text == SUPPLIED else turns
 
 
 def _part(part: Part, approximated: set[str]) -> list[Any]:
