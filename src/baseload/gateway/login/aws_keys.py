@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from baseload.gateway.login.clock import Clock
-from baseload.gateway.login.fetch import METADATA_TIMEOUT_S, Ask, Reply, expect_ok, fetch
+from baseload.gateway.login.fetch import Ask, Reply, expect_ok, fetch
 from baseload.gateway.login.nouns import LoginFailed, Obtained, is_visible
 from baseload.gateway.login.sts import DEFAULT_SESSION, Sts, keys_of, sts_url
 from baseload.login import AwsLogin
@@ -123,7 +123,7 @@ class AwsSource:
         return keys_of(reply.json(where), "Token", where, self._clock)
 
     def _link_local(self, method: str, url: str, fields: dict[str, str]) -> Reply:
-        ask = Ask(method, url, fields, None, METADATA_TIMEOUT_S, link_local=True)
+        ask = Ask(method, url, fields, link_local=True)
         reply = fetch(ask, self._clock)
         expect_ok(reply, ask.host)
         return reply

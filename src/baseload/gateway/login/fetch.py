@@ -22,8 +22,8 @@ from baseload.gateway.login.clock import Clock
 from baseload.gateway.login.nouns import LoginFailed
 
 TIMEOUT_S = 10.0
-"""The whole exchange, connecting included."""
 METADATA_TIMEOUT_S = 3.0
+"""Connecting, and then the whole exchange: of a token endpoint, of a metadata service on the link."""
 MAX_REPLY = 256 * 1024
 
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
@@ -37,8 +37,11 @@ class Ask(NamedTuple):
     url: str
     fields: Mapping[str, str] = MappingProxyType({})
     body: bytes | None = None
-    timeout_s: float = TIMEOUT_S
     link_local: bool = False
+
+    @property
+    def timeout_s(self) -> float:
+        return METADATA_TIMEOUT_S if self.link_local else TIMEOUT_S
 
     @property
     def host(self) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from baseload.gateway.login.assertion import rs256
 from baseload.gateway.login.bearer import bearer
 from baseload.gateway.login.clock import Clock
-from baseload.gateway.login.fetch import METADATA_TIMEOUT_S, Ask, Reply, expect_ok, fetch
+from baseload.gateway.login.fetch import Ask, Reply, expect_ok, fetch
 from baseload.gateway.login.nouns import LoginFailed, Obtained
 from baseload.login import GoogleLogin
 
@@ -98,7 +98,7 @@ class GoogleSource:
     def _by_metadata(self) -> Obtained[bytes]:
         host = self._env.get(METADATA_HOST) or DEFAULT_METADATA_HOST
         url = f"http://{host}{_TOKEN_PATH}?scopes={quote(self._login.scope, safe='')}"
-        ask = Ask("GET", url, {"metadata-flavor": "Google"}, None, METADATA_TIMEOUT_S, link_local=True)
+        ask = Ask("GET", url, {"metadata-flavor": "Google"}, link_local=True)
         reply = fetch(ask, self._clock)
         expect_ok(reply, host)
         if reply.fields.get("metadata-flavor") != "Google":  # another server answers at that address
