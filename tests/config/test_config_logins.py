@@ -15,9 +15,16 @@ import yaml
 
 from baseload.catalog.rates import RateTable
 from baseload.config import Config, InvalidConfig, json_schema, parse, warnings
-from baseload.core import Target
+from baseload.core import (
+    AZURE_AUTHORITY,
+    AZURE_SCOPE,
+    GOOGLE_SCOPE,
+    AwsLogin,
+    EntraLogin,
+    GoogleLogin,
+    Target,
+)
 from baseload.gateway.snapshot import compile_snapshot
-from baseload.login import AZURE_AUTHORITY, AZURE_SCOPE, GOOGLE_SCOPE, AwsLogin, EntraLogin, GoogleLogin
 
 ENV = {
     "SECRET": "s3cret-value",

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from baseload.core import AwsLogin, EntraLogin, GoogleLogin
 from baseload.gateway.login import Call, Login
 from baseload.gateway.login.aws_keys import AwsSource
 from baseload.gateway.login.clock import Clock
 from baseload.gateway.login.entra import EntraSource
 from baseload.gateway.login.google import GoogleSource
 from baseload.gateway.login.renewal import Renewal
-from baseload.login import AwsLogin, EntraLogin, GoogleLogin
 from tests.gateway.login.clouds import (
     AWS,
     CERTIFICATE_PEM,

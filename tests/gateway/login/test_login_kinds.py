@@ -13,7 +13,7 @@ from botocore import auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from baseload.core import Side, Target
+from baseload.core import AwsLogin, EntraLogin, GoogleLogin, Side, Target
 from baseload.gateway.login import KeyHeader, LoginFailed, Logins, login_of
 from baseload.gateway.login import aws_keys as aws_keys_module
 from baseload.gateway.login.assertion import rs256, thumbprint
@@ -22,7 +22,6 @@ from baseload.gateway.login.bearer import LONGEST_LIFE_S, bearer
 from baseload.gateway.login.clock import Clock
 from baseload.gateway.login.google import GoogleSource, service_account
 from baseload.gateway.login.sts import sts_url
-from baseload.login import AwsLogin, EntraLogin, GoogleLogin
 from baseload.wire.aws_sigv4 import AwsKeys, Scope, Signer, Unsigned
 from tests.gateway.login.at_work import CALL, LoginAtWork, key_file
 from tests.gateway.login.clouds import AWS, CERTIFICATE_PEM, ROLE, SECRET, WALL_S, Answer, Clouds

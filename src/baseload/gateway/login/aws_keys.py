@@ -19,11 +19,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from baseload.core import AwsLogin
 from baseload.gateway.login.clock import Clock
 from baseload.gateway.login.fetch import Ask, Reply, expect_ok, fetch
 from baseload.gateway.login.nouns import LoginFailed, Obtained, is_visible
 from baseload.gateway.login.sts import DEFAULT_SESSION, Sts, keys_of, sts_url
-from baseload.login import AwsLogin
 from baseload.wire.aws_sigv4 import AwsKeys, Scope, Signer
 
 STS_URL = "AWS_ENDPOINT_URL_STS"

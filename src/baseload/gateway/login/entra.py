@@ -11,12 +11,12 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
+from baseload.core import EntraLogin
 from baseload.gateway.login.assertion import ps256, thumbprint
 from baseload.gateway.login.bearer import bearer
 from baseload.gateway.login.clock import Clock
 from baseload.gateway.login.fetch import Ask, Reply, expect_ok, fetch
 from baseload.gateway.login.nouns import LoginFailed, Obtained
-from baseload.login import EntraLogin
 
 STATEMENT_S = 600
 STATEMENT_BEFORE_S = 10

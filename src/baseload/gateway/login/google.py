@@ -13,12 +13,12 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
+from baseload.core import GoogleLogin
 from baseload.gateway.login.assertion import rs256
 from baseload.gateway.login.bearer import bearer
 from baseload.gateway.login.clock import Clock
 from baseload.gateway.login.fetch import Ask, Reply, expect_ok, fetch
 from baseload.gateway.login.nouns import LoginFailed, Obtained
-from baseload.login import GoogleLogin
 
 KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 METADATA_HOST = "GCE_METADATA_HOST"
