@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
+import ssl
+import threading
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
+import trustme
 
 from baseload.gateway.login import fetch as fetching
 from baseload.gateway.login.clock import MOVED_S, NOTICED_S, Clock
@@ -47,29 +52,102 @@ def test_secrets_do_not_cross_a_network_unencrypted(url: str) -> None:
         fetch(Ask("POST", url, {}, SECRET.encode()), still())
 
 
+class Secure:
+    """A TLS server of this machine: it answers, or drips bytes without end."""
+
+    def __init__(self, authority: trustme.CA, *, drips: bool = False) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(self._context)
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._over = threading.Event()
+        self._drips = drips
+        self.heard = b""
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self._server.getsockname()[1]}/"
+
+    def __enter__(self) -> Secure:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(10)
+        self._server.close()
+
+    def _serve(self) -> None:
+        raw, _ = self._server.accept()
+        try:
+            with self._context.wrap_socket(raw, server_side=True) as connection:
+                self.heard = connection.recv(4096)
+                connection.sendall(
+                    b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n{}" % (9999 if self._drips else 2)
+                )
+                while self._drips and not self._over.wait(0.02):
+                    connection.sendall(b"x")
+        except OSError:
+            raw.close()
+
+
 def test_a_certificate_of_nobody_is_refused() -> None:
     """TLS is verified: a listener that cannot prove its name gets no request."""
-    import ssl
-    import threading
-
-    import trustme
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            raw, _ = server.accept()
-            try:
-                context.wrap_socket(raw, server_side=True).recv(1)
-            except OSError:
-                raw.close()
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
+    with Secure(trustme.CA()) as server:
         with pytest.raises(LoginFailed, match="TLS failed"):
-            fetch(Ask("GET", f"https://127.0.0.1:{server.getsockname()[1]}/"), still())
-        thread.join(10)
+            fetch(Ask("GET", server.url), still())
+        assert server.heard == b""
+
+
+@pytest.mark.parametrize("drips", [False, True])
+def test_authorities_of_ones_own_are_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, drips: bool
+) -> None:
+    """By SSL_CERT_FILE, as everywhere; and the deadline holds under TLS too."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with Secure(authority, drips=drips) as server:
+        if drips:
+            monkeypatch.setattr(fetching, "TIMEOUT_S", 0.2)
+            with pytest.raises(LoginFailed, match="no reply in time"):
+                fetch(Ask("GET", server.url), still())
+        else:
+            assert fetch(Ask("GET", server.url), still()).json("here") == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("http://[fd00:ec2::254]/x", ("fd00:ec2::254", 80)),
+        ("http://169.254.169.254/x", ("169.254.169.254", 80)),
+        ("http://127.0.0.1:8080/x", ("127.0.0.1", 8080)),
+    ],
+)
+def test_addresses_are_taken_apart_whole(
+    monkeypatch: pytest.MonkeyPatch, url: str, where: tuple[str, int]
+) -> None:
+    """The metadata services of some machines have IPv6 addresses only, whose colons are no port."""
+    connected: list[tuple[str, int]] = []
+
+    class Recorded(http.client.HTTPConnection):
+        def connect(self) -> None:
+            connected.append((self.host, self.port))
+            raise ConnectionRefusedError
+
+    monkeypatch.setattr(http.client, "HTTPConnection", Recorded)
+    with pytest.raises(LoginFailed, match="refused"):
+        fetch(Ask("GET", url, link_local=True), still())
+    assert connected == [where]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:99999/", "https://[::1/", "ftp://127.0.0.1/", "nonsense", ""]
+)
+def test_an_address_that_is_none_is_a_failure_like_any_other(url: str) -> None:
+    """It may come from the environment or a key file, which nobody checked."""
+    with pytest.raises(LoginFailed):
+        fetch(Ask("GET", url), still())
 
 
 def closed_port() -> int:

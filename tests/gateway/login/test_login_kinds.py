@@ -58,7 +58,7 @@ def test_a_lasting_key_stands_in_its_providers_header(header: KeyHeader, lines: 
     login = login_of(metered(None, "sk-1"), header)
     login.start()
     login.refused(0)
-    login.saw_date("", 0)
+    assert not login.saw_date("")
     assert login.wait_first(0)
     assert login.fresh(1e12)
     assert login.header_lines(CALL, 0) == lines
@@ -90,10 +90,11 @@ def test_a_call_is_signed_as_botocore_signs_it(make: Make) -> None:
 
 
 def test_the_date_of_a_targets_reply_corrects_what_is_signed(make: Make) -> None:
-    """With lasting keys no token service tells the time: the target that refuses a signature does."""
+    """With lasting keys no token service tells the time: the target that refuses does, and once it helps."""
     at_work = make("aws role")
     at_work.renewal.turn()
-    at_work.login.saw_date(formatdate(WALL_S + 900, usegmt=True), at_work.times.now)
+    assert at_work.login.saw_date(formatdate(WALL_S + 900, usegmt=True))
+    assert not at_work.login.saw_date(formatdate(WALL_S + 900, usegmt=True))
     stamp = datetime.fromtimestamp(WALL_S + 900, UTC).strftime("x-amz-date: %Y%m%dT%H%M%SZ")
     assert at_work.lines().decode().startswith(stamp)
 
@@ -102,7 +103,7 @@ def test_a_targets_date_is_nothing_to_a_token(make: Make) -> None:
     """A life is a duration: no date moves it."""
     at_work = make("entra secret")
     at_work.renewal.turn()
-    at_work.login.saw_date(formatdate(WALL_S + 10_000, usegmt=True), at_work.times.now)
+    assert not at_work.login.saw_date(formatdate(WALL_S + 10_000, usegmt=True))
     assert at_work.fresh()
 
 
@@ -187,6 +188,20 @@ def test_an_environment_that_cannot_work_says_why(env: dict[str, str], words: st
     """And asks nobody, least of all a host that is no container's agent."""
     with pytest.raises(LoginFailed, match=words):
         keys_of(env)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://[::1", "http://127.0.0.1:x"])
+@pytest.mark.parametrize("name", ["STS", "CONTAINER", "METADATA"])
+def test_an_address_of_the_environment_may_be_nonsense(name: str, url: str) -> None:
+    """Said as what it is, and no defect."""
+    role = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    env = {
+        "STS": {**role, "AWS_ENDPOINT_URL_STS": url},
+        "CONTAINER": {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url},
+        "METADATA": {"AWS_EC2_METADATA_SERVICE_ENDPOINT": url},
+    }
+    with pytest.raises(LoginFailed, match="an address of a token service"):
+        keys_of(env[name], AwsLogin("us-east-1", role=ROLE if name == "STS" else ""))
 
 
 def test_a_broken_shared_file_is_said(tmp_path: Path) -> None:

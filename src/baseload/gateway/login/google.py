@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -17,7 +17,7 @@ from baseload.core import GoogleLogin
 from baseload.gateway.login.assertion import rs256
 from baseload.gateway.login.bearer import bearer
 from baseload.gateway.login.clock import Clock
-from baseload.gateway.login.fetch import Ask, Reply, expect_ok, fetch
+from baseload.gateway.login.fetch import Ask, Reply, expect_ok, fetch, host_of
 from baseload.gateway.login.nouns import LoginFailed, Obtained
 
 KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
@@ -77,7 +77,7 @@ class GoogleSource:
         reply = self._ask(account, url)
         if reply.clock_moved and 400 <= reply.status < 500:  # the statement was from another time
             reply = self._ask(account, url)
-        where = urlsplit(url).netloc
+        where = host_of(url)
         expect_ok(reply, where)
         return bearer(reply.json(where), where)
 
