@@ -10,11 +10,13 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from baseload.login import LoginSettings
-
 UNPLACED = frozenset({"any", "cross-region", "global", "multi-region", "unknown", "worldwide"})
 """Words for regions that name no place: never admissible for a class that asks for regions, and no class may
 list them."""
+
+AZURE_AUTHORITY = "https://login.microsoftonline.com"
+AZURE_SCOPE = "https://cognitiveservices.azure.com/.default"
+GOOGLE_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
 class Side(StrEnum):
@@ -139,6 +141,57 @@ class Timeouts(Struct, frozen=True, gc=False):
     ttft_s: float = 60.0
     idle_s: float = 30.0
     total_s: float = 900.0
+
+
+class EntraLogin(Struct, frozen=True):
+    """Client credentials of Microsoft Entra: `secret`, or the PEM file `certificate` with its private key."""
+
+    tenant: str
+    client: str
+    secret: str = ""
+    certificate: str = ""
+    authority: str = AZURE_AUTHORITY
+    scope: str = AZURE_SCOPE
+
+    def __repr__(self) -> str:
+        return f"EntraLogin({self.tenant!r}, {self.client!r})"
+
+
+class GoogleLogin(Struct, frozen=True):
+    """A service account by the JSON text of its key file; "" for what the environment names.
+
+    `token_url` "" is the one that the key names.
+    """
+
+    service_account: str = ""
+    scope: str = GOOGLE_SCOPE
+    token_url: str = ""
+
+    def __repr__(self) -> str:
+        return f"GoogleLogin({'a service account' if self.service_account else 'the environment'})"
+
+
+class AwsLogin(Struct, frozen=True):
+    """Keys that sign for a region, by themselves or to assume `role`; `access_key` "" for the environment's.
+
+    `sts_url` "" is the region's own endpoint.
+    """
+
+    region: str
+    access_key: str = ""
+    secret_key: str = ""
+    session_token: str = ""
+    role: str = ""
+    external_id: str = ""
+    sts_url: str = ""
+    service: str = "bedrock"
+
+    def __repr__(self) -> str:
+        return f"AwsLogin({self.region!r}, {self.access_key or 'the environment'!r}, {self.role!r})"
+
+
+LoginSettings = EntraLogin | GoogleLogin | AwsLogin
+"""How a metered target is signed in to where one lasting key does not do; `repr` leaves every secret out."""
 
 
 class Target(Struct, frozen=True):

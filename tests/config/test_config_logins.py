@@ -15,9 +15,16 @@ import yaml
 
 from baseload.catalog.rates import RateTable
 from baseload.config import Config, InvalidConfig, json_schema, parse, warnings
-from baseload.core import Target
+from baseload.core import (
+    AZURE_AUTHORITY,
+    AZURE_SCOPE,
+    GOOGLE_SCOPE,
+    AwsLogin,
+    EntraLogin,
+    GoogleLogin,
+    Target,
+)
 from baseload.gateway.snapshot import compile_snapshot
-from baseload.login import AZURE_AUTHORITY, AZURE_SCOPE, GOOGLE_SCOPE, AwsLogin, EntraLogin, GoogleLogin
 
 ENV = {
     "SECRET": "s3cret-value",
@@ -245,8 +252,7 @@ def test_the_published_schema_takes_each_way_and_no_two(login: str) -> None:
     """An editor says it before the loader does."""
     document: dict[str, Any] = yaml.safe_load(text_of(login))
     jsonschema.validate(document, json_schema())
-    for second in ({"key": "x"}, {"google": {}}):
-        document["targets"]["cloud"]["metered"].update(second)
+    document["targets"]["cloud"]["metered"] |= {"key": "x", "google": {}}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, json_schema())
 

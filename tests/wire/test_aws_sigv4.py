@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import string
 from datetime import UTC, datetime
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlsplit
 
+import botocore.session
 import pytest
 from botocore import auth
 from botocore.awsrequest import AWSRequest
@@ -128,6 +130,61 @@ def test_a_models_id_is_encoded_once_on_the_wire_and_again_in_the_signature() ->
     assert segment == "arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fus.anthropic.claude-3-v1%3A0"
     assert canonical_path(f"/model/{segment}/converse") == f"/model/{quote(segment)}/converse"
     assert "%253A" in canonical_path(f"/model/{segment}/converse")
+
+
+class Sent(Exception):
+    """What a client was about to send."""
+
+    def __init__(self, request: Any) -> None:
+        super().__init__()
+        self.request = request
+
+
+def sent_by_a_client(model: str) -> Any:
+    """The request of AWS's own client for this model, caught before it leaves."""
+
+    def catch(request: Any, **_: object) -> None:
+        raise Sent(request)
+
+    session = botocore.session.Session()
+    session.set_credentials(KEYS.access_key, KEYS.secret_key, "session-token")
+    client = session.create_client("bedrock-runtime", region_name="us-east-1")
+    client.meta.events.register("before-send.bedrock-runtime", catch)
+    with pytest.raises(Sent) as caught:
+        client.converse(modelId=model, messages=[{"role": "user", "content": [{"text": "hello"}]}])
+    return caught.value.request
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "amazon.nova-micro-v1:0",
+        "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-3-v1:0",
+        "arn:aws:bedrock:us-east-1:123456789012:provisioned-model/abc+def",
+    ],
+)
+def test_a_call_of_awss_own_client_is_signed_the_same(model: str) -> None:
+    """Path on the wire and signature are those that AWS's client for Bedrock makes, ids and ARNs alike."""
+    request = sent_by_a_client(model)
+    path = urlsplit(request.url).path
+    assert path == f"/model/{encode_segment(model)}/converse"
+    headers = {
+        name.lower(): value.decode() if isinstance(value, bytes) else value
+        for name, value in request.headers.items()
+    }
+    signed = headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    fields = tuple((name, headers.get(name, HOST)) for name in signed)
+    at = datetime.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    mine = ours(
+        sign(
+            Unsigned("POST", path, "", fields, request.body),
+            KEYS._replace(token="session-token"),
+            BEDROCK,
+            at.timestamp(),
+        )
+    )
+    assert mine["authorization"] == headers["authorization"]
 
 
 def test_the_callers_own_date_token_and_authorization_are_replaced() -> None:

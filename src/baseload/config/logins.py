@@ -14,7 +14,7 @@ from baseload.config.fields import (
     Url,
 )
 from baseload.config.section import Section
-from baseload.login import AZURE_AUTHORITY, AZURE_SCOPE, GOOGLE_SCOPE
+from baseload.core import AZURE_AUTHORITY, AZURE_SCOPE, GOOGLE_SCOPE
 
 SECRETS = (
     ("key",),

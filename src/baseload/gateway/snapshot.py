@@ -36,8 +36,12 @@ from baseload.config.schema import (
     TimeoutsSection,
 )
 from baseload.core import (
+    AwsLogin,
     DataClass,
+    EntraLogin,
+    GoogleLogin,
     Limits,
+    LoginSettings,
     LongContext,
     Model,
     Side,
@@ -50,7 +54,6 @@ from baseload.core import (
     TokenPrice,
 )
 from baseload.errors import UnknownName, UsageError
-from baseload.login import AwsLogin, EntraLogin, GoogleLogin, LoginSettings
 from baseload.policy.residency import describe, may_process
 
 RESTART_KEYS = ("listen", "control", "data", "tls", "http", "journal")

@@ -30,7 +30,7 @@ MAX_MESSAGE = 512
 """Characters kept of what an exception says."""
 
 _PRELUDE, _TRAILER = 12, 4
-_KNOWN_BLOCKS = 64
+_KNOWN_BLOCKS, _KNOWN_BLOCK_BYTES = 64, 512
 _LENGTHS, _U32, _U16 = struct.Struct("!III"), struct.Struct("!I"), struct.Struct("!H")
 
 
@@ -160,7 +160,7 @@ class EventReader:
         headers = self._blocks.get(raw)
         if headers is None:
             headers = _parse_headers(raw)
-            if len(self._blocks) < _KNOWN_BLOCKS and block <= MAX_MESSAGE:
+            if len(self._blocks) < _KNOWN_BLOCKS and block <= _KNOWN_BLOCK_BYTES:
                 self._blocks[raw] = headers
         return Frame(headers, data[first + block : body_end])
 

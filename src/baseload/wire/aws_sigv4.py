@@ -43,7 +43,7 @@ UNSIGNED = frozenset(
 
 _EMPTY = sha256(b"").hexdigest()
 _OURS = ("date", "x-amz-date", "x-amz-security-token")
-_KEPT_PATHS = 4096
+_KEPT_PATHS = 512
 
 
 class AwsKeys(NamedTuple):

@@ -29,8 +29,8 @@ class SigningLogin:
     def refused(self, now_s: float) -> None:
         self._renewal.refused(now_s)
 
-    def saw_date(self, date: str, now_s: float) -> None:
-        self._clock.learn(date, self._clock.wall_s())
+    def saw_date(self, date: str) -> bool:
+        return self._clock.learn(date, self._clock.wall_s())
 
     def start(self) -> None:
         self._renewal.start()

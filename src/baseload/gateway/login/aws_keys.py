@@ -19,11 +19,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from baseload.core import AwsLogin
 from baseload.gateway.login.clock import Clock
-from baseload.gateway.login.fetch import METADATA_TIMEOUT_S, Ask, Reply, expect_ok, fetch
+from baseload.gateway.login.fetch import Ask, Reply, expect_ok, fetch, host_of
 from baseload.gateway.login.nouns import LoginFailed, Obtained, is_visible
 from baseload.gateway.login.sts import DEFAULT_SESSION, Sts, keys_of, sts_url
-from baseload.login import AwsLogin
 from baseload.wire.aws_sigv4 import AwsKeys, Scope, Signer
 
 STS_URL = "AWS_ENDPOINT_URL_STS"
@@ -93,7 +93,7 @@ class AwsSource:
         relative = env.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
         url = f"{CONTAINER_URL}{relative}" if relative else env["AWS_CONTAINER_CREDENTIALS_FULL_URI"]
         if not _is_container_host(url):
-            raise LoginFailed(f"{urlsplit(url).netloc}: a container's keys are not asked for there by http")
+            raise LoginFailed(f"{host_of(url)}: a container's keys are not asked for there by http")
         file, token = (env.get(f"AWS_CONTAINER_AUTHORIZATION_TOKEN{end}") for end in ("_FILE", ""))
         token = _text(file) if file else token
         fields = {"accept": "application/json"}
@@ -102,7 +102,7 @@ class AwsSource:
                 raise LoginFailed("the container's authorization token is not one line of text")
             fields["authorization"] = token
         reply = self._link_local("GET", url, fields)
-        where = urlsplit(url).netloc
+        where = host_of(url)
         return keys_of(reply.json(where), "Token", where, self._clock)
 
     def _of_instance(self) -> Obtained[AwsKeys]:
@@ -110,7 +110,7 @@ class AwsSource:
         if env.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
             raise LoginFailed("the environment holds no AWS keys, and the metadata service is disabled")
         base = (env.get(METADATA_URL) or DEFAULT_METADATA_URL).rstrip("/")
-        where = urlsplit(base).netloc
+        where = host_of(base)
         ttl = {"x-aws-ec2-metadata-token-ttl-seconds": _TOKEN_TTL_S}
         token = self._link_local("PUT", f"{base}/latest/api/token", ttl).body.decode("ascii", "replace")
         if not is_visible(token):
@@ -123,7 +123,7 @@ class AwsSource:
         return keys_of(reply.json(where), "Token", where, self._clock)
 
     def _link_local(self, method: str, url: str, fields: dict[str, str]) -> Reply:
-        ask = Ask(method, url, fields, None, METADATA_TIMEOUT_S, link_local=True)
+        ask = Ask(method, url, fields, link_local=True)
         reply = fetch(ask, self._clock)
         expect_ok(reply, ask.host)
         return reply
@@ -150,6 +150,7 @@ def _text(file: str) -> str:
 
 def _is_container_host(url: str) -> bool:
     """Whether a container's keys may be asked for there: by https, of this machine, or of AWS's agents."""
+    host_of(url)
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "https" or host in _CONTAINER_HOSTS or host == "localhost":

@@ -29,8 +29,8 @@ class BearerLogin:
     def refused(self, now_s: float) -> None:
         self._renewal.refused(now_s)
 
-    def saw_date(self, date: str, now_s: float) -> None:
-        """A target's date says nothing of a token, whose life is a duration."""
+    def saw_date(self, date: str) -> bool:
+        return False  # a token's life is a duration: no date moves it
 
     def start(self) -> None:
         self._renewal.start()

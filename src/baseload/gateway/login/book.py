@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 
-from baseload.core import Target
+from baseload.core import AwsLogin, EntraLogin, GoogleLogin, LoginSettings, Target
 from baseload.gateway.login.aws import SigningLogin
 from baseload.gateway.login.aws_keys import AwsSource
 from baseload.gateway.login.bearer import BearerLogin
@@ -17,7 +17,6 @@ from baseload.gateway.login.google import GoogleSource
 from baseload.gateway.login.nouns import Login
 from baseload.gateway.login.renewal import Renewal
 from baseload.gateway.login.static import KeyHeader, StaticKey
-from baseload.login import AwsLogin, EntraLogin, GoogleLogin, LoginSettings
 
 FIRST_S = 15.0
 """How long a start or a reload waits for the first answers; they may come later."""

@@ -11,12 +11,12 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
+from baseload.core import EntraLogin
 from baseload.gateway.login.assertion import ps256, thumbprint
 from baseload.gateway.login.bearer import bearer
 from baseload.gateway.login.clock import Clock
-from baseload.gateway.login.fetch import Ask, Reply, expect_ok, fetch
+from baseload.gateway.login.fetch import Ask, Reply, expect_ok, fetch, host_of
 from baseload.gateway.login.nouns import LoginFailed, Obtained
-from baseload.login import EntraLogin
 
 STATEMENT_S = 600
 STATEMENT_BEFORE_S = 10
@@ -31,7 +31,7 @@ class EntraSource:
     def __init__(self, login: EntraLogin, clock: Clock) -> None:
         self._login, self._clock = login, clock
         self._url = f"{login.authority}/{quote(login.tenant, safe='')}/oauth2/v2.0/token"
-        self._where = self._url.split("/")[2]
+        self._where = host_of(self._url)
         self.name = f"of Entra application {login.client}"
 
     def obtain(self) -> Obtained[bytes]:

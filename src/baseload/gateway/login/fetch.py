@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -22,8 +23,8 @@ from baseload.gateway.login.clock import Clock
 from baseload.gateway.login.nouns import LoginFailed
 
 TIMEOUT_S = 10.0
-"""The whole exchange, connecting included."""
 METADATA_TIMEOUT_S = 3.0
+"""Connecting, and then the whole exchange: of a token endpoint, of a metadata service on the link."""
 MAX_REPLY = 256 * 1024
 
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
@@ -37,13 +38,16 @@ class Ask(NamedTuple):
     url: str
     fields: Mapping[str, str] = MappingProxyType({})
     body: bytes | None = None
-    timeout_s: float = TIMEOUT_S
     link_local: bool = False
+
+    @property
+    def timeout_s(self) -> float:
+        return METADATA_TIMEOUT_S if self.link_local else TIMEOUT_S
 
     @property
     def host(self) -> str:
         """Whom it goes to: what a log may say of it."""
-        return urlsplit(self.url).netloc
+        return host_of(self.url)
 
 
 class Reply(NamedTuple):
@@ -74,24 +78,41 @@ class Reply(NamedTuple):
 
 def fetch(ask: Ask, clock: Clock) -> Reply:
     """The reply, whatever its status; its date corrects the clock. Raises LoginFailed."""
-    parts = urlsplit(ask.url)
-    host = parts.hostname or ""
-    if parts.scheme == "http" and not (ask.link_local or _is_this_machine(host)):
-        raise LoginFailed(f"{ask.host}: secrets are sent by https only")
-    connection = (
-        http.client.HTTPSConnection(host, parts.port, timeout=ask.timeout_s, context=_tls())
-        if parts.scheme == "https"
-        else http.client.HTTPConnection(host, parts.port, timeout=ask.timeout_s)
-    )
+    connection, target = _connection(ask)
     before_s = clock.wall_s()
     try:
-        status, fields, body = _exchange(connection, ask, f"{parts.path or '/'}?{parts.query}".rstrip("?"))
+        status, fields, body = _exchange(connection, ask, target)
     except (OSError, http.client.HTTPException, ValueError) as error:  # ssl.SSLError is an OSError
         raise LoginFailed(f"{ask.host}: {_kind_of(error)}") from None
     finally:
         connection.close()
     moved = clock.learn(fields.get("date", ""), (before_s + clock.wall_s()) / 2)
     return Reply(status, fields, body, moved)
+
+
+def host_of(url: str) -> str:
+    """Host and port of an address, which may be anything. Raises LoginFailed for what is no address."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  (raises for a bad port)
+    except ValueError:
+        raise LoginFailed("an address of a token service is no URL") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise LoginFailed("an address of a token service does not begin with https://")
+    return parts.netloc.rpartition("@")[2]
+
+
+def _connection(ask: Ask) -> tuple[http.client.HTTPConnection, str]:
+    """A connection that is not yet made, and the request's target on it."""
+    host_of(ask.url)
+    parts = urlsplit(ask.url)
+    host, target = parts.hostname or "", f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+    if parts.scheme == "https":
+        port = parts.port or 443  # without one, http.client would look for it in an IPv6 address
+        return http.client.HTTPSConnection(host, port, timeout=ask.timeout_s, context=_tls()), target
+    if not (ask.link_local or _is_this_machine(host)):
+        raise LoginFailed(f"{ask.host}: secrets are sent by https only")
+    return http.client.HTTPConnection(host, parts.port or 80, timeout=ask.timeout_s), target
 
 
 def expect_ok(reply: Reply, where: str) -> None:
@@ -108,8 +129,9 @@ def _exchange(
 
     def cut() -> None:
         late.set()
-        if connection.sock is not None:
-            connection.sock.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # it has ended at this very moment
+            if connection.sock is not None:
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(ask.timeout_s, cut)  # a socket's own timeout starts anew with every byte
     timer.daemon = True

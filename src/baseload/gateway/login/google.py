@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import msgspec
 
+from baseload.core import GoogleLogin
 from baseload.gateway.login.assertion import rs256
 from baseload.gateway.login.bearer import bearer
 from baseload.gateway.login.clock import Clock
-from baseload.gateway.login.fetch import METADATA_TIMEOUT_S, Ask, Reply, expect_ok, fetch
+from baseload.gateway.login.fetch import Ask, Reply, expect_ok, fetch, host_of
 from baseload.gateway.login.nouns import LoginFailed, Obtained
-from baseload.login import GoogleLogin
 
 KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 METADATA_HOST = "GCE_METADATA_HOST"
@@ -77,7 +77,7 @@ class GoogleSource:
         reply = self._ask(account, url)
         if reply.clock_moved and 400 <= reply.status < 500:  # the statement was from another time
             reply = self._ask(account, url)
-        where = urlsplit(url).netloc
+        where = host_of(url)
         expect_ok(reply, where)
         return bearer(reply.json(where), where)
 
@@ -98,7 +98,7 @@ class GoogleSource:
     def _by_metadata(self) -> Obtained[bytes]:
         host = self._env.get(METADATA_HOST) or DEFAULT_METADATA_HOST
         url = f"http://{host}{_TOKEN_PATH}?scopes={quote(self._login.scope, safe='')}"
-        ask = Ask("GET", url, {"metadata-flavor": "Google"}, None, METADATA_TIMEOUT_S, link_local=True)
+        ask = Ask("GET", url, {"metadata-flavor": "Google"}, link_local=True)
         reply = fetch(ask, self._clock)
         expect_ok(reply, host)
         if reply.fields.get("metadata-flavor") != "Google":  # another server answers at that address

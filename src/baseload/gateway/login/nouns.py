@@ -70,8 +70,8 @@ class Login(Protocol):
     def refused(self, now_s: float) -> None:
         """The target said 401 or 403: a credential that can be renewed is, at once."""
 
-    def saw_date(self, date: str, now_s: float) -> None:
-        """The `date` field of a target's reply, which tells how far off our clock is."""
+    def saw_date(self, date: str) -> bool:
+        """The `date` of a reply by which the target refused a call; True if signing it anew may help."""
 
     def start(self) -> None:
         """Begin to fetch and to renew, in the background."""

@@ -34,8 +34,8 @@ class StaticKey:
     def refused(self, now_s: float) -> None:
         """There is no other; a reload of the configuration brings one."""
 
-    def saw_date(self, date: str, now_s: float) -> None:
-        """A key has no moment."""
+    def saw_date(self, date: str) -> bool:
+        return False
 
     def start(self) -> None:
         """Nothing is renewed."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from baseload.gateway.login.clock import Clock
-from baseload.gateway.login.fetch import Ask, Reply, expect_ok, fetch
+from baseload.gateway.login.fetch import Ask, Reply, expect_ok, fetch, host_of
 from baseload.gateway.login.nouns import LoginFailed, Obtained, visible
 from baseload.wire.aws_sigv4 import AwsKeys, Scope, Unsigned, sign
 
@@ -57,19 +57,18 @@ class Sts(NamedTuple):
         return self._keys(self._ask(_encoded(form), {}))
 
     def _signed(self, form: dict[str, str], keys: AwsKeys) -> Reply:
-        parts, body = urlsplit(self.url), _encoded(form)
-        fields = (("host", parts.netloc), ("content-type", _FORM))
-        request = Unsigned("POST", parts.path or "/", "", fields, body)
+        fields = (("host", host_of(self.url)), ("content-type", _FORM))
+        body, path = _encoded(form), urlsplit(self.url).path or "/"
+        request = Unsigned("POST", path, "", fields, body)
         lines = sign(request, keys, Scope(self.region, "sts"), self.clock.now_s()).decode()
         return self._ask(body, dict(line.split(": ", 1) for line in lines.split("\r\n") if line))
 
     def _ask(self, body: bytes, fields: dict[str, str]) -> Reply:
-        parts = urlsplit(self.url)
-        ask = Ask("POST", self.url, {"host": parts.netloc, "content-type": _FORM, **fields}, body)
-        return fetch(ask, self.clock)
+        said = {"host": host_of(self.url), "content-type": _FORM, **fields}
+        return fetch(Ask("POST", self.url, said, body), self.clock)
 
     def _keys(self, reply: Reply) -> Obtained[AwsKeys]:
-        where = urlsplit(self.url).netloc
+        where = host_of(self.url)
         expect_ok(reply, where)
         found = dict(_ELEMENT.findall(reply.body.decode("utf-8", "replace")))
         return keys_of(found, "SessionToken", where, self.clock)
