@@ -120,12 +120,12 @@ _TOO_LONG = ("input is too long", "prompt is too long", "maximum context length"
 
 
 def error_type(status: int) -> str:
-    """What AWS calls an error of this status: the header `x-amzn-errortype` of an answer that is one."""
+    """What AWS calls an error of this status, as the header beside its body names it."""
     return _STATUS_NAMES.get(status) or ("ValidationException" if status < 500 else "InternalServerException")
 
 
 def read_failure(body: Json, name: str = "") -> Failure:
-    """An error body; `name` is the header `x-amzn-errortype` where it is known, else `__type` is asked."""
+    """An error body; `name` is what the header beside it says, where known, else `__type` is asked."""
     message = body.get("message") or body.get("Message") or ""
     called = str(name or body.get("__type") or "").partition(":")[0].rpartition("#")[2]
     kind, code = openai_terms(called, str(message))
