@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
+from pydantic import SecretStr
 
 from baseload import __version__, config
 from baseload.capacity.steptime import step_time
@@ -36,9 +37,13 @@ from baseload.config.schema import (
     TimeoutsSection,
 )
 from baseload.core import (
+    AwsLogin,
     DataClass,
+    EntraLogin,
     Format,
+    GoogleLogin,
     Limits,
+    LoginSettings,
     LongContext,
     Model,
     Side,
@@ -190,6 +195,7 @@ def _target(read: Config, name: str, rates: RateTable) -> Target:
         target,
         provider=metered.provider,
         price=_price(read, name, rates),
+        login=_login(metered),
         quota=_limits(section.quota),
     )
 
@@ -202,6 +208,31 @@ def _format(section: TargetSection) -> Format:
 def _credential(side: OwnedSection | MeteredSection | None) -> str:
     written = side.key.get_secret_value() if side and side.key else NO_KEY
     return "" if written == NO_KEY else written
+
+
+def _login(metered: MeteredSection) -> LoginSettings | None:
+    """How the target is signed in to without a lasting key."""
+    if entra := metered.entra:
+        certificate = str(entra.certificate) if entra.certificate else ""
+        secret = _secret(entra.secret)
+        return EntraLogin(entra.tenant, entra.client, secret, certificate, entra.authority, entra.scope)
+    if google := metered.google:
+        return GoogleLogin(_secret(google.service_account), google.scope, google.token_url or "")
+    if aws := metered.aws:
+        return AwsLogin(
+            aws.region,
+            aws.access_key or "",
+            _secret(aws.secret_key),
+            _secret(aws.session_token),
+            aws.role or "",
+            aws.external_id or "",
+            aws.sts or "",
+        )
+    return None
+
+
+def _secret(value: SecretStr | None) -> str:
+    return value.get_secret_value() if value else ""
 
 
 def _price(read: Config, name: str, rates: RateTable) -> TokenPrice | None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from baseload.wire.aws_events import EventReader
+from baseload.wire.dialects.converse_frames import events_of, line_of, line_of_frame
 from baseload.wire.dialects.nouns import Dialect
 from baseload.wire.sse import event_data
 
@@ -41,10 +43,23 @@ def dialect_of(exchange: Exchange) -> Dialect | None:
     return None
 
 
+def streams(exchange: Exchange) -> bool:
+    """Whether it is a stream, of whichever framing."""
+    return "response_text" in exchange or "response_base64" in exchange
+
+
 def payloads(exchange: Exchange) -> Iterator[bytes]:
-    """The data of each server-sent event of a streamed exchange."""
+    """The data of each server-sent event of a streamed exchange, or the line of each binary frame."""
+    framed = binary(exchange)
+    if framed is not None:
+        yield from map(line_of_frame, EventReader().feed(framed))
+        return
     text = exchange.get("response_text")
     if text is None:
+        return
+    if text.startswith("{"):  # written by us, before it is framed
+        for name, payload, _ in events_of(text.encode()):
+            yield line_of(name, payload)
         return
     for event in text.replace("\r\n", "\n").encode().split(b"\n\n"):
         if data := event_data(event):

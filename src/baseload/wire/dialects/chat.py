@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from baseload.wire.dialects import annex
 from baseload.wire.dialects.nouns import (
     Cache,
     Call,
@@ -103,6 +104,7 @@ def _turn(message: object, where: str) -> Turn:
         turn.parts = [_result(rest, word)]
     else:
         turn.parts, turn.plain = said(rest)
+        turn.parts = annex.restore(turn.parts, rest.members.pop(annex.MEMBER, None))
     turn.own = rest.own()
     return turn
 
@@ -405,8 +407,8 @@ def write_said(message: Json, parts: list[Part], plain: bool, own: Own | None) -
             calls.append(_write_call(part))
         elif isinstance(part, Foreign) and part.what.startswith("tool_calls"):
             calls.append(part.own.members)
-        else:
-            spoken.append(part)
+        elif not isinstance(part, Foreign) or part.own.dialect is _CHAT:
+            spoken.append(part)  # what only another dialect has is in the annex
     if spoken:
         message["content"] = _write_content(spoken, plain=plain)
     elif (absent := spelt(own, _CHAT, "content")) != "absent":

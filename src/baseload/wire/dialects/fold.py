@@ -20,6 +20,7 @@ from baseload.wire.dialects.nouns import (
     Metered,
     Noted,
     Opened,
+    Own,
     Part,
     Reply,
     Signed,
@@ -64,12 +65,23 @@ class Fold:
         elif isinstance(event, Noted) and annex.MEMBER in event.own.members:
             choice = self._choice(event.choice)
             choice.parts = annex.restore(choice.parts, event.own.members[annex.MEMBER])
+        elif isinstance(event, Noted):
+            self._note(event)
         elif isinstance(event, Metered):
             reply.report = event.report
         elif isinstance(event, Broken):
             self.failure = event.failure
         elif isinstance(event, Ended):
             self.ended = True
+
+    def _note(self, event: Noted) -> None:
+        """A citation is one of those that a whole answer's text has."""
+        part, citation = self._parts.get(event.index), event.own.members.get("citation")
+        if isinstance(part, Text) and citation is not None:
+            own = part.own or Own(event.own.dialect, {})
+            known = own.members.get("citations")
+            held = [*(known if isinstance(known, list) else ()), citation]
+            part.own = Own(own.dialect, {**own.members, "citations": held}, own.spelling)
 
     def _choice(self, index: int) -> Choice:
         choice = self._choices.get(index)

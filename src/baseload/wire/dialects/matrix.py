@@ -8,12 +8,14 @@ anything is sent, by the name its sender knows; `drop` leaves it out instead and
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
 from msgspec import Struct
 
 from baseload import errors
 from baseload.errors import RequestError
 from baseload.wire.dialects.nouns import (
+    Call,
     Dialect,
     Foreign,
     Kind,
@@ -24,6 +26,7 @@ from baseload.wire.dialects.nouns import (
     Result,
     Role,
     Shape,
+    Text,
     Thought,
     Tool,
     ToolUse,
@@ -34,7 +37,8 @@ from baseload.wire.dialects.nouns import (
 class Field(Struct, frozen=True):
     """One thing a request can say, and its name in each dialect.
 
-    "" is refused; "~NAME: HOW" is approximated, NAME left out where it has none of its own.
+    "" is refused; "~NAME: HOW" is approximated, NAME left out where it has none of its own. `only`: a dialect
+    that says it for some models alone, and what the names of these hold one of.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Field(Struct, frozen=True):
     messages: str
     gemini: str
     converse: str
+    only: dict[Dialect, tuple[str, ...]] = {}
 
     def says(self, dialect: Dialect) -> str:
         """The cell of a dialect."""
@@ -56,6 +61,11 @@ class Field(Struct, frozen=True):
         """Whether the dialect says exactly this."""
         return bool(self.says(dialect)) and not self.says(dialect).startswith("~")
 
+    def open_to(self, dialect: Dialect, model: str) -> bool:
+        """Whether a model of this name can be told, where the dialect makes a difference between models."""
+        words = self.only.get(dialect)
+        return words is None or any(word in model.lower() for word in words)
+
     def approximated(self, dialect: Dialect) -> str:
         """How the dialect says it nearly; empty where it carries or refuses it."""
         said = self.says(dialect)
@@ -63,6 +73,8 @@ class Field(Struct, frozen=True):
 
 
 _OUT = "~: left out"
+SUPPLIED = "Continue."
+"""What a user is made to say where a format wants a user's turn first and the conversation has none there."""
 
 FIELDS: dict[str, Field] = {
     field.name: field
@@ -93,7 +105,15 @@ FIELDS: dict[str, Field] = {
             "~inferenceConfig.temperature: above 1 it is sent as 1",
         ),
         Field("top_p", "top_p", "top_p", "top_p", "generationConfig.topP", "inferenceConfig.topP"),
-        Field("top_k", "top_k", "", "top_k", "generationConfig.topK", ""),
+        Field(
+            "top_k",
+            "top_k",
+            "",
+            "top_k",
+            "generationConfig.topK",
+            "additionalModelRequestFields.top_k",
+            only={Dialect.CONVERSE: ("anthropic.", "claude", "nova")},
+        ),
         Field("seed", "seed", "", "", "generationConfig.seed", ""),
         Field("presence_penalty", "presence_penalty", "", "", "generationConfig.presencePenalty", ""),
         Field("frequency_penalty", "frequency_penalty", "", "", "generationConfig.frequencyPenalty", ""),
@@ -110,7 +130,14 @@ FIELDS: dict[str, Field] = {
         Field("top_logprobs", "top_logprobs", "top_logprobs", "", "generationConfig.logprobs", ""),
         # tools
         Field("tools", "tools", "tools", "tools", "tools.functionDeclarations", "toolConfig.tools"),
-        Field("tool_strict", "tools.function.strict", "tools.strict", "tools.strict", _OUT, _OUT),
+        Field(
+            "tool_strict",
+            "tools.function.strict",
+            "tools.strict",
+            "tools.strict",
+            _OUT,
+            "toolConfig.tools.toolSpec.strict",
+        ),
         Field(
             "tool_choice",
             "tool_choice",
@@ -125,7 +152,23 @@ FIELDS: dict[str, Field] = {
             "tool_choice",
             "tool_choice",
             "toolConfig.functionCallingConfig",
-            "~toolConfig.toolChoice: the tools are left out where no earlier turn used one, else refused",
+            "~toolConfig.toolChoice: the tools are left out",
+        ),
+        Field(
+            "tool_choice_none_midway",
+            "tool_choice",
+            "tool_choice",
+            "tool_choice",
+            "toolConfig.functionCallingConfig",
+            "",
+        ),
+        Field(
+            "calls_without_tools",
+            "messages.tool_calls",
+            "input.function_call",
+            "messages.content.tool_use",
+            "contents.parts.functionCall",
+            "~toolConfig.tools: the tools that earlier turns called are declared, without parameters",
         ),
         Field(
             "serial_calls",
@@ -150,7 +193,7 @@ FIELDS: dict[str, Field] = {
             "text.format",
             "~output_config.format: name, description and strict are left out",
             "~generationConfig.responseJsonSchema: name, description and strict are left out",
-            "outputConfig.textFormat",
+            "~outputConfig.textFormat: strict is left out",
         ),
         # reasoning
         Field(
@@ -159,7 +202,8 @@ FIELDS: dict[str, Field] = {
             "reasoning.effort",
             "~output_config.effort: minimal is sent as low",
             "~generationConfig.thinkingConfig.thinkingLevel: xhigh and max are sent as high",
-            "",
+            "~outputConfig.effort: minimal is sent as low; in additionalModelRequestFields to Claude, and to "
+            "Nova and gpt-oss, which know low, medium and high",
         ),
         Field(
             "thinking_budget",
@@ -167,7 +211,8 @@ FIELDS: dict[str, Field] = {
             "~reasoning.effort: the least effort whose budget (EFFORTS) is enough",
             "thinking.budget_tokens",
             "generationConfig.thinkingConfig.thinkingBudget",
-            "",
+            "~additionalModelRequestFields.thinking: to Claude; to others the least effort whose budget "
+            "(EFFORTS) is enough",
         ),
         Field(
             "thinking_off",
@@ -175,12 +220,26 @@ FIELDS: dict[str, Field] = {
             "reasoning.effort",
             "thinking",
             "generationConfig.thinkingConfig.thinkingBudget",
-            _OUT,
+            "~additionalModelRequestFields: to Claude and Nova; left out to others",
         ),
         # who asks
         Field("user", "user", "user", "metadata.user_id", _OUT, _OUT),
-        Field("tier", "service_tier", "service_tier", _OUT, _OUT, _OUT),
-        Field("metadata", "metadata", "metadata", _OUT, _OUT, "requestMetadata"),
+        Field(
+            "tier",
+            "service_tier",
+            "service_tier",
+            _OUT,
+            _OUT,
+            "~serviceTier: default, flex and priority; any other is left out",
+        ),
+        Field(
+            "metadata",
+            "metadata",
+            "metadata",
+            _OUT,
+            _OUT,
+            "~requestMetadata: characters that AWS does not take become _, values end after 256",
+        ),
         # turns
         Field(
             "developer",
@@ -197,6 +256,14 @@ FIELDS: dict[str, Field] = {
             "~messages: said by the user where it stands",
             "~contents: said by the user where it stands",
             "~messages: said by the user where it stands",
+        ),
+        Field(
+            "user_first",
+            "messages",
+            "input",
+            "messages",
+            "contents",
+            f"~messages: the user is made to say {SUPPLIED!r} first, since a user's turn must stand there",
         ),
         Field("participant", "messages.name", _OUT, _OUT, _OUT, _OUT),
         Field("cache_marker", _OUT, _OUT, "cache_control", _OUT, "cachePoint"),
@@ -227,7 +294,7 @@ FIELDS: dict[str, Field] = {
             "input_file.file_data",
             "document.source.base64",
             "inlineData",
-            "document",
+            "document.source.bytes",
         ),
         Field(
             "document_text",
@@ -235,7 +302,23 @@ FIELDS: dict[str, Field] = {
             "~content: as text",
             "document.source.text",
             "~parts: as text",
-            "~content: as text",
+            "document.source.text",
+        ),
+        Field(
+            "document_name",
+            "file.filename",
+            "input_file.filename",
+            "document.title",
+            _OUT,
+            "~document.name: in the characters that AWS takes, each once, document where there is none",
+        ),
+        Field(
+            "document_alone",
+            "messages.content",
+            "input.content",
+            "messages.content",
+            "contents.parts",
+            f"~messages.content: the user is made to say {SUPPLIED!r} with it, since it must have words",
         ),
         Field(
             "document_url",
@@ -246,12 +329,12 @@ FIELDS: dict[str, Field] = {
             "",
         ),
         Field("document_file", "file.file_id", "input_file.file_id", "document.source.file", "fileData", ""),
-        Field("audio_data", "input_audio", "", "", "inlineData", ""),
+        Field("audio_data", "input_audio", "", "", "inlineData", "audio.source.bytes"),
         Field("audio_url", "", "", "", "fileData", ""),
         Field("audio_file", "", "", "", "fileData", ""),
-        Field("video_data", "", "", "", "inlineData", "video"),
+        Field("video_data", "", "", "", "inlineData", "video.source.bytes"),
         Field("video_url", "", "", "", "fileData", ""),
-        Field("video_file", "", "", "", "fileData", "video"),
+        Field("video_file", "", "", "", "fileData", ""),
         Field("image_detail", "image_url.detail", "input_image.detail", _OUT, _OUT, _OUT),
         # results of tools
         Field(
@@ -303,8 +386,9 @@ HARMLESS: dict[Dialect, dict[str, str]] = {
         "cachedContent": "the provider's own cache",
     },
     Dialect.CONVERSE: {
-        "requestMetadata": "the provider's own log",
         "performanceConfig": "the provider's own service tier",
+        "serviceTier": "the provider's own service tier",
+        "additionalModelResponseFieldPaths": "extra members of the answer",
     },
 }
 """Members of one dialect alone that change nothing of what is answered: left out elsewhere, and why."""
@@ -334,20 +418,23 @@ def judge(prompt: Prompt, source: Dialect, target: Dialect, *, drop: bool = Fals
         if how := field.approximated(target):
             judged.approximated.append(f"{field.path(source)}: {how}")
             judged.fields.add(name)
-        elif not field.carried(target):
+        elif not field.carried(target) or not field.open_to(target, prompt.model):
             if not drop:
                 raise unsupported(field.path(source), target)
             _drop(prompt, name)
             judged.dropped.append(field.path(source))
     for path, own in foreign(prompt, source):
+        if own.dialect is target:
+            continue  # of an earlier answer of the target's, which the client sent back whole
         judged_as = HARMLESS[source].get(path)
-        if judged_as is not None:
+        if own.dialect is not source:
+            judged.approximated.append(f"{path}: left out, since only {own.dialect.value} can say it")
+        elif judged_as is not None:
             judged.approximated.append(f"{path}: left out, since it is {judged_as}")
         elif not drop:
             raise unsupported(path, target)
         else:
             judged.dropped.append(path)
-            del own
     if drop:
         _drop_foreign(prompt, target)
     return judged
@@ -387,7 +474,12 @@ def used(prompt: Prompt, target: Dialect) -> Iterator[str]:
     if prompt.parallel_calls is False:
         yield "serial_calls"
     if prompt.tool_choice is not None:
-        yield "tool_choice_none" if prompt.tool_choice.use is ToolUse.NONE else "tool_choice"
+        yield _choice_field(prompt)
+    if not prompt.tools and _calls(prompt.turns):
+        yield "calls_without_tools"
+    spoken = [turn.role for turn in prompt.turns if turn.role not in (Role.SYSTEM, Role.DEVELOPER)]
+    if not spoken or spoken[0] is Role.ASSISTANT:
+        yield "user_first"
     if prompt.form is not None and prompt.form.shape is not Shape.TEXT:
         yield "form_json" if prompt.form.shape is Shape.JSON else "form_schema"
     if (reasoning := prompt.reasoning) is not None:
@@ -403,7 +495,31 @@ def used(prompt: Prompt, target: Dialect) -> Iterator[str]:
                 yield "tool_strict"
             if tool.cache is not None:
                 yield "cache_marker"
+    if _document_alone(prompt.turns):
+        yield "document_alone"
     yield from _in_turns(prompt.turns, target)
+
+
+def _document_alone(turns: list[Turn]) -> bool:
+    """Whether one side shows a document and says nothing with it, until the other side speaks."""
+    spoken = (turn for turn in turns if turn.role not in (Role.SYSTEM, Role.DEVELOPER))
+    for _, side in groupby(spoken, lambda turn: turn.role is Role.ASSISTANT):
+        parts = [part for turn in side for part in turn.parts]
+        shown = any(isinstance(part, Media) and part.kind is Kind.DOCUMENT for part in parts)
+        if shown and not any(isinstance(part, Text) and part.text for part in parts):
+            return True
+    return False
+
+
+def _choice_field(prompt: Prompt) -> str:
+    """Which row the choice of tools is: some formats can only leave tools out, and only while unused."""
+    if prompt.tool_choice is None or prompt.tool_choice.use is not ToolUse.NONE:
+        return "tool_choice"
+    return "tool_choice_none_midway" if _calls(prompt.turns) else "tool_choice_none"
+
+
+def _calls(turns: list[Turn]) -> bool:
+    return any(isinstance(part, Call | Result) for turn in turns for part in turn.parts)
 
 
 def _in_turns(turns: list[Turn], target: Dialect) -> Iterator[str]:
@@ -427,6 +543,8 @@ def _in_part(part: Part, target: Dialect) -> Iterator[str]:
         yield "cache_marker"
     if isinstance(part, Media):
         yield _media(part)
+        if part.kind is Kind.DOCUMENT:
+            yield "document_name"
         if part.detail not in (None, "auto"):
             yield "image_detail"
     elif isinstance(part, Result):
@@ -511,7 +629,7 @@ def _drop(prompt: Prompt, name: str) -> None:
         prompt.form = None
     elif name in ("effort", "thinking_budget", "thinking_off"):
         prompt.reasoning = None
-    elif name in ("tool_choice", "tool_choice_none"):
+    elif name.startswith("tool_choice"):
         prompt.tool_choice = None
     elif name == "result_media":
         for turn in prompt.turns:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from baseload.core import Tokens
+from baseload.wire.dialects.matrix import SUPPLIED
 from baseload.wire.dialects.nouns import (
     Call,
     Declined,
@@ -44,7 +45,8 @@ def of_prompt(prompt: Prompt, approximated: set[str]) -> Json:
             continue
         if name not in approximated and (value := getattr(prompt, name)) is not None:
             said[name] = value
-    said["tools"] = [_tool(tool, approximated) for tool in prompt.tools or ()]
+    if not approximated & {"tool_choice_none", "calls_without_tools"}:
+        said["tools"] = [_tool(tool, approximated) for tool in prompt.tools or ()]
     choice = prompt.tool_choice
     if choice is not None and not approximated & {"tool_choice", "tool_choice_none"}:
         said["tool_choice"] = (choice.use, choice.name)
@@ -58,7 +60,7 @@ def of_prompt(prompt: Prompt, approximated: set[str]) -> Json:
 def _tool(tool: object, approximated: set[str]) -> Any:
     assert isinstance(tool, Tool), tool
     strict = None if "tool_strict" in approximated else tool.strict
-    return tool.name, tool.description, tool.schema or {"type": "object", "properties": {}}, strict
+    return tool.name, tool.description or None, tool.schema or {"type": "object", "properties": {}}, strict
 
 
 _INSTRUCTING = (Role.SYSTEM, Role.DEVELOPER)
@@ -67,11 +69,14 @@ _INSTRUCTING = (Role.SYSTEM, Role.DEVELOPER)
 def _turns(prompt: Prompt, approximated: set[str]) -> list[Any]:
     """Instructions at the head, then who said what; neighbouring turns of one side are one."""
     turns: list[Any] = []
+    supplied = bool(approximated & {"user_first", "document_alone"})
     for turn in prompt.turns:
         side = "user" if turn.role in (Role.USER, Role.TOOL) else turn.role.value
         if turn.role in _INSTRUCTING:
             side = "system" if not any(one for one, _ in turns if one != "system") else "user"
         parts = [part for one in turn.parts for part in _part(one, approximated)]
+        if supplied:  # what a user was made to say means nothing
+            parts = [part for part in parts if part != ("text", SUPPLIED)]
         if turns and turns[-1][0] == side:
             turns[-1][1].extend(parts)
         elif parts:
@@ -85,7 +90,7 @@ def _part(part: Part, approximated: set[str]) -> list[Any]:
     if isinstance(part, Declined):
         return [("text", part.text)]
     if isinstance(part, Media):
-        name = None if part.kind == "image" else part.name
+        name = None if part.kind == "image" or "document_name" in approximated else part.name
         text = part.text
         if text is not None:
             return [("text", text)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from baseload.wire.dialects import annex
 from baseload.wire.dialects.chat import effort_of
 from baseload.wire.dialects.nouns import (
     Cache,
@@ -85,6 +86,7 @@ def _turn(value: object, where: str) -> Turn:
     if "content" not in rest.members:
         raise wrong(f"{where}.content", "is missing")
     parts, plain = _content(rest.members.pop("content"), f"{where}.content")
+    parts = annex.restore(parts, rest.members.pop(annex.MEMBER, None))
     if role is Role.SYSTEM:
         rest.spelling["midway"] = True
     return Turn(role, parts, plain, own=rest.own())
@@ -333,7 +335,9 @@ def _only_text(parts: list[Part]) -> bool:
 
 
 def _empty(part: Part) -> bool:
-    """What Anthropic refuses as empty and means nothing: reasoning of others, which it cannot check."""
+    """What says nothing to Anthropic: others' reasoning, which it cannot check, and parts of their own."""
+    if isinstance(part, Foreign):
+        return part.own.dialect is not _MESSAGES
     return isinstance(part, Thought) and part.origin is not _MESSAGES
 
 

@@ -29,6 +29,10 @@ class Dialect(StrEnum):
     CONVERSE = "converse"  # Amazon Bedrock Converse
 
 
+IN_PATH = frozenset({Dialect.GEMINI, Dialect.CONVERSE})
+"""Dialects whose requests name the model, and whether they stream, in the path: their bodies say neither."""
+
+
 class Own(Struct):
     """Members that only `dialect` has, as they came.
 

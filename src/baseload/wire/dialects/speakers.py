@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from baseload.wire.dialects import chat, chat_reply, messages, messages_reply
+from baseload.wire.dialects import (
+    chat,
+    chat_reply,
+    converse,
+    converse_reply,
+    converse_stream,
+    messages,
+    messages_reply,
+)
 from baseload.wire.dialects.nouns import Dialect, Event, Failure, Json, Prompt, Reply
 
 
@@ -13,7 +21,7 @@ class Reads(Protocol):
     """Reads one streamed answer."""
 
     def read(self, data: bytes) -> list[Event]:
-        """The events in the payload of one server-sent event. Raises ValueError for what is none."""
+        """The events in the payload of one server-sent event, or the line of one frame. Raises ValueError."""
 
 
 class Writes(Protocol):
@@ -63,5 +71,15 @@ SPEAKERS: dict[Dialect, Speaker] = {
         messages_reply.write_failure,
         messages_reply.StreamReader,
         messages_reply.StreamWriter,
+    ),
+    Dialect.CONVERSE: Speaker(
+        converse.read_request,
+        converse.write_request,
+        converse_reply.read_reply,
+        converse_reply.write_reply,
+        converse_reply.read_failure,
+        converse_reply.write_failure,
+        converse_stream.StreamReader,
+        converse_stream.StreamWriter,
     ),
 }
