@@ -6,6 +6,7 @@ import base64
 import json
 import random
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -117,6 +118,22 @@ def test_many_frames_come_in_one_chunk() -> None:
     """A chunk may hold a thousand events; they come out in their order."""
     data = b"".join(encode_event("contentBlockDelta", b"%d" % number) for number in range(1000))
     assert [b"%d" % number for number in range(1000)] == [frame.payload for frame in read(data)]
+
+
+def test_a_dribbled_frame_costs_its_size_once() -> None:
+    """Four times the bytes in as small pieces cost about four times as much, not sixteen times."""
+
+    def spent_s(size: int) -> float:
+        data = encode_frame({}, b"x" * size)
+        pieces = [data[at : at + 32] for at in range(0, len(data), 32)]
+        reader = EventReader()
+        begin_s = time.process_time()
+        frames = [frame for piece in pieces for frame in reader.feed(piece)]
+        assert len(frames) == 1
+        return time.process_time() - begin_s
+
+    few, many = (min(spent_s(size) for _ in range(3)) for size in (MAX_FRAME // 8, MAX_FRAME // 2))
+    assert many < 9 * few
 
 
 def recorded(shared: Path) -> Iterator[tuple[str, bytes]]:

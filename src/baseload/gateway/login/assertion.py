@@ -34,11 +34,6 @@ def thumbprint(certificate_pem: str) -> str:
     return _base64url(sha256(certificate.public_bytes(Encoding.DER)).digest())
 
 
-def check_key(key_pem: str) -> None:
-    """Raises LoginFailed for what is no unencrypted RSA private key in PEM."""
-    rs256(key_pem, {}, {})
-
-
 def _signed(algorithm: str, key_pem: str, header: dict[str, str], claims: dict[str, object]) -> str:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import padding
