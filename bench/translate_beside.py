@@ -3,8 +3,9 @@
     python -m venv /tmp/rosetta && /tmp/rosetta/bin/pip install llm-rosetta==0.13.0 msgspec
     PYTHONPATH=src /tmp/rosetta/bin/python -m bench.translate_beside ../shared
 
-Each request that a provider took and each whole answer is read and written again in its own format; counted are
-those that come back as the same JSON, and those that raise. llm-rosetta runs in its mode that keeps what it can.
+Each request that a provider took and each whole answer is read and written again in its own format; counted
+are those that come back as the same JSON, and those that raise. llm-rosetta runs in its mode that keeps what
+it can.
 """
 
 from __future__ import annotations
