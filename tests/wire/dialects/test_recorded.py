@@ -13,7 +13,7 @@ from baseload.errors import RequestError
 from baseload.wire.dialects import matrix
 from baseload.wire.dialects.fold import Fold, unfold
 from baseload.wire.dialects.meaning import of_prompt, of_reply
-from baseload.wire.dialects.nouns import Dialect, Event, Started
+from baseload.wire.dialects.nouns import IN_PATH, Dialect, Event, Started
 from baseload.wire.dialects.speakers import SPEAKERS
 from tests.wire.dialects.recorded import Exchange, exchanges, payloads
 
@@ -94,6 +94,8 @@ def test_recorded_requests_cross_as_the_matrix_says(shared: Path, source: Dialec
             refused[exchange["id"]] = error.param
             continue
         back = theirs.read_request(theirs.write_request(copy.deepcopy(prompt)))
+        if target in IN_PATH:
+            back.model, back.stream = prompt.model, prompt.stream
         expected, got = of_prompt(prompt, judged.fields), of_prompt(back, judged.fields)
         assert got == expected, (exchange["id"], judged)
     assert all(refused.values()), refused

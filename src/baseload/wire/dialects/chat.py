@@ -405,7 +405,7 @@ def write_said(message: Json, parts: list[Part], plain: bool, own: Own | None) -
             calls.append(_write_call(part))
         elif isinstance(part, Foreign) and part.what.startswith("tool_calls"):
             calls.append(part.own.members)
-        else:
+        elif not isinstance(part, Foreign) or part.own.dialect is _CHAT:  # of others: in the annex
             spoken.append(part)
     if spoken:
         message["content"] = _write_content(spoken, plain=plain)

@@ -63,6 +63,7 @@ class Field(Struct, frozen=True):
 
 
 _OUT = "~: left out"
+_BY_URL = "~fileData: as image/jpeg or application/pdf where the URL's ending tells no media type"
 
 FIELDS: dict[str, Field] = {
     field.name: field
@@ -218,7 +219,12 @@ FIELDS: dict[str, Field] = {
             "image.source.bytes",
         ),
         Field(
-            "image_url", "image_url", "input_image", "image.source.url", "~fileData: the URL as a file", ""
+            "image_url",
+            "image_url",
+            "input_image",
+            "image.source.url",
+            _BY_URL,
+            "",
         ),
         Field("image_file", "", "input_image.file_id", "image.source.file", "fileData", ""),
         Field(
@@ -238,11 +244,19 @@ FIELDS: dict[str, Field] = {
             "~content: as text",
         ),
         Field(
+            "document_name",
+            "file.filename",
+            "input_file.filename",
+            "document.title",
+            _OUT,
+            "document.name",
+        ),
+        Field(
             "document_url",
             "",
             "input_file.file_url",
             "document.source.url",
-            "~fileData: the URL as a file",
+            _BY_URL,
             "",
         ),
         Field("document_file", "file.file_id", "input_file.file_id", "document.source.file", "fileData", ""),
@@ -267,7 +281,7 @@ FIELDS: dict[str, Field] = {
             "",
             "function_call_output.output",
             "tool_result.content",
-            "",
+            "functionResponse.parts",
             "toolResult.content",
         ),
     )
@@ -427,6 +441,8 @@ def _in_part(part: Part, target: Dialect) -> Iterator[str]:
         yield "cache_marker"
     if isinstance(part, Media):
         yield _media(part)
+        if part.kind is Kind.DOCUMENT and part.name is not None:
+            yield "document_name"
         if part.detail not in (None, "auto"):
             yield "image_detail"
     elif isinstance(part, Result):
@@ -496,7 +512,9 @@ def _members(path: str, own: Own | None) -> Iterator[tuple[str, Own]]:
                 yield path + name, own
 
 
-UNSAID = frozenset({"annotations", "audio", "caller", "citations", "id", "status", "phase"})
+UNSAID = frozenset(
+    {"annotations", "audio", "caller", "citations", "id", "status", "phase", "thoughtSignature"}
+)
 """Members of the model's own earlier answers that its next one does not depend on."""
 
 

@@ -58,7 +58,7 @@ def of_prompt(prompt: Prompt, approximated: set[str]) -> Json:
 def _tool(tool: object, approximated: set[str]) -> Any:
     assert isinstance(tool, Tool), tool
     strict = None if "tool_strict" in approximated else tool.strict
-    return tool.name, tool.description, tool.schema or {"type": "object", "properties": {}}, strict
+    return tool.name, tool.description or None, tool.schema or {"type": "object", "properties": {}}, strict
 
 
 _INSTRUCTING = (Role.SYSTEM, Role.DEVELOPER)
@@ -85,7 +85,7 @@ def _part(part: Part, approximated: set[str]) -> list[Any]:
     if isinstance(part, Declined):
         return [("text", part.text)]
     if isinstance(part, Media):
-        name = None if part.kind == "image" else part.name
+        name = None if part.kind == "image" or "document_name" in approximated else part.name
         text = part.text
         if text is not None:
             return [("text", text)]

@@ -29,6 +29,10 @@ class Dialect(StrEnum):
     CONVERSE = "converse"  # Amazon Bedrock Converse
 
 
+IN_PATH = frozenset({Dialect.GEMINI, Dialect.CONVERSE})
+"""Dialects whose requests name the model, and whether they stream, in the path: their bodies say neither."""
+
+
 class Own(Struct):
     """Members that only `dialect` has, as they came.
 
@@ -292,13 +296,17 @@ class Reply(Struct):
 
 
 class Failure(Struct):
-    """An error as a provider reports it, in OpenAI's terms: `kind` is its type, `code` says which."""
+    """An error as a provider reports it, in OpenAI's terms: `kind` is its type, `code` says which.
+
+    `retry_after_s` where the error itself says when to come again.
+    """
 
     message: str
     kind: str | None = None
     code: str | None = None
     param: str | None = None
     own: Own | None = None
+    retry_after_s: float | None = None
 
 
 # -- a streamed answer --------------------------------------------------------------------------------------

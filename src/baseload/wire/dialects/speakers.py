@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from baseload.wire.dialects import chat, chat_reply, messages, messages_reply
+from baseload.wire.dialects import (
+    chat,
+    chat_reply,
+    gemini,
+    gemini_reply,
+    gemini_stream,
+    messages,
+    messages_reply,
+)
 from baseload.wire.dialects.nouns import Dialect, Event, Failure, Json, Prompt, Reply
 
 
@@ -63,5 +71,15 @@ SPEAKERS: dict[Dialect, Speaker] = {
         messages_reply.write_failure,
         messages_reply.StreamReader,
         messages_reply.StreamWriter,
+    ),
+    Dialect.GEMINI: Speaker(
+        gemini.read_request,
+        gemini.write_request,
+        gemini_reply.read_reply,
+        gemini_reply.write_reply,
+        gemini_reply.read_failure,
+        gemini_reply.write_failure,
+        gemini_stream.StreamReader,
+        gemini_stream.StreamWriter,
     ),
 }
