@@ -405,8 +405,8 @@ def write_said(message: Json, parts: list[Part], plain: bool, own: Own | None) -
             calls.append(_write_call(part))
         elif isinstance(part, Foreign) and part.what.startswith("tool_calls"):
             calls.append(part.own.members)
-        elif not isinstance(part, Foreign) or part.own.dialect is _CHAT:  # of others: in the annex
-            spoken.append(part)
+        elif not isinstance(part, Foreign) or part.own.dialect is _CHAT:
+            spoken.append(part)  # what only another dialect has is in the annex
     if spoken:
         message["content"] = _write_content(spoken, plain=plain)
     elif (absent := spelt(own, _CHAT, "content")) != "absent":

@@ -24,6 +24,7 @@ from baseload.wire.dialects.nouns import (
     Finish,
     Finished,
     Json,
+    Media,
     Metered,
     Noted,
     Opened,
@@ -114,18 +115,25 @@ def read_failure(body: Json) -> Failure:
     )
 
 
-def write_failure(failure: Failure, _status: int = 500) -> Json:
-    """An error body; the status plays no part in this dialect."""
+_STATUS_KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+def write_failure(failure: Failure, status: int = 500) -> Json:
+    """An error body; its type follows the status where the error that came does not say what it is."""
     if failure.own is not None and failure.own.dialect is _CHAT:
         return failure.own.spelling
     return {
         "error": {
             "message": failure.message,
-            "type": failure.kind,
+            "type": failure.kind or _kind_of(status),
             "param": failure.param,
             "code": failure.code,
         }
     }
+
+
+def _kind_of(status: int) -> str:
+    return _STATUS_KINDS.get(status) or ("invalid_request_error" if status < 500 else "api_error")
 
 
 # -- whole --------------------------------------------------------------------------------------------------
@@ -196,7 +204,9 @@ def _write_choice(reply: Reply, choice: Choice) -> Json:
     message: Json = {"role": "assistant"}
     if not ours:
         message |= {"content": None, "refusal": None}
-    write_said(message, choice.parts, spelt(own, _CHAT, "plain") is not False, own)
+    # pictures that the model drew are in the annex
+    spoken: list[Part] = [part for part in choice.parts if not isinstance(part, Media)]
+    write_said(message, spoken, spelt(own, _CHAT, "plain") is not False, own)
     if (kept := annex.for_reply(reply, choice, _CHAT)) is not None:
         message[annex.MEMBER] = kept
     held = spelt(own, _CHAT, "choice")

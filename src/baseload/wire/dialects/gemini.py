@@ -84,8 +84,8 @@ def _turn(value: object, where: str, ids: Ids) -> Turn:
 
 def _content(inner: Held, role: Role, ids: Ids, word: str | None) -> Turn:
     values = inner.take("parts", list)
-    if values is None:
-        inner.spelling["parts"] = "absent"
+    if not values:
+        inner.spelling["parts"] = "absent" if values is None else "empty"
     parts, _ = read_parts(values or [], inner.path("parts"), ids)
     if role is Role.TOOL and not all(isinstance(part, Result) for part in parts):
         role = Role.USER

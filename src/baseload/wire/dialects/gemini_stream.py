@@ -135,7 +135,8 @@ class StreamReader:
     def read(self, data: bytes) -> list[Event]:
         """The events in one payload. Raises ValueError or RequestError for what is no answer."""
         chunk = msgspec.json.decode(data)
-        if isinstance(chunk, list) or (isinstance(chunk, dict) and chunk.get("error")):
+        first = chunk[0] if isinstance(chunk, list) and chunk else chunk
+        if isinstance(first, dict) and first.get("error"):
             return [Broken(read_failure(chunk))]
         if not isinstance(chunk, dict):
             raise ValueError("an event is no JSON object")
@@ -292,6 +293,11 @@ _THOUGHT = frozenset({"text", "thought", "thoughtSignature"})
 # -- writing ------------------------------------------------------------------------------------------------
 
 
+def _told(own: Own | None) -> bool:
+    """Whether Google says something of a part besides, so that the part came in one piece."""
+    return own is not None and own.dialect is _GEMINI and bool(own.members)
+
+
 class StreamWriter:
     """A stream as server-sent events, or with `array` as one array; usage is always told.
 
@@ -308,6 +314,7 @@ class StreamWriter:
         self._open: dict[int, int] = {}  # parts that are said when they are whole, and their choice
         self._finishes: list[Finished] = []
         self._report: Report | None = None
+        self._blocked = False  # then the reason is said once, in the prompt's feedback
 
     def write(self, event: Event) -> bytes:
         """The event as bytes; empty where it has to wait or this dialect has nothing to say."""
@@ -331,7 +338,7 @@ class StreamWriter:
         elif isinstance(event, Metered):
             self._report = event.report
         elif isinstance(event, Broken):
-            error = write_failure(event.failure)
+            error: Any = write_failure(event.failure)
             return self._framed(error[0] if isinstance(error, list) else error) + self._end()
         elif isinstance(event, Ended):
             return self._ended()
@@ -345,6 +352,7 @@ class StreamWriter:
         if event.created_s is not None:
             self._base["createTime"] = time_word(event.created_s)
         self._first = settle({}, event.own)
+        self._blocked = blocking(self._first.get("promptFeedback")) is not None
         self._report = event.report
 
     def _opened(self, event: Opened) -> bytes:
@@ -353,7 +361,9 @@ class StreamWriter:
         if isinstance(part, Call):
             self._open[event.index] = event.choice
             return b""
-        if isinstance(part, Thought):
+        if self._blocked and isinstance(part, Declined):
+            return b""
+        if isinstance(part, Thought) and not (part.text and _told(part.own)):
             self._open[event.index] = event.choice
             return self._said({"text": part.text, "thought": True}, event.choice) if part.text else b""
         if isinstance(part, Text | Declined) and not part.text and getattr(part, "own", None) is None:
@@ -401,7 +411,7 @@ class StreamWriter:
         first, self._first = self._first, {}
         return self._framed({**body, **self._base, **first})
 
-    def _framed(self, value: Json) -> bytes:
+    def _framed(self, value: object) -> bytes:
         data = msgspec.json.encode(value)
         if not self._array:
             return b"data: %b\r\n\r\n" % data

@@ -18,6 +18,7 @@ from baseload.wire.dialects.nouns import (
     Reply,
     Result,
     Role,
+    Shape,
     Text,
     Thought,
     Tool,
@@ -49,7 +50,7 @@ def of_prompt(prompt: Prompt, approximated: set[str]) -> Json:
     if choice is not None and not approximated & {"tool_choice", "tool_choice_none"}:
         said["tool_choice"] = (choice.use, choice.name)
     said["serial"] = prompt.parallel_calls is False
-    if prompt.form is not None:
+    if prompt.form is not None and prompt.form.shape is not Shape.TEXT:
         said["form"] = (prompt.form.shape, prompt.form.schema)
     said["turns"] = _turns(prompt, approximated)
     return said
