@@ -315,6 +315,8 @@ HARMLESS: dict[Dialect, dict[str, str]] = {
         "safetySettings": "the provider's own filter",
         "labels": "the provider's own billing",
         "cachedContent": "the provider's own cache",
+        "serviceTier": "the provider's own service tier",
+        "store": "keeping the answer is the provider's own",
     },
     Dialect.CONVERSE: {
         "requestMetadata": "the provider's own log",
