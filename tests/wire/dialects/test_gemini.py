@@ -435,6 +435,24 @@ def test_an_endless_object_is_refused() -> None:
         splitter.feed(b"x" * 1024 * 1024)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"1",
+        b"[]",
+        b'{"candidates": true}',
+        b'{"candidates": [1]}',
+        b'{"candidates": [{"index": "a"}]}',
+        b'{"candidates": [{"content": {"parts": [1]}}]}',
+        b'{"candidates": [{"content": {"parts": [{"functionCall": {"partialArgs": [1]}}]}}]}',
+    ],
+)
+def test_what_is_no_answer_is_refused(wrong: bytes) -> None:
+    """With a ValueError, so that the stream is broken off."""
+    with pytest.raises(ValueError, match=r"\w"):
+        StreamReader().read(wrong)
+
+
 def test_a_blocked_prompt_is_an_answer_that_the_filter_ended() -> None:
     """Whole and streamed, with the words that Google had for it."""
     body = {"promptFeedback": {"blockReason": "SAFETY", "blockReasonMessage": "No."}, "responseId": "r"}

@@ -143,9 +143,11 @@ class StreamReader:
         events: list[Event] = []
         if not self._begun:
             self._start(chunk, events)
-        if not self._ended:
-            for value in chunk.get("candidates") or ():
-                self._candidate(value, events)
+        candidates = chunk.get("candidates") or []
+        if not isinstance(candidates, list):
+            raise ValueError("the candidates are no list")
+        for value in candidates if not self._ended else ():
+            self._candidate(value, events)
         if (report := read_report(chunk.get("usageMetadata"))) is not None:
             events.append(Metered(report))
         if not self._ended and self._candidates and all(one.ended for one in self._candidates.values()):
