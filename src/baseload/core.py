@@ -22,6 +22,13 @@ class Side(StrEnum):
     METERED = "metered"
 
 
+class Format(StrEnum):
+    """The format that a target speaks, or a path of the data port."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+
+
 class Reason(StrEnum):
     """Why a target was chosen; sent to the client as `x-baseload-reason`."""
 
@@ -143,6 +150,7 @@ class Target(Struct, frozen=True):
     """One place that serves a model: an owned replica, or a provider's model behind one credential.
 
     `model` is the name the upstream knows; None passes the client's own name on. `region` None is unknown.
+    `drop_unsupported`: what its `format` cannot carry is left out of a request instead of refused.
     Owned: `usd_nano_per_hour`, `step`. Metered: `price` (None: unknown, alarms), `quota`.
     `credential` is a secret: never logged (`repr` leaves it out).
     """
@@ -153,6 +161,8 @@ class Target(Struct, frozen=True):
     model: str | None = None
     region: str | None = None
     zero_retention: bool = False
+    format: Format = Format.OPENAI
+    drop_unsupported: bool = False
     engine: str | None = None
     provider: str | None = None
     usd_nano_per_hour: int | None = None

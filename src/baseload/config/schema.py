@@ -40,6 +40,7 @@ from baseload.config.fields import (
     Usd,
     Words,
 )
+from baseload.core import Format
 
 DEFAULT_LISTEN, DEFAULT_CONTROL = "127.0.0.1:4000", "127.0.0.1:4001"
 DEFAULT_DATA = "./baseload-data"
@@ -221,7 +222,11 @@ class TargetSection(Section):
     metered: MeteredSection | None = None
     """An API paid by the token."""
     url: Url | None = None
-    """Base URL of its OpenAI-format API; may be left out for providers whose URL is known."""
+    """Base URL of its API, up to and with `/v1`; may be left out for providers whose URL is known."""
+    format: Format | None = Field(default=None, examples=["anthropic"])
+    """What it speaks: `openai` or `anthropic`; not written: the provider's own, `openai` for engines."""
+    drop_unsupported: Flag = False
+    """Leave out what its format cannot carry, instead of refusing such requests (docs/translation.md)."""
     model: UpstreamName | None = None
     """The name the upstream knows; not written: the name the client asked for."""
     region: Region | None = None

@@ -16,7 +16,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from baseload import errors
-from baseload.core import Outcome, Reason
+from baseload.core import Outcome, Reason, Tokens
 from baseload.errors import RequestError
 from baseload.gateway import answers, settle
 from baseload.policy.health import NO_ROOM_S
@@ -30,7 +30,8 @@ from baseload.policy.retry import (
     classify,
     retry_after_s,
 )
-from baseload.wire.openai import Answer, ErrorDetail, Usage
+from baseload.wire.forms import Answered
+from baseload.wire.openai import ErrorDetail
 
 if TYPE_CHECKING:
     from baseload.gateway.attempt import Attempt
@@ -69,7 +70,7 @@ def attempt_failed(exchange: Exchange, attempt: Attempt, error: RequestError, bl
 
 
 def answered_badly(
-    exchange: Exchange, attempt: Attempt, status: int, answer: Answer | None, body: bytes
+    exchange: Exchange, attempt: Attempt, status: int, answer: Answered | None, body: bytes
 ) -> None:
     """The target answered with an error status, or with a 200 that is none."""
     detail = answer.error if answer is not None else None
@@ -93,10 +94,10 @@ def answered_badly(
         _pass_on(exchange, attempt, status, body)
         return
     error = RequestError(verdict.fault, f"{name} answered {status}", retry_after_s=wait_s)
-    usage = answer.usage if answer is not None and status == 200 else None
-    if usage is None:
+    tokens = answer.tokens if answer is not None and status == 200 else None
+    if tokens is None:
         attempt.unmetered = body
-    settle.end(exchange, attempt, Outcome.FAILED, usage=usage, status=status, error=error)
+    settle.end(exchange, attempt, Outcome.FAILED, tokens=tokens, status=status, error=error)
     _move_on(exchange, attempt, error, same_target=False)
 
 
@@ -104,14 +105,14 @@ def refuse(exchange: Exchange, error: RequestError) -> None:
     """The request ends with an error: recorded if no attempt was, answered in the form still possible."""
     settle.refused(exchange, error)
     settle.closed(exchange, error.fault.code)
-    client = exchange.client
+    client, form = exchange.client, exchange.endpoint.form
     if exchange.head_sent:
-        exchange.finish(answers.error_event(error, exchange.request_id, chunked=exchange.chunked))
+        exchange.finish(answers.error_event(error, exchange.request_id, form, chunked=exchange.chunked))
         return
     headers = settle.refusal_headers(exchange)
     date, keep_alive = exchange.gateway.date, client.keep_alive
     exchange.finish(
-        answers.error_answer(error, exchange.request_id, date, keep_alive=keep_alive, headers=headers)
+        answers.error_answer(error, exchange.request_id, date, form, keep_alive=keep_alive, headers=headers)
     )
 
 
@@ -155,7 +156,7 @@ def _settle_defect(exchange: Exchange, attempt: Attempt, error: RequestError) ->
         settle.end(exchange, attempt, Outcome.FAILED, status=error.fault.status, error=error)
     except Exception:  # noqa: BLE001  must not keep the client waiting
         _log.exception("request %s: its usage is not known", exchange.request_id)
-        settle.end(exchange, attempt, Outcome.FAILED, usage=Usage(), status=error.fault.status, error=error)
+        settle.end(exchange, attempt, Outcome.FAILED, tokens=Tokens(), status=error.fault.status, error=error)
 
 
 def _forget_retry(exchange: Exchange) -> bool:
@@ -280,6 +281,8 @@ def _pass_on(exchange: Exchange, attempt: Attempt, status: int, body: bytes) -> 
         return
     head = attempt.head
     content = head.fields.get(b"content-type", b"application/json") if head is not None else b"text/plain"
+    if attempt.crossing is not None:
+        body, content = attempt.crossing.failure(body, status), b"application/json"
     exchange.finish(
         answers.answer(
             status,
@@ -295,4 +298,5 @@ def _pass_on(exchange: Exchange, attempt: Attempt, status: int, body: bytes) -> 
 def _break_off(exchange: Exchange, error: RequestError) -> None:
     """The client holds a part: say so in-band, without the `[DONE]` that would make it look whole."""
     settle.closed(exchange, error.fault.code)
-    exchange.finish(answers.error_event(error, exchange.request_id, chunked=exchange.chunked))
+    form = exchange.endpoint.form
+    exchange.finish(answers.error_event(error, exchange.request_id, form, chunked=exchange.chunked))

@@ -25,17 +25,19 @@ from baseload.catalog.models import OpenModel, open_model
 from baseload.catalog.rates import RateTable, load_or_compile
 from baseload.config import DEFAULT_TENANT, Config
 from baseload.config.fields import NO_KEY
-from baseload.config.providers import ENDPOINTS
+from baseload.config.providers import ENDPOINTS, FORMATS
 from baseload.config.schema import (
     ClassSection,
     LimitsSection,
     MeteredSection,
     ModelSection,
     OwnedSection,
+    TargetSection,
     TimeoutsSection,
 )
 from baseload.core import (
     DataClass,
+    Format,
     Limits,
     LongContext,
     Model,
@@ -164,6 +166,8 @@ def _target(read: Config, name: str, rates: RateTable) -> Target:
         name,
         Side.OWNED if owned else Side.METERED,
         section.url or (ENDPOINTS[metered.provider] if metered else ""),
+        format=_format(section),
+        drop_unsupported=section.drop_unsupported,
         model=section.model,
         region=section.region,
         zero_retention=section.zero_retention,
@@ -188,6 +192,11 @@ def _target(read: Config, name: str, rates: RateTable) -> Target:
         price=_price(read, name, rates),
         quota=_limits(section.quota),
     )
+
+
+def _format(section: TargetSection) -> Format:
+    provider = section.metered.provider if section.metered else ""
+    return section.format or FORMATS.get(provider, Format.OPENAI)
 
 
 def _credential(side: OwnedSection | MeteredSection | None) -> str:

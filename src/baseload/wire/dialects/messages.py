@@ -255,7 +255,7 @@ def write_request(prompt: Prompt) -> Json:
         body["system"] = system
     optional = {
         "stream": prompt.stream,
-        "temperature": prompt.temperature,
+        "temperature": _at_most_one(prompt),
         "top_p": prompt.top_p,
         "top_k": prompt.top_k,
         "stop_sequences": prompt.stop,
@@ -277,6 +277,14 @@ def write_request(prompt: Prompt) -> Json:
     if prompt.user is not None:
         body["metadata"] = {**body.get("metadata", {}), "user_id": prompt.user}
     return body
+
+
+def _at_most_one(prompt: Prompt) -> float | None:
+    """Temperatures here end at 1; OpenAI's at 2."""
+    temperature, own = prompt.temperature, prompt.own
+    if temperature is None or (own is not None and own.dialect is _MESSAGES):
+        return temperature
+    return min(temperature, 1)
 
 
 def _split_system(turns: list[Turn]) -> tuple[str | list[Json] | None, list[Turn]]:

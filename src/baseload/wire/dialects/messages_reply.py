@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from baseload.core import Tokens
+from baseload.wire.anthropic import error_type
 from baseload.wire.dialects import annex
 from baseload.wire.dialects.messages import read_block, write_block
 from baseload.wire.dialects.nouns import (
@@ -121,23 +122,6 @@ def write_failure(failure: Failure, status: int = 500) -> Json:
     if failure.own is not None and failure.own.dialect is _MESSAGES:
         return failure.own.spelling
     return {"type": "error", "error": {"type": error_type(status), "message": failure.message}}
-
-
-_STATUS_TYPES = {
-    401: "authentication_error",
-    402: "billing_error",
-    403: "permission_error",
-    404: "not_found_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    504: "timeout_error",
-    529: "overloaded_error",
-}
-
-
-def error_type(status: int) -> str:
-    """What Anthropic calls an error of this status."""
-    return _STATUS_TYPES.get(status) or ("invalid_request_error" if status < 500 else "api_error")
 
 
 # -- whole --------------------------------------------------------------------------------------------------
