@@ -166,6 +166,14 @@ def test_the_path_names_the_model() -> None:
     assert gemini.write_request(prompt) == {"contents": [user({"text": "Hi"})]}
 
 
+def test_instructions_alone_are_said_by_the_user() -> None:
+    """Google refuses a request without a turn; the matrix says what becomes of it."""
+    messages = [{"role": "system", "content": "Greet."}, {"role": "developer", "content": "Be brief."}]
+    prompt = CHAT.read_request({"model": "m", "messages": messages})
+    assert "system_alone" in matrix.judge(prompt, Dialect.CHAT, Dialect.GEMINI).fields
+    assert gemini.write_request(prompt) == {"contents": [user({"text": "Greet."}, {"text": "Be brief."})]}
+
+
 def test_a_call_of_another_model_is_marked_as_unsigned() -> None:
     """The first of a turn, as Google asks; what Google signed keeps its signature."""
     foreign = MESSAGES.read_request(

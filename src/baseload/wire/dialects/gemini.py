@@ -53,7 +53,10 @@ def read_request(body: Json) -> Prompt:
     held = Held(body, "")
     ids = Ids()
     turns = _system(held)
-    turns += [_turn(one, f"contents[{at}]", ids) for at, one in enumerate(held.need("contents", list))]
+    contents = held.need("contents", list)
+    if not contents:
+        held.spelling["contents"] = "empty"
+    turns += [_turn(one, f"contents[{at}]", ids) for at, one in enumerate(contents)]
     prompt = Prompt("", turns)
     if (model := held.take("model", str)) is not None:
         prompt.model = model
@@ -253,6 +256,8 @@ def write_request(prompt: Prompt) -> Json:
     own = prompt.own
     system, turns = _split_system(prompt.turns)
     body: Json = {"contents": _contents(turns)}
+    if system is not None and not turns and spelt(own, _GEMINI, "contents") is None:
+        body["contents"], system = [{"role": "user", **system}], None  # there must be a turn
     if spelt(own, _GEMINI, "model"):
         body["model"] = prompt.model
     if system is not None:

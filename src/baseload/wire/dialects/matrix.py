@@ -199,6 +199,14 @@ FIELDS: dict[str, Field] = {
             "~contents: said by the user where it stands",
             "~messages: said by the user where it stands",
         ),
+        Field(
+            "system_alone",
+            "messages.role",
+            "input.role",
+            "system",
+            "~contents: said by the user, since this format needs a turn",
+            "system",
+        ),
         Field("participant", "messages.name", _OUT, _OUT, _OUT, _OUT),
         Field("cache_marker", _OUT, _OUT, "cache_control", _OUT, "cachePoint"),
         Field(
@@ -419,6 +427,8 @@ def used(prompt: Prompt, target: Dialect) -> Iterator[str]:
                 yield "tool_strict"
             if tool.cache is not None:
                 yield "cache_marker"
+    if prompt.turns and all(turn.role in (Role.SYSTEM, Role.DEVELOPER) for turn in prompt.turns):
+        yield "system_alone"
     yield from _in_turns(prompt.turns, target)
 
 

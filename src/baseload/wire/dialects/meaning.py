@@ -71,7 +71,8 @@ def _turns(prompt: Prompt, approximated: set[str]) -> list[Any]:
     for turn in prompt.turns:
         side = "user" if turn.role in (Role.USER, Role.TOOL) else turn.role.value
         if turn.role in _INSTRUCTING:
-            side = "system" if not any(one for one, _ in turns if one != "system") else "user"
+            midway = any(one for one, _ in turns if one != "system")
+            side = "user" if midway or "system_alone" in approximated else "system"
         parts = [part for one in turn.parts for part in _part(one, approximated)]
         if turns and turns[-1][0] == side:
             turns[-1][1].extend(parts)
