@@ -75,6 +75,7 @@ class Field(Struct, frozen=True):
 _OUT = "~: left out"
 SUPPLIED = "Continue."
 """What a user is made to say where a format wants a user's turn first and the conversation has none there."""
+_BY_URL = "~fileData: as image/jpeg or application/pdf where the URL's ending tells no media type"
 
 FIELDS: dict[str, Field] = {
     field.name: field
@@ -265,6 +266,14 @@ FIELDS: dict[str, Field] = {
             "contents",
             f"~messages: the user is made to say {SUPPLIED!r} first, since a user's turn must stand there",
         ),
+        Field(
+            "system_alone",
+            "messages.role",
+            "input.role",
+            "system",
+            "~contents: said by the user, since this format needs a turn",
+            "system",
+        ),
         Field("participant", "messages.name", _OUT, _OUT, _OUT, _OUT),
         Field("cache_marker", _OUT, _OUT, "cache_control", _OUT, "cachePoint"),
         Field(
@@ -285,7 +294,12 @@ FIELDS: dict[str, Field] = {
             "image.source.bytes",
         ),
         Field(
-            "image_url", "image_url", "input_image", "image.source.url", "~fileData: the URL as a file", ""
+            "image_url",
+            "image_url",
+            "input_image",
+            "image.source.url",
+            _BY_URL,
+            "",
         ),
         Field("image_file", "", "input_image.file_id", "image.source.file", "fileData", ""),
         Field(
@@ -325,7 +339,7 @@ FIELDS: dict[str, Field] = {
             "",
             "input_file.file_url",
             "document.source.url",
-            "~fileData: the URL as a file",
+            _BY_URL,
             "",
         ),
         Field("document_file", "file.file_id", "input_file.file_id", "document.source.file", "fileData", ""),
@@ -350,7 +364,7 @@ FIELDS: dict[str, Field] = {
             "",
             "function_call_output.output",
             "tool_result.content",
-            "",
+            "functionResponse.parts",
             "toolResult.content",
         ),
     )
@@ -384,6 +398,8 @@ HARMLESS: dict[Dialect, dict[str, str]] = {
         "safetySettings": "the provider's own filter",
         "labels": "the provider's own billing",
         "cachedContent": "the provider's own cache",
+        "serviceTier": "the provider's own service tier",
+        "store": "keeping the answer is the provider's own",
     },
     Dialect.CONVERSE: {
         "performanceConfig": "the provider's own service tier",
@@ -477,7 +493,11 @@ def used(prompt: Prompt, target: Dialect) -> Iterator[str]:
         yield _choice_field(prompt)
     if not prompt.tools and _calls(prompt.turns):
         yield "calls_without_tools"
-    spoken = [turn.role for turn in prompt.turns if turn.role not in (Role.SYSTEM, Role.DEVELOPER)]
+    spoken = [
+        turn.role
+        for turn in prompt.turns
+        if turn.role not in (Role.SYSTEM, Role.DEVELOPER) and any(_says(part) for part in turn.parts)
+    ]
     if not spoken or spoken[0] is Role.ASSISTANT:
         yield "user_first"
     if prompt.form is not None and prompt.form.shape is not Shape.TEXT:
@@ -497,6 +517,8 @@ def used(prompt: Prompt, target: Dialect) -> Iterator[str]:
                 yield "cache_marker"
     if _document_alone(prompt.turns):
         yield "document_alone"
+    if prompt.turns and all(turn.role in (Role.SYSTEM, Role.DEVELOPER) for turn in prompt.turns):
+        yield "system_alone"
     yield from _in_turns(prompt.turns, target)
 
 
@@ -520,6 +542,10 @@ def _choice_field(prompt: Prompt) -> str:
 
 def _calls(turns: list[Turn]) -> bool:
     return any(isinstance(part, Call | Result) for turn in turns for part in turn.parts)
+
+
+def _says(part: Part) -> bool:
+    return not isinstance(part, Text) or bool(part.text)
 
 
 def _in_turns(turns: list[Turn], target: Dialect) -> Iterator[str]:
@@ -614,7 +640,9 @@ def _members(path: str, own: Own | None) -> Iterator[tuple[str, Own]]:
                 yield path + name, own
 
 
-UNSAID = frozenset({"annotations", "audio", "caller", "citations", "id", "status", "phase"})
+UNSAID = frozenset(
+    {"annotations", "audio", "caller", "citations", "id", "status", "phase", "thoughtSignature"}
+)
 """Members of the model's own earlier answers that its next one does not depend on."""
 
 

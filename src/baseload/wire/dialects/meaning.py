@@ -19,6 +19,7 @@ from baseload.wire.dialects.nouns import (
     Reply,
     Result,
     Role,
+    Shape,
     Text,
     Thought,
     Tool,
@@ -51,7 +52,7 @@ def of_prompt(prompt: Prompt, approximated: set[str]) -> Json:
     if choice is not None and not approximated & {"tool_choice", "tool_choice_none"}:
         said["tool_choice"] = (choice.use, choice.name)
     said["serial"] = prompt.parallel_calls is False
-    if prompt.form is not None:
+    if prompt.form is not None and prompt.form.shape is not Shape.TEXT:
         said["form"] = (prompt.form.shape, prompt.form.schema)
     said["turns"] = _turns(prompt, approximated)
     return said
@@ -73,7 +74,8 @@ def _turns(prompt: Prompt, approximated: set[str]) -> list[Any]:
     for turn in prompt.turns:
         side = "user" if turn.role in (Role.USER, Role.TOOL) else turn.role.value
         if turn.role in _INSTRUCTING:
-            side = "system" if not any(one for one, _ in turns if one != "system") else "user"
+            midway = any(one for one, _ in turns if one != "system")
+            side = "user" if midway or "system_alone" in approximated else "system"
         parts = [part for one in turn.parts for part in _part(one, approximated)]
         if supplied:  # what a user was made to say means nothing
             parts = [part for part in parts if part != ("text", SUPPLIED)]

@@ -197,6 +197,8 @@ def _thinking(rest: Rest, prompt: Prompt) -> None:
         held = Rest(value, _MESSAGES, "thinking")
         word = held.need("type", str)
         prompt.reasoning = Reasoning(budget=held.take("budget_tokens", int), off=word == "disabled")
+        if word != "disabled":
+            prompt.reasoning.shown = held.members.get("display") != "omitted"
         held.spelling["type"] = word
         prompt.reasoning.own = held.own()
     output = rest.members.get("output_config")

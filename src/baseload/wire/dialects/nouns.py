@@ -296,13 +296,17 @@ class Reply(Struct):
 
 
 class Failure(Struct):
-    """An error as a provider reports it, in OpenAI's terms: `kind` is its type, `code` says which."""
+    """An error as a provider reports it, in OpenAI's terms: `kind` is its type, `code` says which.
+
+    `retry_after_s` where the error itself says when to come again.
+    """
 
     message: str
     kind: str | None = None
     code: str | None = None
     param: str | None = None
     own: Own | None = None
+    retry_after_s: float | None = None
 
 
 # -- a streamed answer --------------------------------------------------------------------------------------

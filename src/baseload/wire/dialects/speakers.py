@@ -11,6 +11,9 @@ from baseload.wire.dialects import (
     converse,
     converse_reply,
     converse_stream,
+    gemini,
+    gemini_reply,
+    gemini_stream,
     messages,
     messages_reply,
 )
@@ -81,5 +84,15 @@ SPEAKERS: dict[Dialect, Speaker] = {
         converse_reply.write_failure,
         converse_stream.StreamReader,
         converse_stream.StreamWriter,
+    ),
+    Dialect.GEMINI: Speaker(
+        gemini.read_request,
+        gemini.write_request,
+        gemini_reply.read_reply,
+        gemini_reply.write_reply,
+        gemini_reply.read_failure,
+        gemini_reply.write_failure,
+        gemini_stream.StreamReader,
+        gemini_stream.StreamWriter,
     ),
 }
