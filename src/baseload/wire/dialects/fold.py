@@ -64,6 +64,10 @@ class Fold:
         elif isinstance(event, Noted) and annex.MEMBER in event.own.members:
             choice = self._choice(event.choice)
             choice.parts = annex.restore(choice.parts, event.own.members[annex.MEMBER])
+        elif isinstance(event, Closed):
+            part = self._parts.get(event.index)
+            if event.own is not None and isinstance(part, Text | Call | Thought | Declined | Foreign):
+                part.own = event.own
         elif isinstance(event, Metered):
             reply.report = event.report
         elif isinstance(event, Broken):

@@ -18,6 +18,7 @@ from baseload.wire.dialects.nouns import (
     Reply,
     Result,
     Role,
+    ServerTool,
     Text,
     Thought,
     Tool,
@@ -36,6 +37,7 @@ def of_prompt(prompt: Prompt, approximated: set[str]) -> Json:
         "presence_penalty",
         "frequency_penalty",
         "stop",
+        "verbosity",
         "user",
         "tier",
         "metadata",
@@ -56,9 +58,12 @@ def of_prompt(prompt: Prompt, approximated: set[str]) -> Json:
 
 
 def _tool(tool: object, approximated: set[str]) -> Any:
+    """A tool; `strict` that is not said is false, which responses has to say."""
+    if isinstance(tool, ServerTool):
+        return ("server", tool.kind)
     assert isinstance(tool, Tool), tool
-    strict = None if "tool_strict" in approximated else tool.strict
-    return tool.name, tool.description, tool.schema or {"type": "object", "properties": {}}, strict
+    strict = "tool_strict" not in approximated and bool(tool.strict)
+    return tool.name, tool.description or None, tool.schema or {"type": "object", "properties": {}}, strict
 
 
 _INSTRUCTING = (Role.SYSTEM, Role.DEVELOPER)

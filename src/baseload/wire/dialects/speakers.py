@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from baseload.wire.dialects import chat, chat_reply, messages, messages_reply
+from baseload.wire.dialects import (
+    chat,
+    chat_reply,
+    messages,
+    messages_reply,
+    responses,
+    responses_reply,
+    responses_stream,
+)
 from baseload.wire.dialects.nouns import Dialect, Event, Failure, Json, Prompt, Reply
 
 
@@ -63,5 +71,15 @@ SPEAKERS: dict[Dialect, Speaker] = {
         messages_reply.write_failure,
         messages_reply.StreamReader,
         messages_reply.StreamWriter,
+    ),
+    Dialect.RESPONSES: Speaker(
+        responses.read_request,
+        responses.write_request,
+        responses_reply.read_reply,
+        responses_reply.write_reply,
+        responses_reply.read_failure,
+        responses_reply.write_failure,
+        responses_stream.StreamReader,
+        responses_stream.StreamWriter,
     ),
 }
