@@ -12,10 +12,29 @@ from typing import Any
 
 import msgspec
 
-from baseload.wire.dialects.nouns import Call, Choice, Dialect, Foreign, Json, Own, Part, Reply, Text, Thought
+from baseload.wire.dialects.nouns import (
+    Call,
+    Choice,
+    Dialect,
+    Foreign,
+    Json,
+    Media,
+    Own,
+    Part,
+    Reply,
+    Text,
+    Thought,
+)
 
 MEMBER = "baseload"
 """The member of a message that holds the annex."""
+
+
+_THOUGHTS_FIRST = frozenset({Dialect.CHAT})
+"""Dialects that cannot say that reasoning came after something else."""
+
+_MEDIA_IN_ANSWERS = frozenset({Dialect.GEMINI, Dialect.CONVERSE})
+"""Dialects whose answers can hold pictures that the model drew."""
 
 
 def for_parts(parts: Iterable[Part], dialect: Dialect) -> Json | None:
@@ -25,8 +44,11 @@ def for_parts(parts: Iterable[Part], dialect: Dialect) -> Json | None:
     `{"call": ID}` that call, `{"part": …}` one that only the annex holds.
     """
     order: list[Json] = []
-    needed = False
+    needed = answering = False
     for part in parts:
+        thinking = isinstance(part, Thought)
+        needed = needed or (thinking and answering and dialect in _THOUGHTS_FIRST)
+        answering = answering or not thinking
         kept = _needs_keeping(part, dialect)
         needed = needed or kept
         if kept:
@@ -45,7 +67,9 @@ def _needs_keeping(part: Part, dialect: Dialect) -> bool:
         return part.origin is not dialect and (part.signature is not None or part.sealed is not None)
     if isinstance(part, Foreign):
         return part.own.dialect is not dialect
-    if isinstance(part, Call | Text):
+    if isinstance(part, Media) and dialect not in _MEDIA_IN_ANSWERS:
+        return True
+    if isinstance(part, Call | Text | Media):
         own = part.own
         return own is not None and own.dialect is not dialect and _meant(own)
     return False

@@ -19,6 +19,7 @@ from baseload.wire.dialects.nouns import (
     Result,
     Role,
     ServerTool,
+    Shape,
     Text,
     Thought,
     Tool,
@@ -51,7 +52,7 @@ def of_prompt(prompt: Prompt, approximated: set[str]) -> Json:
     if choice is not None and not approximated & {"tool_choice", "tool_choice_none"}:
         said["tool_choice"] = (choice.use, choice.name)
     said["serial"] = prompt.parallel_calls is False
-    if prompt.form is not None:
+    if prompt.form is not None and prompt.form.shape is not Shape.TEXT:
         said["form"] = (prompt.form.shape, prompt.form.schema)
     said["turns"] = _turns(prompt, approximated)
     return said
@@ -137,6 +138,7 @@ def of_reply(reply: Reply) -> Json:
                 None if choice.finish is None else _SAME.get(choice.finish, choice.finish),
             )
             for choice in reply.choices
+            if choice.parts or choice.finish is not None  # one that says nothing yet is none
         ],
     }
 
@@ -145,7 +147,8 @@ def _told(part: Part) -> list[Any]:
     if isinstance(part, Foreign):
         return [("foreign", part.what, part.own.members)]
     if isinstance(part, Thought):
-        return [("thought", part.text, part.signature or None, part.sealed)]
+        said = (part.text, part.signature or None, part.sealed)
+        return [("thought", *said)] if any(said) else []
     return _part(part, set())
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from baseload.core import Tokens
 from baseload.wire.dialects import annex
+from baseload.wire.dialects.fold import settle
 from baseload.wire.dialects.messages import read_block, write_block
 from baseload.wire.dialects.nouns import (
     Added,
@@ -22,6 +23,7 @@ from baseload.wire.dialects.nouns import (
     Finished,
     Foreign,
     Json,
+    Media,
     Metered,
     Noted,
     Opened,
@@ -186,7 +188,9 @@ def finish_word(choice: Choice) -> str | None:
 
 
 def _sayable(part: Part) -> bool:
-    """Whether an answer may hold it: parts of other dialects' own kind are in the annex."""
+    """Whether an answer may hold it: pictures and parts of other dialects' own kind are in the annex."""
+    if isinstance(part, Media):
+        return False
     return not isinstance(part, Foreign) or part.own.dialect is _MESSAGES
 
 
@@ -262,6 +266,8 @@ class StreamReader:
         if self._report is not None:
             events.append(Metered(self._report))
         delta: Json = event.get("delta") or {}
+        if (kept := delta.pop(annex.MEMBER, None)) is not None:
+            events.append(Noted(0, Own(_MESSAGES, {annex.MEMBER: kept})))
         word = delta.get("stop_reason")
         if word is not None:
             finish = _FINISH.get(word, Finish.OTHER)
@@ -297,6 +303,7 @@ class StreamWriter:
         if isinstance(event, Signed):
             return self._signed(event)
         if isinstance(event, Closed):
+            settle(self._parts.get(event.index), event.own)
             return self._closed(event.index)
         if isinstance(event, Noted):
             place = self._places.get(event.index)

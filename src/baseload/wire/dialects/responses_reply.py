@@ -86,7 +86,8 @@ def read_reply(body: Json) -> Reply:
     report = read_report(rest.members.get("usage"))
     if report is not None:
         del rest.members["usage"]
-    reply = Reply(rest.take("id", str) or "", rest.take("model", str) or "", [choice], report)
+    said = [choice] if parts or choice.finish is not None else []
+    reply = Reply(rest.take("id", str) or "", rest.take("model", str) or "", said, report)
     created = rest.number("created_at")
     if created is not None:
         reply.created_s = int(created)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from baseload.wire.dialects.fold import settle
 from baseload.wire.dialects.nouns import (
     Added,
     Broken,
@@ -94,6 +95,7 @@ class StreamReader:
         if kind in _SILENT:
             return []
         if kind == "created":
+            self._at, self._heads, self._pieces = {}, {}, {}
             return [_started(event["response"])]
         if kind == "output_item.added":
             return self._item(event["output_index"], event["item"])
@@ -157,14 +159,23 @@ class StreamReader:
     def _added(self, kind: str, event: Json) -> list[Event]:
         output = event["output_index"]
         if kind == "output_text.delta" or kind == "refusal.delta":
+            before = self._unopened(kind, event)
             index = self._at[output, event["content_index"]]
-            return [Added(index, _string(event["delta"]), logprobs=event.get("logprobs") or None)]
-        before: list[Event] = []
+            return [*before, Added(index, _string(event["delta"]), logprobs=event.get("logprobs") or None)]
+        before = []
         if kind == "reasoning_summary_text.delta":
             before = self._piece(output, "summary", event["summary_index"])
         elif kind == "reasoning_text.delta":
             before = self._piece(output, "content", event["content_index"])
         return [*before, Added(self._at[output, -1], _string(event["delta"]))]
+
+    def _unopened(self, kind: str, event: Json) -> list[Event]:
+        """The beginning of a text that nobody announced: some servers leave that out."""
+        if (event["output_index"], event["content_index"]) in self._at:
+            return []
+        text = kind == "output_text.delta"
+        part: Json = {"type": "output_text", "text": ""} if text else {"type": "refusal", "refusal": ""}
+        return self._part({**event, "part": part})
 
     def _part_done(self, event: Json) -> list[Event]:
         output = event["output_index"]
@@ -281,7 +292,6 @@ class StreamWriter:
         self._sequence = 0
         self._response: Json = blank("", model, 0)
         self._output: list[Json] = []
-        self._done: list[bool] = []
         self._message: int | None = None  # the output index of the message being said
         self._said: dict[int, _Said] = {}
         self._report: Report | None = None
@@ -314,6 +324,8 @@ class StreamWriter:
         return place | {"content_index": said.content} if content else place
 
     def _started(self, event: Started) -> bytes:
+        self._sequence, self._message, self._finish = 0, None, None
+        self._output, self._said = [], {}
         self._report = event.report
         own, model = event.own, self._model or event.model
         if own is not None and own.dialect is _RESPONSES:
@@ -340,7 +352,6 @@ class StreamWriter:
             begun.arguments = ""
         elif isinstance(begun, Thought):
             begun.text, begun.signature = "", None
-            begun.sealed = None
             if begun.own is not None and begun.own.dialect is _RESPONSES:
                 begun.own = Own(_RESPONSES, begun.own.members, {"summary": []})
         item = write_item(begun, ids, len(self._output))
@@ -348,7 +359,6 @@ class StreamWriter:
             item["status"] = "in_progress"
         said = self._said[event.index] = _Said(part, item, len(self._output), 0)
         self._output.append(item)
-        self._done.append(False)
         out += self._event("response.output_item.added", {"output_index": said.output, "item": item})
         if isinstance(part, Call) and part.arguments:
             text, part.arguments = part.arguments, ""
@@ -378,7 +388,6 @@ class StreamWriter:
             at = len(self._output)
             item = new_message(held, self._response["id"], at) | {"content": []}
             self._output.append(item)
-            self._done.append(False)
             self._message = at
             added = {**item, "status": "in_progress"} if "status" in item else item
             out += self._event("response.output_item.added", {"output_index": at, "item": added})
@@ -477,10 +486,7 @@ class StreamWriter:
             return b""
         said.closed = True
         part = said.part
-        if event.own is not None and not isinstance(part, Foreign):
-            part.own = event.own  # type: ignore[union-attr]
-        elif event.own is not None and isinstance(part, Foreign):
-            part.own = event.own
+        settle(part, event.own)
         if isinstance(part, Text | Declined):
             return self._close_part(said, part)
         out = self._piece_event(said, "done") if said.pieces else b""
@@ -490,7 +496,6 @@ class StreamWriter:
             for name in ("summary", "content"):
                 self._hold_pieces(item, said, name)
         self._output[said.output] = said.item = item
-        self._done[said.output] = True
         if isinstance(part, Call):
             body = self._at(said, content=False) | {"name": part.name, "arguments": part.arguments}
             out += self._event("response.function_call_arguments.done", body)
@@ -524,7 +529,6 @@ class StreamWriter:
             if said.output == at:
                 out += self._closed(Closed(index))
         self._message = None
-        self._done[at] = True
         body = {"output_index": at, "item": self._output[at]}
         return out + self._event("response.output_item.done", body)
 
