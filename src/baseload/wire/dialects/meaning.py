@@ -47,7 +47,8 @@ def of_prompt(prompt: Prompt, approximated: set[str]) -> Json:
             continue
         if name not in approximated and (value := getattr(prompt, name)) is not None:
             said[name] = value
-    said["tools"] = [_tool(tool, approximated) for tool in prompt.tools or ()]
+    tools = sorted(prompt.tools or (), key=lambda tool: isinstance(tool, ServerTool))
+    said["tools"] = [_tool(tool, approximated) for tool in tools]
     choice = prompt.tool_choice
     if choice is not None and not approximated & {"tool_choice", "tool_choice_none"}:
         said["tool_choice"] = (choice.use, choice.name)

@@ -151,9 +151,9 @@ def _tool_choice(rest: Rest) -> ToolChoice | None:
     if isinstance(choice, str) and choice in _CHOICES:
         return ToolChoice(_CHOICES[choice])
     if isinstance(choice, dict):
-        if choice.get("type") == "function" and isinstance(name := choice.get("name"), str):
-            if len(choice) == 2:
-                return ToolChoice(ToolUse.NAMED, name)
+        name = choice.get("name")
+        if choice.get("type") == "function" and isinstance(name, str) and len(choice) == 2:
+            return ToolChoice(ToolUse.NAMED, name)
         return ToolChoice(ToolUse.AUTO, own=Own(_RESPONSES, choice))
     raise wrong("tool_choice", f"{choice!r} is none of {', '.join(_CHOICES)} and no tool")
 

@@ -225,9 +225,10 @@ def write_items(parts: Iterable[Part], ids: str | None) -> list[Json]:
 def new_message(held: Json | None, ids: str | None, at: int) -> Json:
     """A message item without content, as it was read or new."""
     if held is not None:
-        head: Json = {"type": "message"} if held["typed"] else {}
-        return head | {"role": "assistant", "content": []} | held["members"]
-    message: Json = {"type": "message", "role": "assistant", "content": []}
+        message: Json = {"type": "message"} if held["typed"] else {}
+        message |= {"role": "assistant", "content": []}
+        return message | held["members"]
+    message = {"type": "message", "role": "assistant", "content": []}
     if ids is not None:
         message |= {"id": f"msg_{ids}_{at}", "status": "completed"}
     return message
@@ -271,7 +272,7 @@ def write_thought(part: Thought, ids: str | None, at: int) -> Json:
     own = part.own
     lengths = {name: spelt(own, _RESPONSES, name) for name in ("summary", "content")}
     texts = _cut(part.text, [*(lengths["summary"] or ()), *(lengths["content"] or ())])
-    if texts is None:
+    if texts is None or own is None or own.dialect is not _RESPONSES:
         item["summary"] = [{"type": "summary_text", "text": part.text}] if part.text else []
     else:
         summary = len(lengths["summary"] or ())

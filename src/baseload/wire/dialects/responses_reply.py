@@ -101,8 +101,10 @@ def read_reply(body: Json) -> Reply:
 def _finish(rest: Rest, parts: list[Part]) -> Finish | None:
     """Why it ended; `status` and `incomplete_details` stay with what this dialect alone says."""
     status = rest.members.get("status", "completed")
-    rest.spelling["status"] = rest.members.pop("status", None)
-    rest.spelling["incomplete_details"] = details = rest.members.pop("incomplete_details", None)
+    for name in _ENDING:
+        if name in rest.members:
+            rest.spelling[name] = rest.members.pop(name)
+    details = rest.spelling.get("incomplete_details")
     reason = details.get("reason") if isinstance(details, dict) else None
     if status in ("queued", "in_progress"):
         return None
@@ -111,6 +113,14 @@ def _finish(rest: Rest, parts: list[Part]) -> Finish | None:
     if status in ("failed", "cancelled"):
         return Finish.OTHER
     return Finish.TOOL_CALLS if any(asks_client(part) for part in parts) else Finish.STOP
+
+
+_ENDING = ("status", "incomplete_details")
+
+
+def ending_read(own: Own) -> Json:
+    """`status` and `incomplete_details` as they were read."""
+    return {name: own.spelling[name] for name in _ENDING if name in own.spelling}
 
 
 def asks_client(part: Part) -> bool:
@@ -181,7 +191,7 @@ def write_reply(reply: Reply) -> Json:
     if own is not None and own.dialect is _RESPONSES:
         created = spelt(own, _RESPONSES, "created_at") or reply.created_s
         body = {"id": reply.id, "object": "response", "created_at": created, "model": reply.model}
-        body |= {name: own.spelling.get(name) for name in ("status", "incomplete_details")}
+        body |= ending_read(own)
     else:
         body = blank(reply.id, reply.model, reply.created_s)
         body |= told_ending(choice, asks=any(asks_client(part) for part in choice.parts))

@@ -20,7 +20,6 @@ from baseload.wire.dialects.nouns import (
     Failure,
     Finish,
     Finished,
-    Foreign,
     Json,
     Metered,
     Noted,
@@ -45,6 +44,7 @@ from baseload.wire.dialects.responses_items import (
 from baseload.wire.dialects.responses_reply import (
     asks_client,
     blank,
+    ending_read,
     read_failure,
     read_reply,
     told_ending,
@@ -331,7 +331,7 @@ class StreamWriter:
         if own is not None and own.dialect is _RESPONSES:
             created = own.spelling.get("created_at", event.created_s)
             body: Json = {"id": event.id, "object": "response", "created_at": created, "model": model}
-            body |= {name: own.spelling.get(name) for name in ("status", "incomplete_details")}
+            body |= ending_read(own)
             self._response = put_back(body | {"output": []}, own, _RESPONSES)
         else:
             self._response = blank(event.id, model, event.created_s)
