@@ -227,7 +227,8 @@ def new_message(held: Json | None, ids: str | None, at: int) -> Json:
     if held is not None:
         message: Json = {"type": "message"} if held["typed"] else {}
         message |= {"role": "assistant", "content": []}
-        return message | held["members"]
+        message.update(held["members"])
+        return message
     message = {"type": "message", "role": "assistant", "content": []}
     if ids is not None:
         message |= {"id": f"msg_{ids}_{at}", "status": "completed"}

@@ -13,6 +13,7 @@ from baseload.wire.dialects import (
     responses,
     responses_reply,
     responses_stream,
+    responses_writer,
 )
 from baseload.wire.dialects.nouns import Dialect, Event, Failure, Json, Prompt, Reply
 
@@ -80,6 +81,6 @@ SPEAKERS: dict[Dialect, Speaker] = {
         responses_reply.read_failure,
         responses_reply.write_failure,
         responses_stream.StreamReader,
-        responses_stream.StreamWriter,
+        responses_writer.StreamWriter,
     ),
 }
