@@ -252,7 +252,7 @@ def test_a_wrong_field_is_refused_by_its_path(wrong: Json, param: str) -> None:
     [
         ({"generationConfig": {"speechConfig": {"languageCode": "en-GB"}}}, "generationConfig.speechConfig"),
         ({"generation_config": {"response_modalities": ["IMAGE"]}}, "generationConfig.responseModalities"),
-        ({"tools": [{"googleSearch": {"a": 1}}]}, "tools of type googleSearch"),
+        ({"tools": [{"googleSearch": {"a": 1}}]}, "tools.googleSearch.a"),
         ({"toolConfig": {"retrievalConfig": {"languageCode": "fr"}}}, "toolConfig.retrievalConfig"),
         ({"modelArmorConfig": {"promptTemplateName": "t"}}, "modelArmorConfig"),
     ],

@@ -6,6 +6,7 @@ and says whether the answer streams: `Prompt.model` and `stream` are the caller'
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from baseload.wire.dialects.chat import effort_of
@@ -24,6 +25,8 @@ from baseload.wire.dialects.nouns import (
     Reasoning,
     Result,
     Role,
+    ServerTool,
+    Service,
     Shape,
     Text,
     Thought,
@@ -32,7 +35,7 @@ from baseload.wire.dialects.nouns import (
     ToolUse,
     Turn,
 )
-from baseload.wire.dialects.rest import spelt, wrong
+from baseload.wire.dialects.rest import put_back, spelt, wrong
 
 _GEMINI = Dialect.GEMINI
 _ROLES = {"user": Role.USER, "model": Role.ASSISTANT, "function": Role.TOOL, "tool": Role.TOOL}
@@ -111,11 +114,20 @@ def _plain(parts: list[Part]) -> bool:
     return len(texts) == 1 and texts == said
 
 
+SERVED = {
+    "googleSearch": Service.WEB_SEARCH,
+    "google_search": Service.WEB_SEARCH,
+    "codeExecution": Service.CODE_EXECUTION,
+    "code_execution": Service.CODE_EXECUTION,
+}
+"""Tools that Google runs, by both spellings; the first of each is written."""
+
+
 def _tools(held: Held, prompt: Prompt) -> None:
     values = held.take("tools", list)
     if values is None:
         return
-    tools: list[Tool | Foreign] = []
+    tools: list[Tool | ServerTool | Foreign] = []
     groups: list[int] = []
     for at, value in enumerate(values):
         inner = Held(value, f"tools[{at}]")
@@ -124,7 +136,7 @@ def _tools(held: Held, prompt: Prompt) -> None:
             tools.append(_tool(one, f"{inner.path('functionDeclarations')}[{nth}]", inner.spelling))
         others: Json = {"functionDeclarations": []} if declared == [] else {}
         others |= inner.members
-        tools += [Foreign(name, Own(_GEMINI, {name: one})) for name, one in others.items()]
+        tools += [_served(name, one) for name, one in others.items()]
         groups += [at] * (len(tools) - len(groups))
     prompt.tools = tools
     if groups != _groups(tools) or len(values) != len(set(groups)):
@@ -132,12 +144,20 @@ def _tools(held: Held, prompt: Prompt) -> None:
         held.spelling["objects"] = len(values)
 
 
-def _groups(tools: list[Tool | Foreign]) -> list[int]:
+def _served(name: str, value: Json) -> ServerTool | Foreign:
+    """A tool that Google runs; its options are its own."""
+    service = SERVED.get(name)
+    if service is None or not isinstance(value, dict):
+        return Foreign(name, Own(_GEMINI, {name: value}))
+    return ServerTool(service, Own(_GEMINI, value, {"name": name}))
+
+
+def _groups(tools: Sequence[Tool | ServerTool | Foreign]) -> list[int]:
     """Which object of `tools` each one stands in: functions together, others each alone."""
     groups: list[int] = []
     at = -1
     for nth, tool in enumerate(tools):
-        if nth == 0 or isinstance(tool, Foreign) or isinstance(tools[nth - 1], Foreign):
+        if nth == 0 or not (isinstance(tool, Tool) and isinstance(tools[nth - 1], Tool)):
             at += 1
         groups.append(at)
     return groups
@@ -343,7 +363,7 @@ def _write_turn_parts(turn: Turn, names: dict[str, str]) -> list[Json]:
     return values
 
 
-def _write_tools(tools: list[Tool | Foreign], own: Own | None) -> list[Json]:
+def _write_tools(tools: Sequence[Tool | ServerTool | Foreign], own: Own | None) -> list[Json]:
     groups = spelt(own, _GEMINI, "tools")
     if groups is None or len(groups) != len(tools):
         groups = _groups(tools)
@@ -352,6 +372,10 @@ def _write_tools(tools: list[Tool | Foreign], own: Own | None) -> list[Json]:
     for tool, at in zip(tools, groups, strict=True):
         if isinstance(tool, Foreign):
             values[at].update(tool.own.members)
+        elif isinstance(tool, ServerTool):
+            usual = next(name for name, service in SERVED.items() if service is tool.kind)
+            name = spelt(tool.own, _GEMINI, "name") or usual
+            values[at][name] = put_back({}, tool.own, _GEMINI)
         else:
             older = spelt(tool.own, _GEMINI, "outer")
             key = "function_declarations" if older else "functionDeclarations"

@@ -58,22 +58,27 @@ _NUMBERS = ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITA
 def finish_of(word: object, calls: bool, kept: Json) -> Finish:
     """Why it ended; this dialect has no word of its own for stopping to call functions.
 
-    `kept`: the annex, which says so where a target called some and yet stopped for another reason.
+    `kept`: the annex, which says so where calls and reason differ: calls of another kind, or none awaited.
     """
     if isinstance(word, int):
         word = _NUMBERS[word] if 0 <= word < len(_NUMBERS) else "OTHER"
     finish = FINISH.get(str(word), Finish.OTHER)
-    if not calls or finish is not Finish.STOP:
+    if finish is not Finish.STOP:
         return finish
-    return Finish.STOP if kept.get("finish") == Finish.STOP else Finish.TOOL_CALLS
+    said = kept.get("finish")
+    if said in (Finish.STOP, Finish.TOOL_CALLS):
+        return Finish(said)
+    return Finish.TOOL_CALLS if calls else Finish.STOP
 
 
 def keep_finish(kept: Json | None, parts: Iterable[Part], finish: Finish | None) -> Json | None:
     """The annex, with the reason in it where the word for it would be read as another."""
-    stopped = finish is not None and finish is not Finish.TOOL_CALLS and finish_word(finish) == "STOP"
-    if stopped and any(isinstance(part, Call) for part in parts):
-        return {**(kept or {}), "finish": Finish.STOP.value}
-    return kept
+    if finish is None or finish_word(finish) != "STOP":
+        return kept
+    called = any(isinstance(part, Call) for part in parts)
+    if called is (finish is Finish.TOOL_CALLS):
+        return kept
+    return {**(kept or {}), "finish": (Finish.STOP if called else Finish.TOOL_CALLS).value}
 
 
 def finish_word(finish: Finish | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from baseload.wire.dialects import annex
+from baseload.wire.dialects import annex, fold
 from baseload.wire.dialects.gemini_held import settle
 from baseload.wire.dialects.gemini_parts import (
     Ids,
@@ -325,6 +325,7 @@ class StreamWriter:
         if isinstance(event, Opened):
             return self._opened(event)
         if isinstance(event, Closed):
+            fold.settle(self._parts.get(event.index, (0, None))[1], event.own)
             return self._closed(event.index)
         if isinstance(event, Started):
             self._start(event)

@@ -25,6 +25,8 @@ from baseload.wire.dialects.nouns import (
     Prompt,
     Result,
     Role,
+    ServerTool,
+    Service,
     Shape,
     Text,
     Thought,
@@ -179,6 +181,17 @@ FIELDS: dict[str, Field] = {
             "",
             "",
         ),
+        Field(
+            "web_search",
+            "web_search_options",
+            "tools.web_search",
+            "tools.web_search",
+            "tools.googleSearch",
+            "",
+        ),
+        Field(
+            "code_execution", "", "tools.code_interpreter", "tools.code_execution", "tools.codeExecution", ""
+        ),
         # form of the answer
         Field(
             "form_json",
@@ -196,6 +209,7 @@ FIELDS: dict[str, Field] = {
             "~generationConfig.responseJsonSchema: name, description and strict are left out",
             "~outputConfig.textFormat: strict is left out",
         ),
+        Field("verbosity", "verbosity", "text.verbosity", _OUT, _OUT, _OUT),
         # reasoning
         Field(
             "effort",
@@ -385,7 +399,9 @@ HARMLESS: dict[Dialect, dict[str, str]] = {
         "prompt_cache_retention": "the provider's own cache",
         "safety_identifier": "the provider's own abuse checks",
         "stream_options": "the form of the stream alone",
+        "prompt_cache_options": "the provider's own cache",
         "include": "extra members of the answer",
+        "reasoning.context": "keeping earlier reasoning is the provider's own",
         "truncation": "dropping old turns is the provider's own",
     },
     Dialect.MESSAGES: {
@@ -474,7 +490,7 @@ def used(prompt: Prompt, target: Dialect) -> Iterator[str]:
         "frequency_penalty",
         "stop",
         "top_logprobs",
-        "tools",
+        "verbosity",
         "user",
         "tier",
         "metadata",
@@ -510,7 +526,10 @@ def used(prompt: Prompt, target: Dialect) -> Iterator[str]:
         elif reasoning.effort is not None:
             yield "effort"
     for tool in prompt.tools or ():
+        if isinstance(tool, ServerTool):
+            yield tool.kind.value
         if isinstance(tool, Tool):
+            yield "tools"
             if tool.strict is not None:
                 yield "tool_strict"
             if tool.cache is not None:
@@ -603,6 +622,8 @@ def foreign(prompt: Prompt, source: Dialect) -> Iterator[tuple[str, Own]]:
     for tool in prompt.tools or ():
         if isinstance(tool, Foreign):
             yield f"tools of type {tool.what}", tool.own
+        elif isinstance(tool, ServerTool):
+            yield from _members(FIELDS[tool.kind.value].path(source) + ".", tool.own)
         else:
             yield from _members("tools.", tool.own)
     for name, held in (
@@ -611,7 +632,10 @@ def foreign(prompt: Prompt, source: Dialect) -> Iterator[tuple[str, Own]]:
         ("effort", prompt.reasoning),
     ):
         if held is not None:
-            yield from _members(FIELDS[name].path(source) + ".", held.own)
+            path = FIELDS[name].path(source)
+            if source is Dialect.RESPONSES and held is prompt.reasoning:
+                path = path.partition(".")[0]  # its members stand beside the effort
+            yield from _members(path + ".", held.own)
     for turn in prompt.turns:
         yield from _members("messages.", turn.own)
         for part in turn.parts:
@@ -641,7 +665,7 @@ def _members(path: str, own: Own | None) -> Iterator[tuple[str, Own]]:
 
 
 UNSAID = frozenset(
-    {"annotations", "audio", "caller", "citations", "id", "status", "phase", "thoughtSignature"}
+    {"annotations", "audio", "caller", "citations", "id", "logprobs", "status", "phase", "thoughtSignature"}
 )
 """Members of the model's own earlier answers that its next one does not depend on."""
 
@@ -659,6 +683,9 @@ def _drop(prompt: Prompt, name: str) -> None:
         prompt.reasoning = None
     elif name.startswith("tool_choice"):
         prompt.tool_choice = None
+    elif name in frozenset(Service):
+        kept = [one for one in prompt.tools or () if not (isinstance(one, ServerTool) and one.kind == name)]
+        prompt.tools = kept or None
     elif name == "result_media":
         for turn in prompt.turns:
             for part in turn.parts:

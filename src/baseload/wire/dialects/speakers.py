@@ -16,6 +16,10 @@ from baseload.wire.dialects import (
     gemini_stream,
     messages,
     messages_reply,
+    responses,
+    responses_reply,
+    responses_stream,
+    responses_writer,
 )
 from baseload.wire.dialects.nouns import Dialect, Event, Failure, Json, Prompt, Reply
 
@@ -94,5 +98,15 @@ SPEAKERS: dict[Dialect, Speaker] = {
         gemini_reply.write_failure,
         gemini_stream.StreamReader,
         gemini_stream.StreamWriter,
+    ),
+    Dialect.RESPONSES: Speaker(
+        responses.read_request,
+        responses.write_request,
+        responses_reply.read_reply,
+        responses_reply.write_reply,
+        responses_reply.read_failure,
+        responses_reply.write_failure,
+        responses_stream.StreamReader,
+        responses_writer.StreamWriter,
     ),
 }
