@@ -12,6 +12,9 @@ import msgspec
 from baseload import errors
 from baseload.core import Tokens
 from baseload.errors import RequestError
+from baseload.wire.anthropic import Answer
+from baseload.wire.aws_events import EventReader
+from baseload.wire.dialects.converse_frames import line_of_frame
 from baseload.wire.dialects.matrix import Judged, judge
 from baseload.wire.dialects.nouns import (
     Added,
@@ -24,38 +27,62 @@ from baseload.wire.dialects.nouns import (
     Json,
     Metered,
     Opened,
+    Prompt,
     Report,
     Started,
     Text,
     Thought,
 )
+from baseload.wire.dialects.paths import suffix
 from baseload.wire.dialects.speakers import SPEAKERS
 from baseload.wire.http1 import UpstreamSyntax
+from baseload.wire.openai import ErrorDetail
 from baseload.wire.sse import EventRelay, event_data
 
 
 class Crossing:
     """A request and how to tell its answer. `body` is what the target is sent; `judged` what became of it."""
 
-    __slots__ = ("_model", "_usage", "body", "judged", "source", "target")
+    __slots__ = ("_model", "_sent_model", "_stream", "_usage", "body", "judged", "source", "target")
 
     def __init__(
-        self, source: Dialect, target: Dialect, body: bytes, judged: Judged, *, model: str, usage: bool
+        self, source: Dialect, target: Dialect, body: bytes, judged: Judged, prompt: Prompt, *, asked: str
     ) -> None:
         self.source = source
         self.target = target
         self.body = body
         self.judged = judged
-        self._model = model
-        self._usage = usage
+        self._model = asked
+        self._usage = bool(prompt.usage_in_stream) or source is not Dialect.CHAT
+        self._sent_model = prompt.model
+        self._stream = bool(prompt.stream)
 
     def relay(self, *, chunked_in: bool, chunked_out: bool) -> EventRelay:
         """What takes the target's stream and gives the client's."""
-        return CrossingRelay(self, chunked_in=chunked_in, chunked_out=chunked_out)
+        made = FramesRelay if self.target is Dialect.CONVERSE else CrossingRelay
+        return made(self, chunked_in=chunked_in, chunked_out=chunked_out)
 
     def writer_options(self) -> tuple[str, bool]:
         """The client's name for the model, and whether it asked for usage in the stream."""
         return self._model, self._usage
+
+    def suffix(self) -> bytes:
+        """The path and query of the call, after the target's base URL."""
+        return suffix(self.target, self._sent_model, stream=self._stream)
+
+    def read_answer(self, body: bytes) -> Answer | None:
+        """Usage and error of a whole answer; None for what is no JSON object of either kind."""
+        try:
+            value = _object(body)
+        except ValueError:
+            return None
+        speaker = SPEAKERS[self.target]
+        try:
+            reply = speaker.read_reply(value)
+        except (RequestError, ValueError, KeyError, TypeError, AttributeError):
+            failure = speaker.read_failure(value)
+            return Answer(None, ErrorDetail(failure.message, failure.kind, failure.code, failure.param))
+        return Answer(None if reply.report is None else reply.report.tokens, None)
 
     def whole(self, body: bytes) -> bytes:
         """A whole answer in the client's dialect, under the client's name for the model.
@@ -90,15 +117,12 @@ def cross(
     except ValueError as error:
         raise RequestError(errors.INVALID_JSON, str(error)) from None
     prompt = SPEAKERS[source].read_request(value)
-    wants_usage = bool(prompt.usage_in_stream) or source is not Dialect.CHAT
     prompt.model = model if model is not None else asked
-    if prompt.stream:
-        prompt.usage_in_stream = True
     judged = judge(prompt, source, target, drop=drop)
-    if target is not Dialect.CHAT or not prompt.stream:
-        prompt.usage_in_stream = None
-    written = msgspec.json.encode(SPEAKERS[target].write_request(prompt))
-    return Crossing(source, target, written, judged, model=asked, usage=wants_usage)
+    crossing = Crossing(source, target, b"", judged, prompt, asked=asked)
+    prompt.usage_in_stream = True if target is Dialect.CHAT and prompt.stream else None
+    crossing.body = msgspec.json.encode(SPEAKERS[target].write_request(prompt))
+    return crossing
 
 
 def _object(body: bytes) -> Json:
@@ -134,8 +158,10 @@ class CrossingRelay(EventRelay):
 
     def _pass(self, event: bytes) -> bytes:
         data = event_data(event)
-        if not data:
-            return b""
+        return self._told(data) if data else b""
+
+    def _told(self, data: bytes) -> bytes:
+        """What the client gets of one event's payload."""
         try:
             events = self._reader.read(data)
         except (ValueError, KeyError, TypeError, AttributeError, RequestError) as error:
@@ -166,3 +192,21 @@ class CrossingRelay(EventRelay):
             self.done = True
         elif isinstance(event, Broken):
             self.error_event = data
+
+
+class FramesRelay(CrossingRelay):
+    """As `CrossingRelay`, of a stream in AWS's binary frames."""
+
+    __slots__ = ("_frames",)
+
+    def __init__(self, crossing: Crossing, *, chunked_in: bool, chunked_out: bool) -> None:
+        super().__init__(crossing, chunked_in=chunked_in, chunked_out=chunked_out)
+        self._frames = EventReader()
+
+    def _events(self, payload: bytes) -> bytes:
+        out = b""
+        for frame in self._frames.feed(payload):
+            if self.done or self.error_event:
+                break
+            out += self._told(line_of_frame(frame))
+        return self._released(out)
