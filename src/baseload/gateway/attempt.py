@@ -107,9 +107,16 @@ class Attempt(Struct, eq=False):
 
     def read_answer(self, body: bytes) -> Answered | None:
         """Usage and error of a whole answer; None when it is not such a JSON object."""
-        if self.crossing is not None:
-            return self.crossing.read_answer(body)
+        head = self.head
+        if self.crossing is not None and head is not None:
+            return self.crossing.read_answer(body, head.status, self.error_named)
         return self._exchange.endpoint.form.read_answer(body)
+
+    @property
+    def error_named(self) -> str:
+        """What AWS calls an error, which stands in a header; empty elsewhere."""
+        fields = self.head.fields if self.head is not None else {}
+        return fields.get(b"x-amzn-errortype", b"").decode("latin-1")
 
     def told(self, body: bytes) -> bytes:
         """A whole answer of this target as the client gets it, under the client's name for the model.

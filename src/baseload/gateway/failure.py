@@ -301,7 +301,7 @@ def _pass_on(exchange: Exchange, attempt: Attempt, status: int, body: bytes) -> 
     head = attempt.head
     content = head.fields.get(b"content-type", b"application/json") if head is not None else b"text/plain"
     if attempt.crossing is not None:
-        body, content = attempt.crossing.failure(body, status), b"application/json"
+        body, content = attempt.crossing.failure(body, status, attempt.error_named), b"application/json"
     exchange.finish(
         answers.answer(
             status,

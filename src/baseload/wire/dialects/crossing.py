@@ -14,6 +14,7 @@ from baseload.core import Tokens
 from baseload.errors import RequestError
 from baseload.wire.anthropic import Answer
 from baseload.wire.aws_events import EventReader
+from baseload.wire.dialects import converse_reply
 from baseload.wire.dialects.converse_frames import line_of_frame
 from baseload.wire.dialects.matrix import Judged, judge
 from baseload.wire.dialects.nouns import (
@@ -23,6 +24,7 @@ from baseload.wire.dialects.nouns import (
     Dialect,
     Ended,
     Event,
+    Failure,
     Finished,
     Json,
     Metered,
@@ -70,19 +72,28 @@ class Crossing:
         """The path and query of the call, after the target's base URL."""
         return suffix(self.target, self._sent_model, stream=self._stream)
 
-    def read_answer(self, body: bytes) -> Answer | None:
-        """Usage and error of a whole answer; None for what is no JSON object of either kind."""
+    def read_answer(self, body: bytes, status: int, named: str = "") -> Answer | None:
+        """Usage and error of a whole answer; None for what is no JSON object.
+
+        `named` is what a header calls the error, where the target's format does so (`x-amzn-errortype`).
+        """
         try:
             value = _object(body)
         except ValueError:
             return None
-        speaker = SPEAKERS[self.target]
-        try:
-            reply = speaker.read_reply(value)
-        except (RequestError, ValueError, KeyError, TypeError, AttributeError):
-            failure = speaker.read_failure(value)
-            return Answer(None, ErrorDetail(failure.message, failure.kind, failure.code, failure.param))
-        return Answer(None if reply.report is None else reply.report.tokens, None)
+        if status == 200:
+            try:
+                reply = SPEAKERS[self.target].read_reply(value)
+                return Answer(None if reply.report is None else reply.report.tokens, None)
+            except (RequestError, ValueError, KeyError, TypeError, AttributeError):
+                pass
+        failure = self._failure(value, named)
+        return Answer(None, ErrorDetail(failure.message, failure.kind, failure.code, failure.param))
+
+    def _failure(self, value: Json, named: str) -> Failure:
+        if self.target is Dialect.CONVERSE:
+            return converse_reply.read_failure(value, named)
+        return SPEAKERS[self.target].read_failure(value)
 
     def whole(self, body: bytes) -> bytes:
         """A whole answer in the client's dialect, under the client's name for the model.
@@ -96,12 +107,12 @@ class Crossing:
         reply.model = self._model
         return msgspec.json.encode(SPEAKERS[self.source].write_reply(reply))
 
-    def failure(self, body: bytes, status: int) -> bytes:
+    def failure(self, body: bytes, status: int, named: str = "") -> bytes:
         """The target's error in the client's dialect; what is no JSON object becomes its message."""
         try:
-            failure = SPEAKERS[self.target].read_failure(_object(body))
+            failure = self._failure(_object(body), named)
         except ValueError:
-            failure = SPEAKERS[self.target].read_failure({"message": body[:300].decode(errors="replace")})
+            failure = Failure(body[:300].decode(errors="replace"), "api_error")
         return msgspec.json.encode(SPEAKERS[self.source].write_failure(failure, status))
 
 
