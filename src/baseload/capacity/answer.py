@@ -94,7 +94,7 @@ def answer(
     if not measured:
         refuse_unless_fits(setup, tokens, factors.kv_precision)
     limit = max_sequences or ENGINES[setup.engine].max_sequences * setup.data
-    room = max(most_at_once(setup, tokens, factors.kv_precision), 1)
+    room = max(most_at_once(setup, tokens, factors.kv_precision), 1)  # measured ones ran, whatever is counted
     if measured and as_measured:
         room = limit
     running, capped_by = _running(int(load.concurrency), room, limit)
@@ -145,9 +145,9 @@ def _check(setup: Setup, load: Load, factors: Factors) -> None:
         raise UsageError("a load has at least one request at once, one input and one output token")
     tokens = load.input_tokens + load.output_tokens
     if tokens > setup.model.context_tokens:
+        said = format(tokens, ",.0f" if tokens < 1e12 else "g")
         raise UsageError(
-            f"{tokens:,.0f} tokens exceed the context window of {setup.model.name}, "
-            f"{setup.model.context_tokens:,}",
+            f"{said} tokens exceed the context window of {setup.model.name}, {setup.model.context_tokens:,}",
             hint="shorten the prompt or the answer",
         )
     if not 0 <= factors.cached_share < 1:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from baseload.capacity.engines import engine_name
 from baseload.capacity.terms import Load, Setup
 from baseload.catalog.gpus import gpu
 from baseload.catalog.models import OpenModel, open_model
@@ -28,8 +29,6 @@ TABLE_COLUMNS = (
 
 PRECISIONS = {"fp4": "nvfp4", "": "bf16"}
 """The sample's words for precisions where they are not ours; no word means unquantised weights."""
-
-ENGINES = {"trtllm": "trtllm", "tensorrt-llm": "trtllm", "tensorrtllm": "trtllm", "trt": "trtllm"}
 
 QUEUED_TTFT_S = 5.0
 """A TTFT above this that is also half of the latency: fewer requests ran than the row says."""
@@ -106,12 +105,11 @@ def read_setup(line: Mapping[str, str]) -> Setup:
     precision = PRECISIONS.get(words, words)
     if model.precisions[0] == "mxfp4" and precision in ("nvfp4", "fp8"):
         precision = "mxfp4"  # the only quantised form there is; the sample says fp4 or fp8
-    backend = line["backend"].strip().lower()
     return Setup(
         model=model,
         gpu=gpu(line["system"].strip().removesuffix("_sxm").removesuffix("_nvl")),
         precision=precision,
-        engine=ENGINES.get(backend, backend),
+        engine=engine_name(line["backend"]),
         tensor=tensor,
         data=data,
         expert=min(expert, tensor * data),
