@@ -137,8 +137,15 @@ def test_a_tighter_promise_spills_more() -> None:
     """The SLO is where spill starts."""
     traffic, scenario = steady(12, 300), Scenario((fleet(1),))
     before = simulated("before", traffic, scenario)
-    after = simulated("after", traffic, Change(slo=Slo(0.3, 0.035)).applied(scenario))
+    after = simulated("after", traffic, Change(ttft_s=0.3, tpot_s=0.035).applied(scenario))
     assert after.spill_share > before.spill_share
+
+
+def test_half_a_promise_leaves_the_other_half() -> None:
+    """A new TTFT keeps each model's own TPOT, and the other way round."""
+    scenario = Scenario((fleet(1, slo=Slo(0.7, 0.033)),))
+    assert Change(ttft_s=0.3).applied(scenario).models[0].slo == Slo(0.3, 0.033)
+    assert Change(tpot_s=0.02).applied(scenario).models[0].slo == Slo(0.7, 0.02)
 
 
 def test_a_change_keeps_what_it_does_not_name() -> None:

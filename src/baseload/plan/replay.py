@@ -75,13 +75,14 @@ class Change:
     """What is different afterwards; whatever is left out stays.
 
     `replicas` says by owned target how many there are of it (0: none; the others are called NAME-2, NAME-3
-    and so on, leaving out what is taken), `prices` what a metered one charges, `slo` what every model
-    promises.
+    and so on, leaving out what is taken), `prices` what a metered one charges, `ttft_s` and
+    `tpot_s` what every model promises.
     """
 
     replicas: Mapping[str, int] = field(default_factory=dict)
     prices: Mapping[str, TokenPrice] = field(default_factory=dict)
-    slo: Slo | None = None
+    ttft_s: float | None = None
+    tpot_s: float | None = None
     autoscale: Autoscale | None = None
     outages: tuple[Outage, ...] = ()
 
@@ -122,7 +123,11 @@ class Change:
             raise UsageError(
                 f"model {model.name!r} has no target left", hint="leave it one replica, or an API"
             )
-        return replace(model, targets=tuple(targets), slo=self.slo or model.slo)
+        slo = Slo(
+            model.slo.ttft_s if self.ttft_s is None else self.ttft_s,
+            model.slo.tpot_s if self.tpot_s is None else self.tpot_s,
+        )
+        return replace(model, targets=tuple(targets), slo=slo)
 
 
 def scenario_of(snapshot: Snapshot, traffic: Traffic, model: str | None = None) -> Scenario:
