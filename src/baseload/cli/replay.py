@@ -19,7 +19,7 @@ from baseload.cli import duration_s
 if TYPE_CHECKING:
     from baseload.core import Snapshot
     from baseload.plan.replay import Change
-    from baseload.plan.scenario import Scenario
+    from baseload.plan.scenario import Outage, Scenario
     from baseload.traffic.table import Traffic
 
 
@@ -77,7 +77,12 @@ class _Named(click.ParamType):  # type: ignore[type-arg]  # not generic in every
     metavar="TARGET=FROM,UNTIL",
     help="This target fails from then until then, as durations from the start; repeatable.",
 )
-@click.option("--autoscale", type=int, metavar="FLOOR", help="Scale the owned targets, at least so many.")
+@click.option(
+    "--autoscale",
+    type=click.IntRange(1),
+    metavar="FLOOR",
+    help="Scale the owned targets, each to what is given as --replicas, down to so many.",
+)
 @click.option(
     "--cold-start",
     type=duration_s,
@@ -127,6 +132,7 @@ def command(traffic: str, **options: Any) -> None:
     on = datetime.now(UTC).date() if options["on"] is None else options["on"].date()
     change = _change(options)
     requests = _requests(traffic, options["format_"], options["columns"])
+    _within(change.outages, requests)
     before = scenario_of(_snapshot(options["config"], on), requests, options["model"])
     after: Scenario | None = None
     if options["other"] is not None:
@@ -244,10 +250,24 @@ def _price(text: str) -> Any:
     return TokenPrice(price_in, price_out, source="given")
 
 
-def _outage(name: str, text: str) -> Any:
+def _outage(name: str, text: str) -> Outage:
     from baseload.plan.scenario import Outage
 
     begin, comma, end = text.partition(",")
     if not comma:
         raise click.BadParameter(f"{text!r} is no FROM,UNTIL like 10m,25m", param_hint="--outage")
-    return Outage(name, duration_s(begin), duration_s(end))
+    outage = Outage(name, duration_s(begin), duration_s(end))
+    if outage.from_s >= outage.until_s:
+        raise click.BadParameter(f"{text!r} ends before it begins", param_hint="--outage")
+    return outage
+
+
+def _within(outages: tuple[Outage, ...], requests: Traffic) -> None:
+    """Raises BadParameter for an outage that begins when the traffic is over."""
+    for outage in outages:
+        if outage.from_s >= requests.duration_s:
+            raise click.BadParameter(
+                f"the outage of {outage.target} begins at {outage.from_s:g} s, "
+                f"and the traffic lasts {requests.duration_s:g} s",
+                param_hint="--outage",
+            )

@@ -7,6 +7,7 @@ does not stop the reading is collected, so that all are shown at once.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -268,13 +269,23 @@ class _Reading:
             self._wrong(line, path, f"cannot read the file {file}: {reason}", "check the path and its rights")
             return None
         try:
-            text = raw.decode().removesuffix("\n").removesuffix("\r")
+            text = _one_line(raw.decode())
         except UnicodeDecodeError:
             text = "\x00"
         if not text or _CONTROL.search(text) or len(raw) > MOST_SECRET_BYTES:
-            self._wrong(line, path, f"the file {file} must hold one line of text", "")
+            self._wrong(line, path, f"the file {file} must hold one line of text, or a JSON object", "")
             return None
         return text
+
+
+def _one_line(text: str) -> str:
+    """Without its last line break; a JSON object, which needs no line break, without any."""
+    try:
+        if text.startswith("{"):
+            return json.dumps(json.loads(text))
+    except (ValueError, RecursionError):
+        pass
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def _resolve(text: str) -> Any:

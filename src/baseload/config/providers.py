@@ -1,8 +1,14 @@
-"""Where the OpenAI-format endpoint of a metered provider is, by the name the price catalog uses."""
+"""Where a metered provider's endpoint is and what it speaks, by the name the price catalog uses."""
 
 from __future__ import annotations
 
+from baseload.core import Format
+
+FORMATS: dict[str, Format] = {"anthropic": Format.ANTHROPIC}
+"""What a provider's targets speak where they do not write a `format`; all others OpenAI's."""
+
 ENDPOINTS: dict[str, str] = {
+    "anthropic": "https://api.anthropic.com/v1",
     "arcee": "https://api.arcee.ai/api/v1",
     "cerebras": "https://api.cerebras.ai/v1",
     "deepseek": "https://api.deepseek.com/v1",

@@ -16,8 +16,6 @@ from baseload.gateway import guess
 from baseload.gateway.metrics import TargetCounts
 from baseload.ledger.record import Begin, Bill, Call, Chosen, End, Refusal
 from baseload.money import NANO, divide_half_even, token_cost
-from baseload.wire.openai import Usage, read_answer
-from baseload.wire.sse import event_data
 
 if TYPE_CHECKING:
     from baseload.gateway.attempt import Attempt
@@ -100,7 +98,7 @@ def end(
     attempt: Attempt,
     outcome: Outcome,
     *,
-    usage: Usage | None = None,
+    tokens: Tokens | None = None,
     status: int = 200,
     error: RequestError | None = None,
 ) -> None:
@@ -111,7 +109,7 @@ def end(
     if attempt.settled:
         return
     try:
-        _record(exchange, attempt, outcome, usage, status, error)
+        _record(exchange, attempt, outcome, tokens, status, error)
     finally:
         if attempt.loaded:
             attempt.loaded = False
@@ -123,11 +121,11 @@ def _record(
     exchange: Exchange,
     attempt: Attempt,
     outcome: Outcome,
-    usage: Usage | None,
+    told: Tokens | None,
     status: int,
     error: RequestError | None,
 ) -> None:
-    tokens = usage.tokens() if usage is not None else _tokens(exchange, attempt)
+    tokens = told if told is not None else _tokens(exchange, attempt)
     bill = _bill(exchange, attempt, tokens)
     gateway, begun_ns, first_ns = exchange.gateway, attempt.begun_ns, attempt.first_ns
     ended, now_ns = outcome._value_, time.monotonic_ns()  # `.value` is a call in Python
@@ -204,10 +202,8 @@ def refused(exchange: Exchange, error: RequestError) -> None:
 def _tokens(exchange: Exchange, attempt: Attempt) -> Tokens:
     """What the attempt used where its answer is no whole body with usage."""
     relay = attempt.relay
-    if relay is not None and relay.usage_event:
-        answer = read_answer(event_data(relay.usage_event))
-        if answer is not None and answer.usage is not None:
-            return answer.usage.tokens()
+    if relay is not None and (told := relay.tokens()) is not None:
+        return told
     head = attempt.head
     if not attempt.sent or (head is not None and head.status != 200):
         return Tokens()  # providers charge nothing for an error status, and all else that they began

@@ -133,6 +133,11 @@ class Answer(Struct):
     usage: Usage | None = None
     error: ErrorDetail | str | None = None
 
+    @property
+    def tokens(self) -> Tokens | None:
+        """The usage in our own terms."""
+        return None if self.usage is None else self.usage.tokens()
+
 
 class _ErrorOnly(Struct):
     error: ErrorDetail | str | None = None
