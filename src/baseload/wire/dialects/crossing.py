@@ -16,7 +16,7 @@ from baseload.wire.anthropic import Answer
 from baseload.wire.aws_events import EventReader
 from baseload.wire.dialects import converse_reply
 from baseload.wire.dialects.converse_frames import line_of_frame
-from baseload.wire.dialects.matrix import Judged, judge
+from baseload.wire.dialects.judging import Judged, judge
 from baseload.wire.dialects.nouns import (
     Added,
     Broken,
