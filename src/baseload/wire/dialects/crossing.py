@@ -88,7 +88,8 @@ class Crossing:
             except (RequestError, ValueError, KeyError, TypeError, AttributeError):
                 pass
         failure = self._failure(value, named)
-        return Answer(None, ErrorDetail(failure.message, failure.kind, failure.code, failure.param))
+        detail = ErrorDetail(failure.message, failure.kind, failure.code, failure.param)
+        return Answer(None, detail, failure.retry_after_s)
 
     def _failure(self, value: Json, named: str) -> Failure:
         if self.target is Dialect.CONVERSE:
