@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import anthropic
+import httpx2
 import openai
 import pytest
 
+from tests.gateway.answering import answering
 from tests.gateway.running import MakeGateway, RunningGateway, RunningTwin, metered, provider
 
 MESSAGES: list[anthropic.types.MessageParam] = [{"role": "user", "content": "hello"}]
@@ -141,3 +143,33 @@ def test_errors_are_anthropics_own(claude: anthropic.Anthropic, inner: RunningGa
         pytest.raises(anthropic.AuthenticationError),
     ):
         stranger.messages.create(model="chat", max_tokens=5, messages=MESSAGES)
+
+
+def test_anthropics_count_of_tokens_is_its_targets_own_and_free(make_gateway: MakeGateway) -> None:
+    """Passed through as bytes; on record without tokens or cost, and no lesson for the estimates."""
+    told = b'{"input_tokens": 14}'
+    with answering(lambda _: (200, "application/json", told)) as claude:
+        section = {"provider": "anthropic", "key": "k", "price": {"input": "3.00", "output": "15.00"}}
+        target = {"metered": section, "url": claude.url, "model": "claude-x", "region": "us"}
+        gateway = make_gateway({"claude": target})
+        base = gateway.url.removesuffix("/v1")
+        with anthropic.Anthropic(base_url=base, api_key=gateway.key, max_retries=0) as sdk:
+            assert sdk.messages.count_tokens(model="chat", messages=MESSAGES).input_tokens == 14
+        assert gateway.stop() == 0
+        (row,) = gateway.rows()
+    (call,) = claude.calls
+    assert (call.path, call.headers["x-api-key"]) == ("/messages/count_tokens", "k")
+    assert (row["endpoint"], row["outcome"]) == ("messages.count_tokens", "completed")
+    assert (row["input_tokens"], row["output_tokens"], row["cost_nano"], row["estimated"]) == (0, 0, 0, 0)
+
+
+def test_tokens_are_counted_by_anthropics_targets_alone(
+    claude: anthropic.Anthropic, inner: RunningGateway
+) -> None:
+    """Another format has no such call: refused before anything is sent; the key may come as Google's."""
+    with pytest.raises(anthropic.BadRequestError, match=r"does not serve messages\.count_tokens"):
+        claude.messages.count_tokens(model="chat", messages=MESSAGES)
+    body = {"model": "chat", "messages": MESSAGES, "max_tokens": 3}
+    url = inner.url + "/messages"
+    answer = httpx2.post(url, json=body, headers={"x-goog-api-key": inner.key}, timeout=30, trust_env=False)
+    assert answer.status_code == 200

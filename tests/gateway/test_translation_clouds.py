@@ -179,3 +179,33 @@ def test_googles_errors_mean_what_they_say(
     assert raised.value.status_code == told
     if told == 400:
         assert "Bad part." in str(raised.value)
+
+
+def test_a_stream_of_googles_without_a_finish_reason_is_broken_off(make_gateway: MakeGateway) -> None:
+    """Its streams have no last event: a body that ends well but before the reason is no whole answer."""
+
+    def cut(_: Sent) -> tuple[int, str, bytes]:
+        return 200, "text/event-stream", b"data: %b\r\n\r\n" % json.dumps(GOOGLE).encode()
+
+    with answering(cut) as provider:
+        section = {"provider": "google", "key": "g-key", "price": PRICE}
+        target = {"metered": section, "url": provider.url, "model": "gemini-x", "format": "gemini"}
+        gateway = make_gateway({"gemini": target})
+        with sdk(gateway) as client, pytest.raises(openai.APIError):
+            list(client.chat.completions.create(model="chat", messages=CHAT, stream=True))
+        assert gateway.stop() == 0
+        (row,) = gateway.rows()
+    assert (row["outcome"], row["estimated"]) == ("cut", 1)
+
+
+def test_googles_own_delay_is_told_on(make_gateway: MakeGateway) -> None:
+    """RetryInfo in the error is a `retry-after` for who must wait."""
+    detail = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.5s"}
+    error = {"code": 429, "message": "Quota.", "status": "RESOURCE_EXHAUSTED", "details": [detail]}
+    with answering(lambda _: (429, "application/json", json.dumps({"error": error}).encode())) as provider:
+        section = {"provider": "google", "key": "g-key", "price": PRICE}
+        target = {"metered": section, "url": provider.url, "model": "gemini-x", "format": "gemini"}
+        gateway = make_gateway({"gemini": target})
+        answer = gateway.chat()
+    assert answer.status_code == 429
+    assert answer.headers["retry-after-ms"] == "1500"

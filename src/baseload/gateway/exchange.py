@@ -136,7 +136,7 @@ class Exchange(Struct, eq=False):
             failure.answered_badly(self, attempt, status, answer, body)
             return
         tokens = answer.tokens
-        if tokens is None:
+        if tokens is None and not self.endpoint.free:
             attempt.unmetered = body
         settle.end(self, attempt, Outcome.COMPLETED, tokens=tokens)
         headers = settle.answer_headers(self, attempt) + settle.cost_headers(attempt)

@@ -21,6 +21,7 @@ from baseload.errors import RequestError
 from baseload.gateway import answers, settle
 from baseload.policy.health import NO_ROOM_S
 from baseload.policy.retry import (
+    LONGEST_RETRY_AFTER_S,
     MOST_RETRIES,
     VERDICTS,
     WAITING_BUDGET_S,
@@ -85,6 +86,8 @@ def answered_badly(
     else:
         verdict = classify(status)
     wait_s = retry_after_s(head.fields, time.time())
+    if wait_s is None and answer is not None and answer.retry_after_s:
+        wait_s = min(answer.retry_after_s, LONGEST_RETRY_AFTER_S)
     name = attempt.place.target.name
     if verdict.kind is Kind.DEAD_CREDENTIAL and _may_sign_anew(attempt):
         late = RequestError(errors.UPSTREAM_CREDENTIALS, f"{name} took our clock for wrong")

@@ -61,7 +61,7 @@ def begin(exchange: Exchange, attempt: Attempt) -> None:
                 None if tpot_s is None else tpot_s * 1000,
             ),
             exchange.site.versions,
-            0 if place.owned else _reserve(exchange, place.target),
+            0 if place.owned or exchange.endpoint.free else _reserve(exchange, place.target),
         )
     )
     exchange.attempt, exchange.number = attempt, number
@@ -157,7 +157,7 @@ def _record(
     _count(place.counts, (attempt.reason, ended), tokens, bill.cost_nano)
     if outcome is Outcome.COMPLETED:
         load.health.success(now_ns / 1e9, attempt.probe)
-        if not tokens.estimated:  # a whole answer teaches the estimates
+        if not tokens.estimated and not exchange.endpoint.free:  # a whole answer teaches the estimates
             exchange.terms.place.estimate.learn(len(exchange.body), input_tokens, output_tokens)
             guess.learn(exchange, attempt, tokens)
         closed(exchange, "ok")
@@ -201,6 +201,8 @@ def refused(exchange: Exchange, error: RequestError) -> None:
 
 def _tokens(exchange: Exchange, attempt: Attempt) -> Tokens:
     """What the attempt used where its answer is no whole body with usage."""
+    if exchange.endpoint.free:
+        return Tokens()
     relay = attempt.relay
     if relay is not None and (told := relay.tokens()) is not None:
         return told

@@ -40,7 +40,8 @@ class Endpoint(Struct, frozen=True):
 
     `generates`: whether it makes output tokens. Requests for a target of another format than `format` are
     translated, from and to `dialect`; None where no other format has its like. `passes`: the client's header
-    fields that go on to a target of the same format, each with what is sent in its absence.
+    fields that go on to a target of the same format, each with what is sent in its absence. `free`: its
+    answers cost nothing and count no tokens.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Endpoint(Struct, frozen=True):
     format: Format = Format.OPENAI
     dialect: Dialect | None = None
     generates: bool = True
+    free: bool = False
     passes: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
@@ -55,6 +57,8 @@ class Endpoint(Struct, frozen=True):
         """How answers of this path are read and errors told."""
         return FORMS[self.format]
 
+
+_ANTHROPICS = ((b"anthropic-version", anthropic.VERSION), (b"anthropic-beta", b""))
 
 ENDPOINTS: dict[bytes, Endpoint] = {
     b"/v1/chat/completions": Endpoint("chat.completions", b"/chat/completions", dialect=Dialect.CHAT),
@@ -65,7 +69,15 @@ ENDPOINTS: dict[bytes, Endpoint] = {
         b"/messages",
         Format.ANTHROPIC,
         Dialect.MESSAGES,
-        passes=((b"anthropic-version", anthropic.VERSION), (b"anthropic-beta", b"")),
+        passes=_ANTHROPICS,
+    ),
+    b"/v1/messages/count_tokens": Endpoint(
+        "messages.count_tokens",
+        b"/messages/count_tokens",
+        Format.ANTHROPIC,
+        generates=False,
+        free=True,
+        passes=_ANTHROPICS,
     ),
 }
 

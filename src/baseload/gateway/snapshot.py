@@ -26,7 +26,7 @@ from baseload.catalog.models import OpenModel, open_model
 from baseload.catalog.rates import RateTable, load_or_compile
 from baseload.config import DEFAULT_TENANT, Config
 from baseload.config.fields import NO_KEY
-from baseload.config.providers import ENDPOINTS, FORMATS
+from baseload.config.providers import FORMATS, endpoint
 from baseload.config.schema import (
     ClassSection,
     LimitsSection,
@@ -170,7 +170,7 @@ def _target(read: Config, name: str, rates: RateTable) -> Target:
     target = Target(
         name,
         Side.OWNED if owned else Side.METERED,
-        section.url or (ENDPOINTS[metered.provider] if metered else ""),
+        section.url or (endpoint(metered.provider, section.format) if metered else ""),
         format=_format(section),
         drop_unsupported=section.drop_unsupported,
         model=section.model,

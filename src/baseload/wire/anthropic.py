@@ -92,6 +92,7 @@ class Answer(NamedTuple):
 
     tokens: Tokens | None
     error: ErrorDetail | str | None
+    retry_after_s: float | None = None
 
 
 def _read(body: bytes) -> _Event | None:

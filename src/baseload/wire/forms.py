@@ -24,6 +24,10 @@ class Answered(Protocol):
     def error(self) -> ErrorDetail | str | None:
         """The error it is; None where it is none."""
 
+    @property
+    def retry_after_s(self) -> float | None:
+        """When the error itself says to come again; None where it does not."""
+
 
 class Form(NamedTuple):
     """One format. `read_answer` gives None for what is no JSON object."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from baseload.errors import RequestError
-from baseload.wire.dialects import converse, converse_reply, matrix
+from baseload.wire.dialects import converse, converse_reply, judging, matrix
 from baseload.wire.dialects.fold import Fold
 from baseload.wire.dialects.meaning import of_prompt
 from baseload.wire.dialects.nouns import (
@@ -87,11 +87,11 @@ def test_reasoning_is_asked_for_as_the_models_maker_spells_it(
 def test_top_k_is_sent_to_models_that_have_it(model: str, more: Any) -> None:
     """Claude and Nova have it; for another one it is refused by its name."""
     prompt = asked(user(Text("Hi")), model=model, top_k=5)
-    matrix.judge(prompt, Dialect.CHAT, Dialect.CONVERSE)
+    judging.judge(prompt, Dialect.CHAT, Dialect.CONVERSE)
     assert converse.write_request(prompt)["additionalModelRequestFields"] == more
     prompt.model = "some.model-v1"
     with pytest.raises(RequestError, match="top_k"):
-        matrix.judge(prompt, Dialect.CHAT, Dialect.CONVERSE)
+        judging.judge(prompt, Dialect.CHAT, Dialect.CONVERSE)
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ def test_tools_that_may_not_be_called_are_left_out_or_refused() -> None:
     """AWS has no word for it: without earlier calls the tools are left out, with them it is refused."""
     tool = Tool("tides", schema={"type": "object"})
     prompt = asked(user(Text("Hi")), tools=[tool], tool_choice=ToolChoice(ToolUse.NONE))
-    matrix.judge(prompt, Dialect.CHAT, Dialect.CONVERSE)
+    judging.judge(prompt, Dialect.CHAT, Dialect.CONVERSE)
     assert "toolConfig" not in converse.write_request(prompt)
     prompt.turns += [Turn(Role.ASSISTANT, [Call("c1", "tides", "{}")]), user(Result("c1", [Text("5")]))]
     with pytest.raises(RequestError, match="tool_choice"):
-        matrix.judge(prompt, Dialect.CHAT, Dialect.CONVERSE)
-    matrix.judge(prompt, Dialect.CHAT, Dialect.CONVERSE, drop=True)
+        judging.judge(prompt, Dialect.CHAT, Dialect.CONVERSE)
+    judging.judge(prompt, Dialect.CHAT, Dialect.CONVERSE, drop=True)
     assert converse.write_request(prompt)["toolConfig"]["tools"][0]["toolSpec"]["name"] == "tides"
 
 
@@ -153,7 +153,7 @@ def test_neighbouring_turns_become_one_and_a_user_speaks_first() -> None:
         user(Text("Two.")),
     ]
     prompt = asked(*turns)
-    judged = matrix.judge(prompt, Dialect.CHAT, Dialect.CONVERSE)
+    judged = judging.judge(prompt, Dialect.CHAT, Dialect.CONVERSE)
     body = converse.write_request(prompt)
     assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
     assert body["messages"][0]["content"] == [{"text": matrix.SUPPLIED}]
@@ -186,7 +186,7 @@ def test_cache_markers_become_cache_points_and_come_back(shared: Path) -> None:
         "tools": [tool | marked],
     }
     prompt = SPEAKERS[Dialect.MESSAGES].read_request(copy.deepcopy(body))
-    matrix.judge(prompt, Dialect.MESSAGES, Dialect.CONVERSE)
+    judging.judge(prompt, Dialect.MESSAGES, Dialect.CONVERSE)
     written = converse.write_request(prompt)
     assert list(problems(CONVERSE.input_shape, written)) == []
     assert written["system"][1] == {"cachePoint": {"type": "default", "ttl": "1h"}}
@@ -225,7 +225,7 @@ def test_a_document_has_words_beside_it() -> None:
     """AWS refuses a document alone in its message: the user is made to say something, and that is told."""
     document = Media(Kind.DOCUMENT, "application/pdf", data="aGk=", name="log.pdf")
     prompt = asked(user(document), Turn(Role.ASSISTANT, [Text("Read.")]), user(document), user(Text("And?")))
-    judged = matrix.judge(prompt, Dialect.CHAT, Dialect.CONVERSE)
+    judged = judging.judge(prompt, Dialect.CHAT, Dialect.CONVERSE)
     assert "document_alone" in judged.fields
     first, _, last = converse.write_request(prompt)["messages"]
     assert [next(iter(block)) for block in first["content"]] == ["document", "text"]
@@ -236,7 +236,7 @@ def test_a_document_has_words_beside_it() -> None:
     assert of_prompt(back, judged.fields) == of_prompt(prompt, judged.fields)
     assert (
         "document_alone"
-        not in matrix.judge(asked(user(Text("Hi"), document)), Dialect.CHAT, Dialect.CONVERSE).fields
+        not in judging.judge(asked(user(Text("Hi"), document)), Dialect.CHAT, Dialect.CONVERSE).fields
     )
 
 

@@ -23,7 +23,7 @@ from botocore.validate import ParamValidator
 from baseload.errors import RequestError
 from baseload.wire.aws_events import EventReader, Header, encode_frame
 from baseload.wire.aws_events import Kind as Type
-from baseload.wire.dialects import converse, converse_reply, matrix
+from baseload.wire.dialects import converse, converse_reply, judging
 from baseload.wire.dialects.converse_frames import frames_of, line_of_frame
 from baseload.wire.dialects.converse_stream import StreamReader, StreamWriter
 from baseload.wire.dialects.nouns import (
@@ -57,7 +57,7 @@ def crossed(shared: Path, source: Dialect) -> list[tuple[str, Any]]:
     for exchange in requests(shared, source):
         prompt = SPEAKERS[source].read_request(copy.deepcopy(exchange["request"]))
         try:
-            matrix.judge(prompt, source, Dialect.CONVERSE)
+            judging.judge(prompt, source, Dialect.CONVERSE)
             written.append((exchange["id"], converse.write_request(prompt)))
         except RequestError:
             continue

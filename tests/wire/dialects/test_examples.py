@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baseload.errors import RequestError
-from baseload.wire.dialects import matrix
+from baseload.wire.dialects import judging, matrix
 from baseload.wire.dialects.fold import Fold, unfold
 from baseload.wire.dialects.meaning import of_prompt, of_reply
 from baseload.wire.dialects.nouns import IN_PATH, Dialect, Event, Prompt
@@ -51,7 +51,7 @@ def test_a_request_crosses_or_is_refused_by_name(example: Example, target: Diale
     prompt = prompt_of(example)
     refused: str | None = ""
     try:
-        judged = matrix.judge(prompt, example.dialect, target)
+        judged = judging.judge(prompt, example.dialect, target)
         written = SPEAKERS[target].write_request(copy.deepcopy(prompt))
     except RequestError as error:
         refused = error.param
@@ -168,7 +168,7 @@ def test_a_bad_request_raises_request_errors_alone(bad: tuple[Dialect, Any], dro
     prompt = may_raise(lambda: SPEAKERS[source].read_request(body), RequestError)
     for target in DIALECTS if prompt is not None else ():
         crossing = copy.deepcopy(prompt)
-        if may_raise(lambda: matrix.judge(crossing, source, target, drop=drop), RequestError) is not None:  # noqa: B023
+        if may_raise(lambda: judging.judge(crossing, source, target, drop=drop), RequestError) is not None:  # noqa: B023
             may_raise(lambda: SPEAKERS[target].write_request(crossing), RequestError)  # noqa: B023
 
 

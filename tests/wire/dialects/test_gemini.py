@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baseload.errors import RequestError
-from baseload.wire.dialects import gemini, gemini_reply, matrix
+from baseload.wire.dialects import gemini, gemini_reply, judging
 from baseload.wire.dialects.fold import Fold, unfold
 from baseload.wire.dialects.gemini_array import ArraySplitter
 from baseload.wire.dialects.gemini_held import camel, snake
@@ -170,7 +170,7 @@ def test_instructions_alone_are_said_by_the_user() -> None:
     """Google refuses a request without a turn; the matrix says what becomes of it."""
     messages = [{"role": "system", "content": "Greet."}, {"role": "developer", "content": "Be brief."}]
     prompt = CHAT.read_request({"model": "m", "messages": messages})
-    assert "system_alone" in matrix.judge(prompt, Dialect.CHAT, Dialect.GEMINI).fields
+    assert "system_alone" in judging.judge(prompt, Dialect.CHAT, Dialect.GEMINI).fields
     assert gemini.write_request(prompt) == {"contents": [user({"text": "Greet."}, {"text": "Be brief."})]}
 
 
@@ -261,7 +261,7 @@ def test_what_only_google_has_is_refused_elsewhere_by_its_path(members: Json, pa
     """Nothing is lost in silence."""
     prompt = gemini.read_request({"contents": [user({"text": "Hi"})], **members})
     with pytest.raises(RequestError) as raised:
-        matrix.judge(prompt, Dialect.GEMINI, Dialect.CHAT)
+        judging.judge(prompt, Dialect.GEMINI, Dialect.CHAT)
     assert raised.value.param == path
 
 

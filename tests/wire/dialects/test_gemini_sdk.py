@@ -14,7 +14,7 @@ from google import genai
 from google.genai import types
 
 from baseload.errors import RequestError
-from baseload.wire.dialects import matrix
+from baseload.wire.dialects import judging
 from baseload.wire.dialects.fold import unfold
 from baseload.wire.dialects.gemini_stream import StreamWriter
 from baseload.wire.dialects.nouns import Broken, Dialect, Event, Json, Reply, Started
@@ -165,7 +165,7 @@ def meant(reply: Reply) -> tuple[str, list[tuple[str, Any]]]:
 def test_a_request_of_chat_is_taken_by_the_types_of_google() -> None:
     """Tools with references, results, pictures, schemas and reasoning as Google's types have them."""
     prompt = SPEAKERS[Dialect.CHAT].read_request(copy.deepcopy(CHAT))
-    matrix.judge(prompt, Dialect.CHAT, Dialect.GEMINI)
+    judging.judge(prompt, Dialect.CHAT, Dialect.GEMINI)
     body = GEMINI.write_request(prompt)
     check_request(body)
     assert [content["role"] for content in body["contents"]] == ["user", "model", "user", "user"]
@@ -216,7 +216,7 @@ def test_recorded_requests_are_taken_by_the_types_of_google(shared: Path, source
             continue
         prompt = SPEAKERS[source].read_request(copy.deepcopy(exchange["request"]))
         try:
-            matrix.judge(prompt, source, Dialect.GEMINI)
+            judging.judge(prompt, source, Dialect.GEMINI)
         except RequestError:
             continue
         check_request(GEMINI.write_request(prompt))

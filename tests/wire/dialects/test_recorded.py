@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from baseload.errors import RequestError
-from baseload.wire.dialects import matrix
+from baseload.wire.dialects import judging, matrix
 from baseload.wire.dialects.fold import Fold, unfold
 from baseload.wire.dialects.meaning import of_prompt, of_reply
 from baseload.wire.dialects.nouns import IN_PATH, Dialect, Event, Started
@@ -89,7 +89,7 @@ def test_recorded_requests_cross_as_the_matrix_says(shared: Path, source: Dialec
     for exchange in requests(shared, source):
         prompt = ours.read_request(copy.deepcopy(exchange["request"]))
         try:
-            judged = matrix.judge(prompt, source, target)
+            judged = judging.judge(prompt, source, target)
         except RequestError as error:
             refused[exchange["id"]] = error.param
             continue

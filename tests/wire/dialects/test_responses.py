@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from baseload.errors import RequestError
-from baseload.wire.dialects import matrix
+from baseload.wire.dialects import judging
 from baseload.wire.dialects.nouns import Dialect
 from baseload.wire.dialects.speakers import SPEAKERS
 
@@ -17,7 +17,7 @@ OTHERS = sorted(set(SPEAKERS) - {Dialect.RESPONSES})
 def crossed(body: dict[str, Any], target: Dialect) -> dict[str, Any]:
     """The request as the target gets it."""
     prompt = SPEAKERS[Dialect.RESPONSES].read_request({"model": "m", "input": "Hi", **body})
-    matrix.judge(prompt, Dialect.RESPONSES, target)
+    judging.judge(prompt, Dialect.RESPONSES, target)
     return SPEAKERS[target].write_request(prompt)
 
 

@@ -4,5 +4,6 @@
     client's bytes ◄──write── Reply | Events ◄──read── target's bytes
 
 `nouns` is the middle; a module a dialect reads and writes it; `matrix` says for every field and dialect
-whether it is carried, approximated and how, or refused. Traffic between equal dialects never comes here.
+whether it is carried, approximated and how, or refused (`judging` applies it). Traffic between
+equal dialects never comes here.
 """

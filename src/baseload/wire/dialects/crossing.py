@@ -16,7 +16,7 @@ from baseload.wire.anthropic import Answer
 from baseload.wire.aws_events import EventReader
 from baseload.wire.dialects import converse_reply
 from baseload.wire.dialects.converse_frames import line_of_frame
-from baseload.wire.dialects.matrix import Judged, judge
+from baseload.wire.dialects.judging import Judged, judge
 from baseload.wire.dialects.nouns import (
     Added,
     Broken,
@@ -88,7 +88,8 @@ class Crossing:
             except (RequestError, ValueError, KeyError, TypeError, AttributeError):
                 pass
         failure = self._failure(value, named)
-        return Answer(None, ErrorDetail(failure.message, failure.kind, failure.code, failure.param))
+        detail = ErrorDetail(failure.message, failure.kind, failure.code, failure.param)
+        return Answer(None, detail, failure.retry_after_s)
 
     def _failure(self, value: Json, named: str) -> Failure:
         if self.target is Dialect.CONVERSE:
