@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from baseload import config as configuration
-from baseload.cli import Group
+from baseload.cli import Group, config_import
 from baseload.config.published import key_table
 from baseload.core import Slo, Snapshot, Target, TokenPrice
 from baseload.gateway.snapshot import Loaded, load_snapshot
@@ -21,12 +21,15 @@ from baseload.policy.residency import describe, why_not
 
 @click.group(cls=Group)
 def command() -> None:
-    """Check baseload.yaml, or print its schema.
+    """Check baseload.yaml, print its schema, or make one of another gateway's configuration.
 
     \b
     Example:
       baseload config check baseload.yaml
     """
+
+
+command.add_command(config_import.command)
 
 
 @command.command()
