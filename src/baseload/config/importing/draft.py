@@ -30,7 +30,7 @@ class Draft:
         self.tenants: dict[str, dict[str, Any]] = {}
         self.http: dict[str, Any] = {}
         self.zero_retention = False
-        self._origins: dict[str, str] = {}
+        self.origins: dict[str, Node] = {}
         self._variables: dict[str, Variable] = {}
         self._literals: dict[str, str] = {}
         self._referred = _references(source)
@@ -145,7 +145,7 @@ class Draft:
                 variable, f"{what}, of target {name}; the other file does not say it"
             )
         self.targets[name] = placed.section
-        self._origins[name] = self._at(origin)
+        self.origins[name] = origin
         return name
 
     def serve(self, model: str, target: str) -> None:
@@ -154,6 +154,13 @@ class Draft:
         listed = self.models.setdefault(model, {}).setdefault(side, [])
         if target not in listed:
             listed.append(target)
+
+    def leave_unserved(self, why: str, do: str) -> None:
+        """Take back every target that no model lists, for this reason."""
+        used = {name for model in self.models.values() for side in model.values() for name in side}
+        for name in self.targets.keys() - used:
+            del self.targets[name]
+            self.origins.pop(name).drop(why, do)
 
     def finished(self) -> Imported:
         """What came of the file; whatever nobody spoke of is listed now."""
@@ -174,7 +181,7 @@ class Draft:
             self.gateway,
             self.source.file,
             config,
-            self._origins,
+            {name: self._at(self.origins[name]) for name in self.targets},
             self.source.carried(),
             not_carried,
             tuple(found for found in self._variables.values() if f"${{{found.name}}}" in used),

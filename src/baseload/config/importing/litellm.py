@@ -100,6 +100,9 @@ def _deployment(draft: Draft, root: Node, found: _Deployment) -> None:
         rule = draft.source.rule((*found.node.path, "model_name"))
         found.node.drop(rule.why if rule else "", rule.do if rule else "")
         return
+    if found.params.get("weight").number() == 0:
+        found.node.drop("its weight is 0: it is never asked", "list it with a model if it should be")
+        return
     split = _provider(found, written)
     if split is None:
         found.node.drop(

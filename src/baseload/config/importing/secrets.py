@@ -22,7 +22,7 @@ _VAULT = re.compile(r"\{vault://([a-z0-9_-]+)/([^}]+)\}")
 _SECRET_KEY = re.compile(
     r"key(?!_header|_name)|token(?!s|_count|_cost|_limit|_rate|_above|izer)|secret|passw|passphrase|credential|auth(?!_type|_mode|or)"
     r"|header|bearer|cookie|license|webhook|database_url|redis_url|connection|private|certificate|dsn|salt"
-    r"|param_value|variables|signature",
+    r"|param_value|session_id|session_token|variables|signature",
     re.IGNORECASE,
 )
 _SECRET_TEXT = re.compile(
