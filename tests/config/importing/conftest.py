@@ -45,7 +45,7 @@ def environment(variables: Iterable[Variable]) -> dict[str, str]:
 
 
 def _value(found: Variable) -> str:
-    if "service account" in found.what or "key file" in found.what:
+    if "service_account" in found.what or "service account" in found.what or "key file" in found.what:
         return ACCOUNT
     if "USD" in found.what:
         return "1.25"

@@ -446,19 +446,22 @@ RULES = (
     Rule(
         ("environment_variables",),
         why="a configuration sets no environment",
+        hidden=True,
         do="set it where the gateway is started, if the made file refers to it",
     ),
     Rule(("credential_list",), "the targets that name the credential", "no target names it"),
-    Rule(("guardrails", "policies", "policy_attachments", "prompts"), why=GUARDRAILS),
+    Rule(("guardrails", "policies", "policy_attachments", "prompts"), hidden=True, why=GUARDRAILS),
     Rule(
         ("mcp_servers", "mcp_tools", "vector_store_registry", "search_tools", "agent_list", "tools"),
+        hidden=True,
         why="tools and stores are the client's business",
     ),
     Rule(
         ("files_settings", "finetune_settings", "assistant_settings", "batch_settings"),
+        hidden=True,
         why="files, batches and assistants are not of this version",
     ),
-    Rule(("callback_settings",), why=TELEMETRY),
+    Rule(("callback_settings",), why=TELEMETRY, hidden=True),
     Rule(("worker_registry",), why=ADMIN),
     Rule(("x-*",), why="holds what other places refer to, and is read there"),
     Rule(

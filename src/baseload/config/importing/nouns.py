@@ -13,13 +13,14 @@ class Rule(NamedTuple):
     A key is a dotted path, `[]` for every item of a list and `*` for a free name; it stands for all that is
     below it. `becomes` names keys of baseload.yaml, or says what takes their place; where it is
     empty the keys are never carried. `why` says why not (of a carried key: where it is not, or not whole)
-    and `do` what to do instead.
+    and `do` what to do instead. `hidden`: what may stand below is not known, so that no text of it is shown.
     """
 
     keys: tuple[str, ...]
     becomes: str = ""
     why: str = ""
     do: str = ""
+    hidden: bool = False
 
 
 class Carried(NamedTuple):

@@ -73,6 +73,7 @@ RULES = (
             "after_request_hooks",
         ),
         why="prompts and answers are passed through and not judged",
+        hidden=True,
     ),
     Rule(("forward_headers",), why="headers cross by a list (docs/headers.md)"),
     Rule(

@@ -21,10 +21,12 @@ _REFERENCES = (
 _VAULT = re.compile(r"\{vault://([a-z0-9_-]+)/([^}]+)\}")
 _SECRET_KEY = re.compile(
     r"key(?!_header|_name)|token(?!s|_count|_cost|_limit|_rate|_above|izer)|secret|passw|passphrase|credential|auth(?!_type|_mode|or)"
-    r"|header|bearer|cookie|license|webhook|database_url|redis_url|connection|private|certificate|dsn|salt"
-    r"|param_value|session_id|session_token|variables|signature",
+    r"|header(?!_name)|bearer|cookie|license|webhook|database_url|redis_url|connection|private|certificate|dsn|salt"
+    r"|param_value|service_account|session_id|session_token|variables|signature",
     re.IGNORECASE,
 )
+SECRET_SECTION = re.compile(r"headers?$|variables$|credentials?$|service_account_json|webhook", re.IGNORECASE)
+"""Sections in which every text is a secret."""
 _SECRET_TEXT = re.compile(
     r"^(?:sk|pk|rk|gsk|xai|hf|ghp|AKIA|ASIA|AIza|eyJ|pplx|r8|lsv2|vk|pc)[-_A-Za-z0-9]{6,}|^Bearer |^Basic "
     r"|-----BEGIN|^(?=[^ ]*[0-9])(?=[^ ]*[A-Za-z])[A-Za-z0-9+/=_-]{24,}$"

@@ -16,7 +16,7 @@ from typing import Any
 
 from baseload.config.document import PathIn, dotted, read_document
 from baseload.config.importing.nouns import Carried, NotCarried, Rule
-from baseload.config.importing.secrets import shown
+from baseload.config.importing.secrets import SECRET_SECTION, shown
 from baseload.errors import ConfigError
 
 Normal = Callable[[Any, PathIn], tuple[str, ...]]
@@ -139,9 +139,11 @@ class Source:
         return path in self._carried or path in self._listed
 
     def _shown(self, path: PathIn, value: Any) -> str:
-        known = self.rule(path) is not None
+        rule = self.rule(path)
+        known = rule is not None and not rule.hidden
         named = [part for part in path if isinstance(part, str)]
-        return shown(".".join(named[-2:]), value, known=known)
+        around = [part for part in named[:-1] if SECRET_SECTION.search(part)]
+        return shown(".".join((*around, *named[-1:])), value, known=known)
 
     def _merged(self, path: PathIn, value: Any) -> Any:
         """The value with YAML's merge keys (`<<: *anchor`) carried out, and where each merged value stood."""
