@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from baseload.config.importing import kong, litellm, portkey
+from baseload.config.importing import kong, litellm, openrouter, portkey
 from baseload.config.importing.kong_keys import RULES as KONG_RULES
 from baseload.config.importing.litellm_keys import RULES as LITELLM_RULES
 from baseload.config.importing.nouns import Carried, Imported, NotCarried, Rule, Variable
+from baseload.config.importing.openrouter_keys import RULES as OPENROUTER_RULES
 from baseload.config.importing.portkey_keys import RULES as PORTKEY_RULES
 from baseload.config.importing.source import Normal, tokens
 from baseload.config.importing.writing import written
@@ -32,6 +33,7 @@ GATEWAYS = {
     "litellm": Gateway("LiteLLM", "config.yaml", LITELLM_RULES, litellm.imported),
     "portkey": Gateway("Portkey", "config.json", PORTKEY_RULES, portkey.imported, portkey.normal),
     "kong": Gateway("Kong", "kong.yaml", KONG_RULES, kong.imported, kong.normal),
+    "openrouter": Gateway("OpenRouter", "defaults.json", OPENROUTER_RULES, openrouter.imported),
 }
 """Every gateway by the word that the command takes."""
 

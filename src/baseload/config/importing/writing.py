@@ -28,7 +28,7 @@ def _head(imported: Imported) -> Iterator[str]:
     if imported.variables:
         yield "# Set these in the environment (or write ${file:PATH} in their place):"
         yield from (f"#   {_comment(found.name)}: {_comment(found.what)}" for found in imported.variables)
-    yield "# Where data may be processed is not said there: `classes.default` lets it go anywhere."
+    yield "# Where data may be processed is not said there: `classes.default` lets it go to any region."
 
 
 def _body(imported: Imported) -> Iterator[str]:
