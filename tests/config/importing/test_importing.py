@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from baseload.cli import cli
-from baseload.config import parse
+from baseload.config import InvalidConfig, parse
 from baseload.config.importing import GATEWAYS, import_text, written
 from baseload.config.importing.source import UNKNOWN_KEY, Source
 from baseload.errors import ConfigError
@@ -45,11 +45,30 @@ def test_what_is_not_carried_has_a_reason(word: str, path: Path) -> None:
 
 @each
 def test_the_made_file_is_valid(word: str, path: Path, tmp_path: Path) -> None:
-    """With the variables that it names set, and with no others."""
+    """`config check` takes it with the variables that it names set, and finds all its targets and models."""
     found = read(word, path)
-    config = parse(written(found), "baseload.yaml", tmp_path, environment(found.variables))
-    assert list(config.targets) == list(found.config["targets"])
-    assert list(config.models) == list(found.config["models"])
+    made = tmp_path / "baseload.yaml"
+    made.write_text(written(found))
+    env = environment(found.variables)
+    result = CliRunner().invoke(cli, ["config", "check", str(made), "--json"], env=env)
+    assert result.exit_code == 0, result.output
+    understood = json.loads(result.output)
+    assert list(understood["targets"]) == list(found.config["targets"])
+    assert list(understood["models"]) == list(found.config["models"])
+    assert list(parse(written(found), "baseload.yaml", tmp_path, env).targets) == list(understood["targets"])
+
+
+@each
+def test_every_variable_is_needed(word: str, path: Path, tmp_path: Path) -> None:
+    """Each one that is listed as to be set stands in the file: without it the file is refused."""
+    found = read(word, path)
+    for variable in found.variables:
+        env = environment(one for one in found.variables if one != variable)
+        with pytest.raises(InvalidConfig) as caught:
+            parse(written(found), "baseload.yaml", tmp_path, env)
+        assert {f"environment variable {variable.name} is not set"} == {
+            problem.reason for problem in caught.value.problems if "environment" in problem.reason
+        }
 
 
 @each
