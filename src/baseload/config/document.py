@@ -225,7 +225,7 @@ class _Reading:
             if env is None:
                 return text
             return _REFERENCE.sub(lambda found: self._referred(found[1], path, line, env), text)
-        return _resolve(text) if node.plain else text
+        return resolved(text) if node.plain else text
 
     def _mapping(self, rows: list[tuple[str, int, _Node]], path: PathIn) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -294,7 +294,7 @@ def _one_line(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _resolve(text: str) -> Any:
+def resolved(text: str) -> Any:
     """A plain scalar by YAML 1.2's core schema; numbers with a point stay exact decimals."""
     if text in _WORDS:
         return _WORDS[text]

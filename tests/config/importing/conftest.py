@@ -14,9 +14,6 @@ from baseload.config.importing import GATEWAYS, Carried, Imported, NotCarried, V
 EXAMPLES = Path(__file__).parent / "examples"
 MARK = "hush"
 """Every literal secret of the examples holds it."""
-ACCOUNT = (
-    '{"type": "service_account", "client_email": "a@b.example", "private_key": "-----BEGIN PRIVATE KEY-----"}'
-)
 
 
 def examples() -> list[tuple[str, Path]]:
@@ -40,20 +37,8 @@ def spoken(found: Imported) -> list[Carried | NotCarried]:
 
 
 def environment(variables: Iterable[Variable]) -> dict[str, str]:
-    """A value for every variable of a made file, of the kind that its words ask for."""
-    return {found.name: _value(found) for found in variables}
-
-
-def _value(found: Variable) -> str:
-    if "service_account" in found.what or "service account" in found.what or "key file" in found.what:
-        return ACCOUNT
-    if "USD" in found.what:
-        return "1.25"
-    if "address" in found.what or found.name.endswith(("_BASE", "_URL", "_HOST")):
-        return "https://resource.example.com"
-    if "true" in found.what:
-        return "true"
-    return "us-east-1" if "REGION" in found.name else "a-value"
+    """A value for every variable of a made file."""
+    return {found.name: found.sample for found in variables}
 
 
 def leaves(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -16,6 +17,7 @@ from baseload.errors import ConfigError
 from tests.config.importing.conftest import MARK, environment, examples, leaves, names, plain, read, spoken
 
 FOUND = examples()
+SHORT = [found for found in FOUND if found[1].stem == "serving"]
 each = pytest.mark.parametrize(("word", "path"), FOUND, ids=names(FOUND))
 
 
@@ -102,6 +104,40 @@ def test_a_key_that_nobody_knows_is_listed_without_its_text(word: str) -> None:
     path = next(path for gateway, path in FOUND if gateway == word and path.stem == "every_key")
     unknown = [one for one in read(word, path).not_carried if one.why == UNKNOWN_KEY]
     assert [(one.path[-1], one.value) for one in unknown] == [("nobody_knows_this", "(hidden)")]
+
+
+ODD: tuple[Any, ...] = (
+    "", 0, -1, None, [], {}, True, 1e30, "two words", "ü", "*", "@x/y", "1e3", "a" * 300, ["x"], {"a": "b"},
+    "http://u:pass@host/x?k=v", "ftp://host", "os.environ/SOME_NAME", "99999999999",
+)  # fmt: skip
+"""What may stand where something else should."""
+
+
+@pytest.mark.parametrize(("word", "path"), SHORT, ids=names(SHORT))
+def test_whatever_stands_there_is_refused_carried_or_listed(word: str, path: Path, tmp_path: Path) -> None:
+    """Each value replaced by each odd one: an error with its place, or two whole lists and a valid file."""
+    refused = []
+    for place in leaves(plain(path)):
+        for odd in ODD:
+            text = json.dumps(replaced(plain(path), place, odd))
+            try:
+                found = import_text(word, text, path.name)
+            except ConfigError as error:
+                refused.append((error.file, error.line, error.key != ""))
+                continue
+            assert {str(one.path) for one in spoken(found)} == set(map(str, leaves(json.loads(text))))
+            if found.config:
+                parse(written(found), "baseload.yaml", tmp_path, environment(found.variables))
+    assert set(refused) <= {(path.name, 1, True)}
+
+
+def replaced(data: Any, place: tuple[str | int, ...], value: Any) -> Any:
+    """The data with this value at this place."""
+    inner = data
+    for part in place[:-1]:
+        inner = inner[part]
+    inner[place[-1]] = value
+    return data
 
 
 @pytest.mark.parametrize("word", GATEWAYS)

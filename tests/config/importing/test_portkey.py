@@ -94,3 +94,10 @@ def test_a_model_that_nobody_writes_is_asked_for() -> None:
     assert found.config["targets"]["openai"]["model"] == "${OPENAI_MODEL}"
     assert found.config["models"] == {"chat": {"metered": ["openai"]}}
     assert [one.name for one in found.variables] == ["KEY", "OPENAI_MODEL"]
+
+
+def test_a_real_key_in_a_virtual_ones_place_stays_hidden() -> None:
+    """A name must not be made of it."""
+    found = of({"provider": "openai", "virtual_key": "sk-proj-0123456789abcdef"})
+    assert found.config["targets"]["openai"]["metered"]["key"] == "${OPENAI_API_KEY}"
+    assert "0123456789abcdef" not in f"{found}".lower()

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from baseload.config.document import PathIn
+from baseload.config.importing.checking import misfits
 from baseload.config.importing.nouns import Imported, Variable
 from baseload.config.importing.secrets import reference, replaced, variable_name
 from baseload.config.importing.source import Node, Source
@@ -16,6 +17,15 @@ from baseload.config.importing.upstreams import Refused, Upstream, place
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 _MOST_S = 86_400
+_MOST_USD = 1_000_000_000
+_MOST_COUNT = 10**12
+SECRET, FIGURE, NAME, ADDRESS, FLAG = "secret", "1.25", "us-east-1", "https://host.example", "true"
+"""Samples: values of the kinds that a variable can stand for."""
+ACCOUNT = (
+    '{"type": "service_account", "client_email": "a@host.example", '
+    '"private_key": "-----BEGIN PRIVATE KEY-----"}'
+)
+"""The sample of a Google service account."""
 PER_MILLION = Decimal(1_000_000)
 _NANO = Decimal("1e-9")
 
@@ -35,7 +45,7 @@ class Draft:
         self._literals: dict[str, str] = {}
         self._referred = _references(source)
 
-    def secret(self, node: Node, became: str, *words: str) -> str | None:
+    def secret(self, node: Node, became: str, *words: str, sample: str = SECRET) -> str | None:
         """A credential of theirs as `${NAME}`, a literal one under a free name; None if unwritten."""
         text = node.text()
         if not text:
@@ -44,38 +54,37 @@ class Draft:
         node.carry(became)
         found = reference(text)
         if found is None:
-            return self.held(
-                text, f"the value of {self._at(node)}, which stands in that file in the clear", *words
-            )
+            what = f"the value of {self._at(node)}, which stands in that file in the clear"
+            return self.held(text, what, *words, sample=sample)
         hidden = ", which its vault holds" if found.invented else ""
-        self._say(found.name, f"the credential of {self._at(node)}{hidden}")
+        self._say(found.name, f"the credential of {self._at(node)}{hidden}", sample)
         return f"${{{found.name}}}"
 
-    def held(self, content: str, what: str, *words: str) -> str:
+    def held(self, content: str, what: str, *words: str, sample: str = SECRET) -> str:
         """A free variable made of words, as `${NAME}`, for this content; for the same content the same."""
         name = self._literals.get(content) or self._free(variable_name(*words))
         self._literals[content] = name
-        self._say(name, what)
+        self._say(name, what, sample)
         return f"${{{name}}}"
 
-    def asked(self, name: str, what: str) -> str:
+    def asked(self, name: str, what: str, sample: str = SECRET) -> str:
         """A variable for what the file does not hold, as `${NAME}`."""
         name = variable_name(name)
-        self._say(name, what)
+        self._say(name, what, sample)
         return f"${{{name}}}"
 
-    def words(self, node: Node) -> str | None:
+    def words(self, node: Node, sample: str = NAME) -> str | None:
         """A plain text with their references written as ours; None where it is not written."""
         text = node.text()
         if text is None:
             return None
         if found := reference(text):
-            self._say(found.name, f"the value of {self._at(node)}")
+            self._say(found.name, f"the value of {self._at(node)}", sample)
         return replaced(text)
 
     def address(self, node: Node) -> str | None:
         """A URL of theirs, None where it is not written or cannot be used; what is left out is listed."""
-        text = self.words(node)
+        text = self.words(node, ADDRESS)
         if not text:
             return None
         if "${" in text:
@@ -110,8 +119,8 @@ class Draft:
         found = node.number()
         if found is None:
             return None
-        if found <= 0 or found != found.to_integral_value():
-            node.drop("is not a whole number above 0")
+        if not 0 < found <= _MOST_COUNT or found != found.to_integral_value():
+            node.drop("is not a whole number above 0, or beyond all use")
             return None
         node.carry(became)
         return int(found)
@@ -121,8 +130,8 @@ class Draft:
         found = node.number()
         if found is None:
             return None
-        if found < 0:
-            node.drop("is below 0")
+        if not 0 <= found * times <= _MOST_USD:
+            node.drop("is below 0, or more than a billion dollars")
             return None
         node.carry(became)
         return (found * times).quantize(_NANO).normalize()
@@ -141,9 +150,8 @@ class Draft:
             variable = self._free(
                 variable_name(name, *path[-1:], "usd" if path[-1] in ("input", "output") else "")
             )
-            section[path[-1]] = self.asked(
-                variable, f"{what}, of target {name}; the other file does not say it"
-            )
+            said = f"{what}, of target {name}; the other file does not say it"
+            section[path[-1]] = self.asked(variable, said, FIGURE)
         self.targets[name] = placed.section
         self.origins[name] = origin
         return name
@@ -163,29 +171,40 @@ class Draft:
             self.origins.pop(name).drop(why, do)
 
     def finished(self) -> Imported:
-        """What came of the file; whatever nobody spoke of is listed now."""
+        """What came of the file; targets it cannot take and whatever nobody spoke of are listed."""
+        made = self._made()
+        while made.config and (wrong := misfits(made)):
+            for name, why in wrong.items():
+                del self.targets[name]
+                self.origins[name].drop(f"baseload.yaml does not take it: {why}", "write the target by hand")
+            made = self._made()
+        return made._replace(not_carried=self.source.not_carried(), carried=self.source.carried())
+
+    def _made(self) -> Imported:
+        """The file as it is now."""
         config: dict[str, Any] = {}
-        if self.targets and self.models:
+        models = {name: served for name, model in self.models.items() if (served := self._served(model))}
+        if self.targets and models:
             if self.http:
                 config["http"] = self.http
             default: dict[str, Any] = {"regions": "any"}
             if self.zero_retention:
                 default["zero_retention"] = True
             ordered = {name: _in_order(section) for name, section in self.targets.items()}
-            config |= {"targets": ordered, "models": self.models, "classes": {"default": default}}
+            config |= {"targets": ordered, "models": models, "classes": {"default": default}}
             if self.tenants:
                 config["tenants"] = self.tenants
+        origins = {name: self._at(self.origins[name]) for name in self.targets}
         used = str(config)
-        not_carried = self.source.not_carried()
-        return Imported(
-            self.gateway,
-            self.source.file,
-            config,
-            {name: self._at(self.origins[name]) for name in self.targets},
-            self.source.carried(),
-            not_carried,
-            tuple(found for found in self._variables.values() if f"${{{found.name}}}" in used),
-        )
+        variables = (found for found in self._variables.values() if f"${{{found.name}}}" in used)
+        return Imported(self.gateway, self.source.file, config, origins, (), (), tuple(variables))
+
+    def _served(self, model: dict[str, Any]) -> dict[str, Any]:
+        """A model with the targets that are still there; empty where none is."""
+        sides = ("owned", "metered")
+        left = {side: [name for name in model.get(side, []) if name in self.targets] for side in sides}
+        kept = {side: names for side, names in left.items() if names}
+        return {**kept, **{key: value for key, value in model.items() if key not in sides}} if kept else {}
 
     def _free_target(self, wish: str) -> str:
         base, number = clean(wish), 1
@@ -203,8 +222,10 @@ class Draft:
             name = f"{wish}_{number}"
         return name
 
-    def _say(self, name: str, what: str) -> None:
-        self._variables.setdefault(name, Variable(name, what))
+    def _say(self, name: str, what: str, sample: str) -> None:
+        known = self._variables.setdefault(name, Variable(name, what, sample))
+        if known.sample == SECRET:  # whatever else it is, it is a secret too
+            self._variables[name] = known._replace(sample=sample)
 
     def _at(self, node: Node) -> str:
         return dotted_in(node.path)

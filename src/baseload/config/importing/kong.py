@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from baseload.catalog.providers import provider as catalog_provider
 from baseload.config.document import PathIn
-from baseload.config.importing.draft import Draft, clean, region_of
+from baseload.config.importing.draft import ADDRESS, NAME, Draft, clean, region_of
 from baseload.config.importing.kong_keys import RULES
 from baseload.config.importing.kong_limits import LIMITERS, Scope, limit
 from baseload.config.importing.nouns import Imported
@@ -290,7 +290,7 @@ def _azure(
     if instance and not url:
         url = f"https://{draft.words(instance)}.openai.azure.com"
         instance.carry("targets.NAME.url")
-    url = url or draft.asked(f"{wish}_BASE", "the address of the Azure resource")
+    url = url or draft.asked(f"{wish}_BASE", "the address of the Azure resource", ADDRESS)
     if deployment:
         model = draft.words(deployment)
         deployment.carry("targets.NAME.model")
@@ -326,4 +326,4 @@ def _settle(draft: Draft, target: dict[str, Any], name: str, balancer: Node, ser
         target["region"] = region
     if "model" not in target:
         what = f"the name by which target {name} knows its model; the other file leaves it to clients"
-        target["model"] = draft.asked(f"{name}_MODEL", what)
+        target["model"] = draft.asked(f"{name}_MODEL", what, NAME)

@@ -6,7 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from baseload.catalog.providers import provider as catalog_provider
-from baseload.config.importing.draft import Draft, clean, is_name, region_of
+from baseload.config.importing.draft import ADDRESS, NAME, Draft, clean, is_name, region_of
 from baseload.config.importing.litellm_keys import RULES
 from baseload.config.importing.nouns import Imported
 from baseload.config.importing.secrets import variable_name
@@ -163,7 +163,7 @@ def _upstream(draft: Draft, root: Node, found: _Deployment, provider: str, model
     price = None if name in ENGINES else _price(draft, found)
     if name == "azure":
         if not base:
-            url = draft.asked("AZURE_API_BASE", "the address of the Azure resource")
+            url = draft.asked("AZURE_API_BASE", "the address of the Azure resource", ADDRESS)
         if url is None:
             found.node.drop("where the resource is cannot be used", "write a target with its `url`")
             return None
@@ -233,7 +233,7 @@ def _vertex(draft: Draft, root: Node, found: _Deployment, model: str) -> Upstrea
     for node in (project, location):
         if node:
             node.carry("targets.NAME.url")
-    who = who or draft.asked("VERTEXAI_PROJECT", "the Google Cloud project")
+    who = who or draft.asked("VERTEXAI_PROJECT", "the Google Cloud project", NAME)
     login = google_login(draft, found.get("vertex_credentials"), found.node.get("model_name").needed())
     price = _price(draft, found)
     name = model if "/" in model else f"google/{model}"

@@ -53,10 +53,11 @@ class NotCarried(NamedTuple):
 
 
 class Variable(NamedTuple):
-    """An environment variable that the made file refers to, and what it stands for."""
+    """An environment variable that the made file refers to, what it stands for, and a value of its kind."""
 
     name: str
     what: str
+    sample: str
 
 
 class Imported(NamedTuple):

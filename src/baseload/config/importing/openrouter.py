@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from baseload.catalog.providers import provider as catalog_provider
-from baseload.config.importing.draft import Draft, clean
+from baseload.config.importing.draft import FLAG, Draft, clean
 from baseload.config.importing.nouns import Imported
 from baseload.config.importing.openrouter_keys import RULES
 from baseload.config.importing.secrets import variable_name
@@ -97,5 +97,5 @@ def _retention(draft: Draft, target: str, provider: str) -> None:
     """With `zdr` a target is used only once someone says that the agreement is in force."""
     if draft.zero_retention:
         what = f"true once {provider} keeps nothing by agreement or account setting; false leaves it unused"
-        variable = draft.asked(f"{variable_name(provider)}_ZERO_RETENTION", what)
+        variable = draft.asked(f"{variable_name(provider)}_ZERO_RETENTION", what, FLAG)
         draft.targets[target]["zero_retention"] = variable

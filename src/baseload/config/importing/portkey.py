@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from baseload.catalog.providers import provider as catalog_provider
 from baseload.config.document import PathIn
-from baseload.config.importing.draft import Draft, clean, is_name, region_of
+from baseload.config.importing.draft import ADDRESS, NAME, Draft, clean, is_name, region_of
 from baseload.config.importing.nouns import Imported
 from baseload.config.importing.portkey_keys import RULES
-from baseload.config.importing.secrets import variable_name
+from baseload.config.importing.secrets import looks_secret, variable_name
 from baseload.config.importing.signing import AwsKeys, aws_login, aws_region, entra_login, google_login
 from baseload.config.importing.source import Node, Source, snake, tokens
 from baseload.config.importing.upstreams import (
@@ -97,7 +97,7 @@ def _target(draft: Draft, node: Node, inherited: _Inherited) -> str | None:
         vault, _, model = model[1:].partition("/")
         provider = provider or _provider_of(vault)
     virtual = _get(node, "virtual_key")
-    if virtual and not vault:
+    if virtual and not vault and not looks_secret(virtual.text() or ""):
         vault = virtual.text() or ""
         provider = provider or _provider_of(vault)
     if not provider:
@@ -166,8 +166,8 @@ def _vertex(draft: Draft, node: Node, model: str, wish: str) -> Upstream | None:
         )
         return None
     project, region = _get(node, "vertex_project_id"), _get(node, "vertex_region")
-    where = draft.words(region) or draft.asked("VERTEX_REGION", "the location of Vertex AI")
-    who = draft.words(project) or draft.asked("VERTEX_PROJECT_ID", "the Google Cloud project")
+    where = draft.words(region) or draft.asked("VERTEX_REGION", "the location of Vertex AI", NAME)
+    who = draft.words(project) or draft.asked("VERTEX_PROJECT_ID", "the Google Cloud project", NAME)
     project.carry("targets.NAME.url")
     region.carry("targets.NAME.url")
     login = google_login(draft, _get(node, "vertex_service_account_json"), wish)
@@ -188,7 +188,7 @@ def _azure(draft: Draft, node: Node, vault: str, model: str, wish: str) -> Upstr
         base = f"https://{draft.words(resource)}.openai.azure.com"
         resource.carry("targets.NAME.url")
     else:
-        base = draft.asked(f"{wish}_BASE", "the address of the Azure resource")
+        base = draft.asked(f"{wish}_BASE", "the address of the Azure resource", ADDRESS)
     names = ("deployment_id", "azure_deployment_id", "azure_deployment_name", "azure_model_name")
     deployment = next(filter(None, (_get(node, name) for name in names)), None)
     if deployment:
@@ -205,7 +205,8 @@ def _azure(draft: Draft, node: Node, vault: str, model: str, wish: str) -> Upstr
 
 def _key(draft: Draft, node: Node, provider: str, vault: str, wish: str) -> str | None:
     became = f"targets.NAME.{'owned' if provider in ENGINES else 'metered'}.key"
-    for name in ("api_key", "anthropic_api_key", "azure_ad_token", "ad_auth"):
+    names = ("api_key", "anthropic_api_key", "azure_ad_token", "ad_auth")
+    for name in names if vault else (*names, "virtual_key"):  # a real key in a virtual one's place
         if written := _get(node, name):
             return draft.secret(written, became, wish, "api_key")
     if vault:
@@ -233,7 +234,7 @@ def _settle(draft: Draft, name: str, inherited: _Inherited) -> None:
         target["region"] = region
     if "model" not in target:
         what = f"the name by which target {name} knows its model; the other file leaves it to clients"
-        target["model"] = draft.asked(f"{name}_MODEL", what)
+        target["model"] = draft.asked(f"{name}_MODEL", what, NAME)
 
 
 def _models(draft: Draft, root: Node, targets: list[str]) -> None:

@@ -69,6 +69,11 @@ def variable_name(*words: str) -> str:
     return f"_{name}" if name[:1].isdigit() else name or "VALUE"
 
 
+def looks_secret(text: str) -> bool:
+    """Whether a text has the form of a key, whatever its name says."""
+    return _SECRET_TEXT.search(text) is not None
+
+
 def shown(key: str, value: Any, *, known: bool) -> str:
     """A value as lists may show it. Texts are hidden where their key or they themselves look secret.
 

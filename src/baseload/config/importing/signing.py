@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from baseload.config.importing.draft import Draft, region_of
+from baseload.config.importing.draft import ACCOUNT, NAME, Draft, region_of
 from baseload.config.importing.secrets import reference
 from baseload.config.importing.source import Node
 
@@ -30,7 +30,9 @@ def aws_login(draft: Draft, keys: AwsKeys, *words: str) -> dict[str, Any]:
     region = draft.words(keys.region)
     if region:
         keys.region.carry(f"{became}.region")
-    section: dict[str, Any] = {"region": region or draft.asked("AWS_REGION", "the AWS region to sign for")}
+    section: dict[str, Any] = {
+        "region": region or draft.asked("AWS_REGION", "the AWS region to sign for", NAME)
+    }
     if keys.access_key and keys.secret_key:
         section["access_key"] = draft.secret(keys.access_key, f"{became}.access_key", *words, "access_key_id")
         section["secret_key"] = draft.secret(
@@ -86,10 +88,12 @@ def google_login(draft: Draft, account: Node, *words: str) -> dict[str, Any]:
     elif str(text).endswith(".json") and reference(str(text)) is None:
         what = f"the JSON of the key file {str(text).rpartition('/')[2]}, in one line"
     else:
-        key = draft.secret(account, became, *words, "service_account")
+        key = draft.secret(account, became, *words, "service_account", sample=ACCOUNT)
         return {"google": {"service_account": key} if key else {}}
     account.carry(became)
-    return {"google": {"service_account": draft.held(str(text), what, *words, "service_account")}}
+    return {
+        "google": {"service_account": draft.held(str(text), what, *words, "service_account", sample=ACCOUNT)}
+    }
 
 
 def aws_region(region: str, model: str) -> str | None:

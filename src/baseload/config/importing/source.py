@@ -7,10 +7,11 @@ rules; a key that no rule knows is listed as unknown. So nothing can be lost by 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +40,29 @@ def rule_tokens(key: str) -> tuple[str, ...]:
 
 def _fits(path: tuple[str, ...], key: tuple[str, ...]) -> bool:
     """Whether a path is a rule's key or below it."""
-    return len(key) <= len(path) and all(map(fnmatchcase, path, key))
+    return len(key) <= len(path) and all(map(_is_named, path, key))
+
+
+def _is_named(part: str, name: str) -> bool:
+    return part == name or ("*" in name and fnmatchcase(part, name))
+
+
+@cache
+def _by_tokens(rules: tuple[Rule, ...]) -> tuple[tuple[tuple[str, ...], Rule], ...]:
+    """Each key of the rules in its parts, with its rule."""
+    return tuple((rule_tokens(key), rule) for rule in rules for key in rule.keys)
 
 
 class Source:
     """A file being imported. Raises ConfigError for what is no file of the kind, with file, line and key."""
 
-    def __init__(self, text: str, file: str, rules: Sequence[Rule], normal: Normal = tokens) -> None:
+    def __init__(self, text: str, file: str, rules: tuple[Rule, ...], normal: Normal = tokens) -> None:
         document = read_document(text, file, Path(), None)
         if document.problems:
             raise document.problems[0]
         self.file = file
         self._document = document
-        self._rules = [(rule_tokens(key), rule) for rule in rules for key in rule.keys]
+        self._rules = _by_tokens(rules)
         self._normal = normal
         self._moved: dict[PathIn, PathIn] = {}
         self._data = self._merged((), document.data)

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from baseload.config.document import resolved
 from baseload.config.importing.nouns import Imported
 
 _WIDTH = 100
@@ -68,4 +69,11 @@ def _decimal(dumper: yaml.SafeDumper, value: Decimal) -> yaml.ScalarNode:
     )
 
 
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    """Quoted where baseload.yaml would read something else than a text."""
+    style = None if isinstance(resolved(value), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
 _Dumper.add_representer(Decimal, _decimal)
+_Dumper.add_representer(str, _text)
