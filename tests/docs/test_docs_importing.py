@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
+import shlex
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 
+from baseload.cli import cli
 from baseload.config import parse
 from baseload.config.importing import GATEWAYS
 from tests.docs.pages import plain, rows
@@ -52,6 +56,32 @@ def test_every_promise_has_its_test(docs: Path) -> None:
     promised = [name for row in rows(page(docs), "promise") for name in re.findall(r"`(test_\w+)`", row[1])]
     assert len(promised) >= 10
     assert [name for name in promised if f"def {name}(" not in text] == []
+
+
+def test_the_example_is_what_is_printed(docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line up to its `…`, in this order, for the small example of the tests."""
+    example = ROOT / "tests" / "config" / "importing" / "examples" / "litellm" / "small.yaml"
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_text(example.read_text(encoding="utf-8"))
+    [block] = re.findall(r"```console\n\$ (.*?)```", page(docs), re.DOTALL)
+    command, *shown = block.splitlines()
+    printed = CliRunner().invoke(cli, shlex.split(command)[1:]).output.splitlines()
+    begun = [line.partition("…")[0].rstrip() for line in shown]
+    found = [
+        next((i for i, line in enumerate(printed) if line.startswith(text)), -1) for text in begun if text
+    ]
+    assert -1 not in found
+    assert found == sorted(found)
+
+
+def test_the_keys_of_json_are_named(docs: Path) -> None:
+    """All of them, those of the lists in brackets."""
+    example = ROOT / "tests" / "config" / "importing" / "examples" / "litellm" / "small.yaml"
+    result = CliRunner().invoke(cli, ["config", "import", "litellm", str(example), "--json"])
+    facts = json.loads(result.output)
+    named = set(re.findall(r"`(\w+)`", page(docs).partition("`--json` prints")[2].partition("\n\n")[0]))
+    inner = {key for name in ("carried", "not_carried", "variables") for key in facts[name][0]}
+    assert named == {*facts, *inner}
 
 
 @pytest.mark.parametrize("word", ["litellm", "portkey", "kong", "openrouter"])

@@ -6,6 +6,7 @@ rules; a key that no rule knows is listed as unknown. So nothing can be lost by 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ Normal = Callable[[Any, PathIn], tuple[str, ...]]
 
 UNKNOWN_KEY = "is no key that the documentation of this gateway lists"
 NEARER = "no target takes it from here: another place says it nearer to the target, or none needs it"
+_SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
 
@@ -36,6 +38,13 @@ def tokens(_data: Any, path: PathIn) -> tuple[str, ...]:
 def rule_tokens(key: str) -> tuple[str, ...]:
     """The parts of a rule's key: `model_list[].model_name`."""
     return tuple(re.findall(r"\[\]|[^.\[\]]+", key))
+
+
+def _joined(text: str) -> str:
+    """JSON's pairs of escaped surrogates as the characters they are, since YAML has no such pairs."""
+    if not text.lstrip().startswith("{"):
+        return text
+    return _SURROGATES.sub(lambda found: found[1] + json.loads(f'"{found[2]}"'), text)
 
 
 def _fits(path: tuple[str, ...], key: tuple[str, ...]) -> bool:
@@ -57,7 +66,7 @@ class Source:
     """A file being imported. Raises ConfigError for what is no file of the kind, with file, line and key."""
 
     def __init__(self, text: str, file: str, rules: tuple[Rule, ...], normal: Normal = tokens) -> None:
-        document = read_document(text, file, Path(), None)
+        document = read_document(_joined(text), file, Path(), None)
         if document.problems:
             raise document.problems[0]
         self.file = file
