@@ -22,9 +22,9 @@ from baseload.catalog.gpus import gpu
 from baseload.catalog.models import open_model
 from baseload.core import Model, Side, Slo, StepTime, Target, TokenPrice
 from baseload.plan.costs import Floats, Ints
+from baseload.plan.replay_windows import in_windows
 from baseload.plan.scenario import Scenario
 from baseload.plan.simulate import simulate
-from baseload.plan.windows import Sampling, answer
 from baseload.traffic.draw import Arrivals, draw
 from baseload.traffic.load import Lengths, Load
 from baseload.traffic.shapes import azure_conversation_2023, servegen_m_large
@@ -177,19 +177,16 @@ def bench_month() -> None:
     """A month of 100 million requests: fluid over all, simulated windows."""
     start = time.perf_counter()
     month, scenario = GeneratedMonth(), fleet(12)
-    found = answer(month, scenario, Sampling())
+    found = in_windows("month", month, scenario)
     seconds = time.perf_counter() - start
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    worst = found.worst[0]
+    assert found.metered_usd is not None
     print(f"a month, {month.read:,} requests read, {len(scenario.targets) - 1} pairs and an API")
-    print(f"  fluid model: {found.fluid_share:.2%} of the tokens owned")
-    print(f"  with windows: {found.owned_share:.2%} ± {found.error:.2%}")
-    print(
-        f"  worst window: {worst.tokens_per_s:,.0f} tokens/s, {worst.owned_share:.1%} owned, "
-        f"TTFT p99 {worst.ttft_at(0.99):.2f} s, TPOT p99 {worst.tpot_at(0.99) * 1000:.0f} ms"
-    )
-    simulated = sum(window.requests for window in found.windows)
-    print(f"  {len(found.windows)} windows, {simulated:,} requests simulated behind the dispatch code")
+    owned, spilled = found.owned_tokens_share, found.spill_share
+    print(f"  {owned:.2%} ± {found.owned_tokens_share_error:.2%} of the tokens owned")
+    print(f"  {spilled:.2%} ± {found.spill_share_error:.2%} of the requests spilled")
+    print(f"  ${found.metered_usd:,.0f} ± ${found.metered_usd_error:,.0f} bought")
+    print(f"  {found.windows} windows simulated behind the dispatch code")
     print(f"  {seconds:.1f} s, {peak_gib:.2f} GiB")
 
 

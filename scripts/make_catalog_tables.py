@@ -29,18 +29,29 @@ READ_ON = "2026-11-22"
 """When the readings and the raw price lists were taken."""
 
 FLOPS = ("bf16_tflops", "fp8_tflops", "fp4_tflops", "int8_tops")
-TOLERANCE = {"memory_gib": 0.08, "bandwidth_gb_per_s": 0.05} | dict.fromkeys(FLOPS, 0.08)
+TOLERANCE = {"memory_gib": 0.08, "bandwidth_gb_per_s": 0.05, "link_gb_per_s": 0.05} | dict.fromkeys(
+    FLOPS, 0.08
+)
 """How far two places may be apart and still say the same: sheets round, and GDDR with ECC reports 6% less."""
 
 CARD_TOLERANCE = 0.03
 """How far a counted model may be from its maker's rounded figure."""
 
-GPU_COLUMNS = ("name", "aliases", *TOLERANCE, "source", "as_of", "checked")
+GPU_COLUMNS = ("name", "aliases", *TOLERANCE, "linked_gpus", "source", "as_of", "checked")
 MODEL_FIGURES = ("layers", "hidden_size", "heads", "kv_heads", "head_dim", "windowed_layers", "window_tokens")
 MODEL_COLUMNS = (
     *("name", "aliases", "parameters", "active_parameters", *MODEL_FIGURES[:5], "kv_latent_dim"),
     *(*MODEL_FIGURES[5:], "vocabulary", "experts", "active_experts", "dense_layers"),
-    *("linear_layers", "state_values", "index_dim", "sparse_tokens", "context_tokens", "precisions"),
+    *("linear_layers", "state_values", "index_dim", "sparse_tokens", "context_tokens"),
+    *(
+        "intermediate_size",
+        "expert_size",
+        "fp8_block",
+        "experts_only",
+        "remote_code",
+        "mtp_layers",
+        "precisions",
+    ),
     *("licence", "source", "as_of", "checked"),
 )
 OFFER_COLUMNS = ("offer", "gpu", "gpus", "usd_per_hour", "spot_usd_per_hour", "source", "as_of", "checked")
@@ -91,6 +102,7 @@ def gpu_rows(readings: Iterable[Row]) -> list[Row]:
             {
                 "name": name,
                 "aliases": first["aliases"],
+                "linked_gpus": first["linked_gpus"],
                 "source": first["source"],
                 "as_of": READ_ON,
                 "checked": checked,
@@ -101,7 +113,10 @@ def gpu_rows(readings: Iterable[Row]) -> list[Row]:
 
 
 def _gpu_figures(reading: Row) -> dict[str, Decimal]:
-    """A reading in our units: sparse operations halved, MiB as GiB; what it does not state is absent."""
+    """A reading in our units: sparse operations and two-way links halved, MiB as GiB.
+
+    What it does not state is absent.
+    """
     figures: dict[str, Decimal] = {}
     if reading["memory_mib"]:
         figures["memory_gib"] = round(Decimal(reading["memory_mib"]) / 1024, 2)
@@ -109,6 +124,8 @@ def _gpu_figures(reading: Row) -> dict[str, Decimal]:
         figures["memory_gib"] = Decimal(reading["memory_gb"])
     if reading["bandwidth_gb_per_s"]:
         figures["bandwidth_gb_per_s"] = Decimal(reading["bandwidth_gb_per_s"])
+    if reading["link_gb_per_s"]:  # both ways together, as sheets print it
+        figures["link_gb_per_s"] = Decimal(reading["link_gb_per_s"]) / 2
     halved = 2 if reading["basis"] == "sparse" else 1
     figures |= {column: Decimal(reading[column]) / halved for column in FLOPS if reading[column]}
     return figures
@@ -153,6 +170,7 @@ def model_rows(readings: Iterable[Row]) -> list[Row]:
             "active_parameters": str(count.active),
             "kv_latent_dim": str(latent or ""),
             "state_values": str(state or ""),
+            "expert_size": first["moe_intermediate_size"],
             "as_of": READ_ON,
             "checked": _confirmed(name, first, others),
         }

@@ -31,6 +31,8 @@ class Format(StrEnum):
 
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
+    GEMINI = "gemini"  # Gemini API and Vertex AI
+    BEDROCK = "bedrock"  # Converse
 
 
 class Reason(StrEnum):

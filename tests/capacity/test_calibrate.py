@@ -206,3 +206,36 @@ def test_another_encoding_is_an_error_of_the_file(tmp_path: Path) -> None:
     file.write_bytes(json.dumps(vllm(POINTS[0])).encode("utf-16"))
     with pytest.raises(DataError, match="UTF-8"):
         read_points(file)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"disagg": True}, "disaggregated"),
+        ({"spec_decoding": "mtp"}, "mtp"),
+        ({"random_range_ratio": 0.8}, "lengths drawn from 0.8"),
+    ],
+)
+def test_inferencex_runs_of_another_kind_are_refused(
+    more: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    """Another serving, several tokens a step, lengths nobody states: each says why."""
+    file = tmp_path / "result.json"
+    file.write_text(json.dumps(inferencex(POINTS[0]) | more), encoding="utf-8")
+    with pytest.raises(DataError, match=words):
+        read_points(file)
+
+
+def test_drawn_lengths_are_read_where_the_file_has_their_means(tmp_path: Path) -> None:
+    """The mean of what was sent, not the most that could be."""
+    file = tmp_path / "result.json"
+    means = {
+        "disagg": "false",
+        "spec_decoding": "false",
+        "random_range_ratio": 0.8,
+        "mean_input_tokens": 900,
+        "mean_output_tokens_actual": 910,
+    }
+    file.write_text(json.dumps(inferencex(POINTS[0]) | means), encoding="utf-8")
+    (point,) = read_points(file)[1]
+    assert point.load[1:] == (900, 910)

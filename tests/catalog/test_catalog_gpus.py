@@ -40,6 +40,15 @@ def test_figures_are_dense_and_in_si_units() -> None:
     assert h100.memory_gib == 79.65
 
 
+def test_links_are_one_way_and_unknown_stays_unknown() -> None:
+    """Half of what sheets print; what depends on the machine is None, not a guess."""
+    assert gpu("h100").link_bytes_per_s == 450e9
+    assert gpu("a100").link_bytes_per_s == 300e9
+    assert gpu("mi355x").link_bytes_per_s == 537.5e9
+    assert gpu("rtx-pro-6000").link_bytes_per_s == 64e9
+    assert gpu("gh200").link_bytes_per_s is None
+
+
 def test_every_gpu_says_where_its_figures_are_from() -> None:
     """Source, date and what was checked where are never empty; figures are positive."""
     for each in gpus():

@@ -85,7 +85,12 @@ def test_windows_never_cost_more(name: str, tokens: int) -> None:
 
 @pytest.mark.parametrize(
     ("name", "precision", "published_gb"),
-    [("llama-3.3-70b", "fp8", 72.7), ("gpt-oss-20b", "mxfp4", 13.8), ("gpt-oss-120b", "mxfp4", 65.2)],
+    [
+        ("llama-3.3-70b", "fp8", 72.7),
+        ("gpt-oss-20b", "mxfp4", 13.8),
+        ("gpt-oss-120b", "mxfp4", 65.2),
+        ("kimi-k2.5", "int4", 594.0),
+    ],
 )
 def test_weights_weigh_what_checkpoints_do(name: str, precision: str, published_gb: float) -> None:
     """Within 1% of published checkpoints, which keep embeddings (and gpt-oss its attention) at 16 bits."""
@@ -121,3 +126,20 @@ def test_a_user_can_add_a_model() -> None:
     mine = open_model("mine", {"mine": {"parameters": 1_000_000, "layers": 2, "kv_heads": 1, "head_dim": 4}})
     assert (mine.active_parameters, mine.kv_bytes_per_token) == (1_000_000, 32)
     assert mine.source == "user override"
+
+
+def test_a_named_quantised_checkpoint_is_a_precision() -> None:
+    """Whatever an alias says it is quantised to can be asked for."""
+    for each in open_models():
+        for alias in each.aliases:
+            for word, precision in (("nvfp4", "nvfp4"), ("-fp8", "fp8")):
+                assert word not in alias.lower() or precision in each.precisions, alias
+
+
+def test_experts_alone_are_quantised_where_the_checkpoint_does_so() -> None:
+    """Kimi's attention and shared expert stay at 16 bits: more bytes than 4 bits for everything."""
+    kimi = open_model("kimi-k2.5")
+    rest = kimi.parameters - kimi.expert_parameters
+    assert kimi.weight_bytes("int4") == round(rest * 2 + kimi.expert_parameters * 4.5 / 8)
+    assert kimi.expert_bits("int4") == 4.5
+    assert open_model("mixtral-8x7b").expert_bits("int4") == 4.25

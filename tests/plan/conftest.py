@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from baseload.plan.costs import Fleet, Mix, Spare
-from baseload.plan.decide import decide
+from baseload.plan.decide import decide, plan
 from baseload.plan.load import LoadCurve
 from baseload.plan.model import Fact, Inputs, Metered, Plan, Role
+from baseload.traffic.bills.read import read_bill
+
+BILLS = Path(__file__).resolve().parents[2] / "examples" / "bills"
 
 GPT_4O = Metered("gpt-4o", Role.FRONTIER, 6.25)
 OPEN = Metered("llama-3.3-70b API", Role.OPEN, 0.88)
@@ -74,3 +79,32 @@ def plans() -> dict[str, Plan]:
             )
         ),
     }
+
+
+@pytest.fixture(scope="session")
+def whole() -> Plan:
+    """A plan with all that a plan can have: a bill, growth, sizing and offers by simulation, classes."""
+    return plan(
+        read_bill(BILLS / "openai_usage.csv", BILLS / "openai_costs.json"),
+        tokens_per_day=4e8,
+        search_offers=True,
+        on=date(2026, 10, 5),
+        assumptions={"traffic.growth_per_year": 0.4, "gpu.reserved_discount": 0.35},
+        portfolio={
+            "team_usd_per_month": 20_000,
+            "classes": {
+                "chat": {"tokens_per_day": 5e8, "quality": 0.7},
+                "patient": {"tokens_per_day": 2e8, "quality": 0.7, "regions": ["eu-west"]},
+            },
+            "owned": {
+                "llama-eu": {
+                    "region": "eu-west",
+                    "throughput_tokens_per_s": 4392,
+                    "usd_per_hour": 8,
+                    "quality": 0.8,
+                    "spare": 1,
+                }
+            },
+            "apis": {"gpt-4o": {"region": "us", "usd_per_million": 6.25, "quality": 1.0}},
+        },
+    )

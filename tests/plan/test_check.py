@@ -199,3 +199,11 @@ def test_what_is_no_plan_is_refused(tmp_path: Path, text: str | None, reason: st
         read_plan(path)
     assert reason in str(refused.value)
     assert refused.value.exit_code == code
+
+
+def test_seconds_of_traffic_are_too_little_to_judge(saved: Path) -> None:
+    """A month made of forty seconds is no verdict, and the answer begins with that."""
+    option, planned = planned_month(read_plan(saved))
+    short = compare(option, planned, planned, 40 / 86_400).answer
+    assert short.startswith("40 s of traffic are too little to judge a month by. ")
+    assert "too little" not in compare(option, planned, planned, 1 / 24).answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baseload.plan.assumptions import shipped
+from baseload.plan.check import check_dict, compare, planned_month
 from baseload.plan.costs import Fleet, Mix, Spare
 from baseload.plan.decide import decide
 from baseload.plan.export_tco import layers_dict, tco_dict
 from baseload.plan.layers import layered
 from baseload.plan.load import LoadCurve
-from baseload.plan.model import Inputs, Metered, Role
+from baseload.plan.model import Inputs, Metered, Plan, Role
 from baseload.plan.rented import Term
 from baseload.plan.risk import monte_carlo, regret, tornado
 from baseload.plan.spares import spare_prices
@@ -90,3 +92,15 @@ def test_any_plan_has_a_risk(given_inputs: Inputs) -> None:
     assert all(math.isfinite(bar.swing_usd) for bar in tornado(given_inputs, options))
     _, rows = regret(given_inputs, options)
     assert all(value >= 0 for row in rows for value in row.regret_usd)
+
+
+def test_the_json_of_plan_and_check_holds_no_infinity(plans: dict[str, Plan], whole: Plan) -> None:
+    """What is not a number is null: other readers of JSON refuse the rest."""
+    for plan in (*plans.values(), whole):
+        said = plan.to_dict()
+        json.dumps(said, allow_nan=False)
+        option, planned = planned_month(said)
+        nothing = replace(planned, tokens_per_day=0.0, metered_usd=0.0, owned_usd=0.0, replicas=0.0)
+        for came in (planned, nothing):
+            json.dumps(check_dict(compare(option, planned, came, 1e-9)), allow_nan=False)
+            json.dumps(check_dict(compare(option, nothing, came, 30.0)), allow_nan=False)

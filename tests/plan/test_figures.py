@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from baseload.core import Slo
 from baseload.plan import figures
 from baseload.plan.frontier import frontier, use_cost
 from baseload.plan.model import Kind, Plan
@@ -88,6 +89,25 @@ def test_the_frontier_can_be_read_and_its_dot_keeps_the_slo(
     assert_readable(figures.frontier_figure(found, narrow=narrow), 358 if narrow else 720)
 
 
+@pytest.mark.parametrize("narrow", DESK_AND_PHONE)
+def test_the_box_ends_where_either_promise_is_broken(narrow: bool, make_plan: Callable[..., Plan]) -> None:
+    """A TTFT that the curve reaches before the TPOT's limit is a line of its own, and the box ends there."""
+    ends = {}
+    for ttft_s in (2.0, 0.12, 0.01):
+        slo = Slo(ttft_s, 0.1)
+        found = frontier(replace(make_plan().inputs, gpu="H100-SXM", gpus=2, precision="fp8", slo=slo))
+        assert found is not None
+        svg = figures.frontier_figure(found, narrow=narrow)
+        assert_readable(svg, 358 if narrow else 720)
+        assert (f"TTFT {ttft_s:g} s" in [text for text, _ in boxes(svg)]) == (ttft_s < 2)
+        assert "TPOT 100 ms" in [text for text, _ in boxes(svg)]
+        box = next(e for e in ElementTree.fromstring(svg).iter(f"{SVG}rect") if e.get("class") == "box-open")
+        ends[ttft_s] = float(box.get("width", "0"))
+        if found.within is not None and found.tpot_at_ttft_s is not None:
+            assert found.within.tpot_s <= found.tpot_at_ttft_s
+    assert ends[2.0] > ends[0.12] > ends[0.01]
+
+
 def test_what_the_catalog_lacks_has_no_frontier(make_plan: Callable[..., Plan]) -> None:
     """A throughput that was given needs no model of the GPU."""
     assert frontier(replace(make_plan().inputs, gpu="abacus")) is None
@@ -122,10 +142,10 @@ def test_every_crossing_is_marked(kind: str, plans: dict[str, Plan]) -> None:
 
 
 def test_the_signature_picture_shows_the_split_the_table_shows(plans: dict[str, Plan]) -> None:
-    """The share bought stands beside the spill."""
+    """The share bought stands beside the spill, and "full" is named by the use it is planned with."""
     plan = plans["hybrid"]
     option = figures.shown_hybrid(plan)
     assert (option.kind, option.replicas > 0) == (Kind.HYBRID, True)
     words = [label for label, _ in boxes(figures.load_duration(plan))]
     assert f"bought {(1 - option.owned_tokens_share) * 100:.1f}%" in words
-    assert f"{option.replicas} replicas full" in words
+    assert f"{option.replicas} replicas at 70%" in words

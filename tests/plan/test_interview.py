@@ -54,9 +54,11 @@ def test_an_empty_line_keeps_the_answer_and_other_sections_stay(tmp_path: Path) 
 def test_an_interview_broken_off_keeps_what_was_answered(tmp_path: Path) -> None:
     """Answers given before the end of input stay, so do those of an earlier interview."""
     path = tmp_path / "plan.yaml"
-    assert ask(path, "").exit_code != 0
+    assert ask(path, "").exit_code == 130
     assert not path.exists()
-    assert ask(path, "yes\nno\n").exit_code != 0
+    broken_off = ask(path, "yes\nno\n")
+    assert broken_off.exit_code == 130
+    assert f"2 answers are in {path}" in broken_off.output
     assert read_plan_file(path).answers == {"sensitive_data": True, "zero_retention_agreement": False}
     assert ask(path, "no\n").exit_code != 0
     assert read_plan_file(path).answers == {"sensitive_data": False, "zero_retention_agreement": False}

@@ -8,8 +8,9 @@ from baseload.catalog.models import open_model
 from baseload.core import Slo
 from baseload.plan.model import Inputs
 from baseload.plan.offer_search import at_volume
+from baseload.plan.promise import Promise
 from baseload.plan.sizing_words import sizing_dict, sizing_lines
-from baseload.plan.slo_search import Promise, busiest, candidates_of, seen_with
+from baseload.plan.slo_search import busiest, candidates_of, seen_with
 from tests.plan.test_slo_sizing import PAIR, TRAFFIC, planned
 
 

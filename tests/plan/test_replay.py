@@ -20,7 +20,7 @@ from baseload.plan.replay import Change, recorded, scenario_of, simulated, view_
 from baseload.plan.scenario import Outage, Scenario
 from baseload.plan.simulate import simulate
 from baseload.traffic.read import Format, read_traffic
-from tests.plan.test_simulate import fleet, steady
+from tests.plan.test_simulate import STEP, fleet, steady
 
 START_NS = 1_795_334_400_000_000_000
 CLASS = DataClass("default")
@@ -94,8 +94,7 @@ def test_a_ledger_says_what_was_simulated(tmp_path: Path) -> None:
     assert book.tpot_s == pytest.approx(was.tpot_s, abs=1e-6)
     assert book.owned_tokens_share > was.owned_tokens_share > 0.0  # of what was served; of what was asked
     assert sum(book.refused.values()) == sum(was.refused.values()) > 0
-    served = 1.0 - sum(was.refused.values()) / was.requests
-    assert book.spill_share * served == pytest.approx(was.spill_share)
+    assert book.spill_share == pytest.approx(was.spill_share)
 
 
 def test_a_ledger_replays_to_what_it_recorded(tmp_path: Path) -> None:
@@ -138,8 +137,15 @@ def test_a_tighter_promise_spills_more() -> None:
     """The SLO is where spill starts."""
     traffic, scenario = steady(12, 300), Scenario((fleet(1),))
     before = simulated("before", traffic, scenario)
-    after = simulated("after", traffic, Change(slo=Slo(0.3, 0.035)).applied(scenario))
+    after = simulated("after", traffic, Change(ttft_s=0.3, tpot_s=0.035).applied(scenario))
     assert after.spill_share > before.spill_share
+
+
+def test_half_a_promise_leaves_the_other_half() -> None:
+    """A new TTFT keeps each model's own TPOT, and the other way round."""
+    scenario = Scenario((fleet(1, slo=Slo(0.7, 0.033)),))
+    assert Change(ttft_s=0.3).applied(scenario).models[0].slo == Slo(0.3, 0.033)
+    assert Change(tpot_s=0.02).applied(scenario).models[0].slo == Slo(0.7, 0.02)
 
 
 def test_a_change_keeps_what_it_does_not_name() -> None:
@@ -155,6 +161,47 @@ def test_a_change_keeps_what_it_does_not_name() -> None:
         Change(prices={"r0": CHEAP}).applied(scenario)
     with pytest.raises(UsageError, match="no target left"):
         Change(replicas={"r0": 0}).applied(Scenario((fleet(1, api=False),)))
+
+
+def test_replicas_get_names_that_are_free() -> None:
+    """Where a target is called what a second replica would be, the second is called the next; two models that
+    share a target share its replicas."""
+    names = ("r0", "r0-2")
+    owned = tuple(
+        Target(name, Side.OWNED, "http://owned", step=STEP, usd_nano_per_hour=10**9) for name in names
+    )
+    scenario = Scenario((Model("chat", owned), Model("code", owned[:1])))
+    found = Change(replicas={"r0": 3, "r0-2": 2}).applied(scenario)
+    assert [target.name for target in found.targets] == ["r0", "r0-3", "r0-4", "r0-2", "r0-2-2"]
+    assert found.models[1].targets == found.models[0].targets[:3]
+
+
+def test_requests_that_failed_everywhere_are_in_a_ledgers_view(tmp_path: Path) -> None:
+    """Failed, rejected, left and never ended: refused by their outcome, and in the count."""
+    journal = Journal.open(journal_directory(tmp_path))
+    caller, versions = Caller("shop", "k1", "default"), Versions("v1", "2026-11-22")
+    ends = ("completed", "failed", "failed", "rejected", "client_gone", None)
+    for number, outcome in enumerate(ends):
+        call = Call("chat", "chat.completions", True, 10, 5)
+        chosen = Chosen("api", Side.METERED, "spill")
+        at_ns = START_NS + number * 10**9
+        for attempt in (1, 2) if outcome == "failed" else (1,):
+            journal.begin(Begin(f"r{number}", attempt, at_ns, caller, call, chosen, versions))
+            if outcome is not None:
+                tokens = Tokens(10, 0, 0, 5 if outcome == "completed" else 0)
+                status = 200 if outcome == "completed" else 503
+                first_ns = 10**6 if outcome == "completed" else None
+                journal.end(
+                    End(f"r{number}", attempt, at_ns, outcome, status, 10**7, tokens, Bill(0), first_ns)
+                )
+    journal.close()
+    ingest_once(journal_directory(tmp_path), store_path(tmp_path))
+    book = recorded(tmp_path)
+    assert book.requests == len(ends)
+    assert book.refused["failed"] == 2
+    assert book.refused["rejected"] == book.refused["client_gone"] == 1
+    assert sum(book.refused.values()) == len(ends) - 1
+    assert book.spill_share == pytest.approx(1 / len(ends))
 
 
 def test_traffic_is_matched_with_the_configuration_by_model() -> None:

@@ -99,6 +99,14 @@ def test_credentials_are_not_needed(trace: Path, tmp_path: Path, monkeypatch: py
         (("--replicas", "twin-engine=many"), "is no number of replicas"),
         (("--price", "twin-provider=2.50"), "is no pair of prices"),
         (("--outage", "twin-engine=5m"), "is no FROM,UNTIL"),
+        (("--outage", "twin-engine=2m,1m"), "ends before it begins"),
+        (("--outage", "twin-engine=1m,1m"), "ends before it begins"),
+        (("--outage", "twin-engine=1h,2h"), "the traffic lasts"),
+        (("--slo-ttft", "0s"), "in no time"),
+        (("--cold-start", "1m"), "--cold-start is that of --autoscale"),
+        (("--percentile", "99"), "--percentile is the share that --fewest keeps"),
+        (("--autoscale", "-1"), "not in the range"),
+        (("--autoscale", "0"), "not in the range"),
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(trace: Path, arguments: tuple[str, ...], wrong: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -150,6 +151,34 @@ def test_a_started_replica_serves_after_its_cold_start() -> None:
     assert found.spill_share < fixed.spill_share
 
 
+def test_each_model_and_kind_of_replica_scales_by_its_own_load() -> None:
+    """Of two models with three replicas each, the busy one's are started and the quiet one's are not; of two
+    kinds of replica of one model, both keep their first."""
+    rush, quiet = steady(25, 900), steady(1, 900, seed=2)
+    order = np.argsort(np.concatenate([rush.arrival_s, quiet.arrival_s]))
+    both = Traffic(
+        arrival_s=np.concatenate([rush.arrival_s, quiet.arrival_s])[order],
+        input_tokens=np.concatenate([rush.input_tokens, quiet.input_tokens])[order],
+        cached_tokens=np.zeros(len(order), np.int64),
+        output_tokens=np.concatenate([rush.output_tokens, quiet.output_tokens])[order],
+        duration_s=900.0,
+        model=(order >= len(rush)).astype(np.int32),
+        tenant=np.zeros(len(order), np.int32),
+        models=("busy", "calm"),
+    )
+    targets = fleet(6).targets
+    busy = Model("busy", (*targets[:3], targets[6]), SLO)
+    calm = Model("calm", targets[3:], SLO)
+    found = simulate(both, Scenario((busy, calm), autoscale=Autoscale(1, 60.0, 300.0)))
+    assert found.paid_s[0] == found.paid_s[3 + 1] == 900.0
+    assert found.paid_s[1] > 300.0
+    assert found.paid_s[5] == found.paid_s[6] == 0.0
+    slower = msgspec.structs.replace(targets[1], step=msgspec.structs.replace(STEP, base_s=0.03))
+    mixed = Model("chat", (targets[0], slower, targets[2], targets[6]), SLO)
+    kinds = simulate(steady(2, 300), Scenario((mixed,), autoscale=Autoscale(1, 60.0, 300.0)))
+    assert kinds.paid_s[:3] == (300.0, 300.0, 0.0)
+
+
 def test_residency_holds_in_a_simulation() -> None:
     """A class that must stay in the EU is never served by the API, however full the replica."""
     found = simulate(steady(60, 120), Scenario((fleet(1),), classes={"": DataClass("eu", frozenset({"eu"}))}))
@@ -186,6 +215,12 @@ def test_what_does_not_fit_together_is_refused() -> None:
         Scenario((unknown,))
     with pytest.raises(UsageError, match="no target is called 'r9'"):
         Scenario((fleet(1),), outages=(Outage("r9", 0.0, 1.0),))
+    with pytest.raises(UsageError, match="from 5 s until 5 s is none"):
+        Scenario((fleet(1),), outages=(Outage("r0", 5.0, 5.0),))
+    with pytest.raises(UsageError, match="autoscaling down to 0"):
+        Scenario((fleet(1),), autoscale=Autoscale(0))
+    with pytest.raises(UsageError, match="two targets are called 'r0'"):
+        Scenario((Model("chat", fleet(1).targets * 2),))
     other = Model("other", fleet(1).targets)
     with pytest.raises(UsageError, match="the traffic asks for ''"):
         simulate(steady(1, 60), Scenario((fleet(1), other)))

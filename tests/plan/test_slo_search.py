@@ -14,15 +14,14 @@ from hypothesis import strategies as st
 from baseload.catalog.models import open_model
 from baseload.core import Slo, StepTime
 from baseload.errors import UsageError
+from baseload.plan.promise import Promise
 from baseload.plan.slo_search import (
     Candidate,
-    Promise,
     at_least,
     busiest,
     candidates_of,
     cheapest,
     fewest_replicas,
-    room_of,
     runs_out_days,
     seen_with,
 )
@@ -126,14 +125,6 @@ def test_candidates_come_with_price_source_and_date() -> None:
     assert any(each.name.startswith("2×H100-SXM fp8") for each in found)
 
 
-def test_room_grows_with_replicas_and_more_than_in_step() -> None:
-    """Four replicas hold the promise on more than four times what one does: random bursts even out."""
-    traffic = steady(10, 400)
-    one, four = (room_of(traffic, STEP, n, PROMISE) for n in (1, 4))
-    assert four > 4.2 * one > 0.0
-    assert room_of(traffic, STEP, 1, Promise(Slo(0.001, 0.001))) == 0.0
-
-
 def test_growth_says_on_which_day_a_fleet_runs_out() -> None:
     """At that day's load the promise just holds, 2% later it does not; twice the growth, about half the time;
     without growth never; too small today is today."""
@@ -155,3 +146,10 @@ def test_growth_says_on_which_day_a_fleet_runs_out() -> None:
     assert runs_out_days(busy, STEP, 1, PROMISE, 0.1) == 0.0
     with pytest.raises(UsageError, match="is none"):
         runs_out_days(traffic, STEP, 1, PROMISE, float(np.inf))
+
+
+def test_a_fleet_that_no_growth_breaks_never_runs_out() -> None:
+    """Requests that may all come at once without breaking the promise: no day, not an infinite one."""
+    few = steady(1, 5.0)
+    assert seen_with((few.compressed(1e7),), STEP, 4, PROMISE).keeps(PROMISE)
+    assert runs_out_days(few, STEP, 4, PROMISE, 0.1) is None

@@ -1,4 +1,4 @@
-"""Long traces: the fluid model with simulated windows against simulating everything."""
+"""Traffic on demand, and the pieces of its windows that are simulated."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pytest
 
 from baseload.plan.scenario import Scenario
 from baseload.plan.simulate import simulate
-from baseload.plan.windows import Drawn, Sampling, answer
-from baseload.traffic.draw import draw
+from baseload.plan.windows import BLOCKS, Drawn, Sampling, only, simulated_window
 from baseload.traffic.load import Lengths, Load, LoadShape
-from tests.plan.test_simulate import fleet
+from tests.plan.test_simulate import fleet, steady
 
 WINDOWS = 72
 
@@ -26,38 +25,6 @@ def shape(peak: float = 14.0) -> LoadShape:
     return LoadShape(Load(600.0, rate, rate * mean_in, rate * 0.0, rate * mean_out), lengths, "a day's arc")
 
 
-def test_the_answer_holds_within_its_error_bar() -> None:
-    """Owned share from 16 of 72 windows against simulating all of them: within the stated interval and a
-    point, and nearer than the interval says it could be off."""
-    scenario = Scenario((fleet(1),))
-    source = Drawn(shape())
-    found = answer(source, scenario, Sampling(worst=4, random=12, most_requests=4000))
-    whole = simulate(draw(shape(), seed=5), scenario).owned_tokens_share
-    assert found.owned_share == pytest.approx(whole, abs=max(found.error, 0.01))
-    assert 0.0 < found.error < 0.03
-    assert found.fluid_share == pytest.approx(whole, abs=0.03)
-
-
-def test_every_window_simulated_leaves_no_doubt() -> None:
-    """A sample of all windows has no error bar, and its share is the simulated one."""
-    found = answer(Drawn(shape()), Scenario((fleet(1),)), Sampling(4, WINDOWS, 2000))
-    assert len(found.windows) == WINDOWS
-    assert found.error == 0.0
-    loads = np.array([window.tokens_per_s for window in found.windows])
-    shares = np.array([window.owned_share for window in found.windows])
-    assert found.owned_share == pytest.approx((loads * shares).sum() / loads.sum(), abs=0.005)
-
-
-def test_the_worst_windows_are_the_busiest() -> None:
-    """They come first, are as many as asked, and are worse off than the sampled ones."""
-    found = answer(Drawn(shape()), Scenario((fleet(1),)), Sampling(3, 8, 3000))
-    assert [window.worst for window in found.windows] == [True] * 3 + [False] * 8
-    assert {window.start_s for window in found.worst} <= {600.0 * place for place in range(33, 39)}
-    calm = [window for window in found.windows if not window.worst]
-    assert min(window.ttft_at(0.95) for window in found.worst) > min(window.ttft_at(0.95) for window in calm)
-    assert all(window.owned_share < 1.0 for window in found.worst)
-
-
 def test_a_piece_is_the_same_requests_whenever_it_is_asked_for() -> None:
     """Drawing on demand is drawing once: the same seed and piece give the same requests."""
     source = Drawn(shape(), seed=3)
@@ -68,12 +35,42 @@ def test_a_piece_is_the_same_requests_whenever_it_is_asked_for() -> None:
     assert len(one) != len(other) or not (one.arrival_s == other.arrival_s).all()
 
 
-def test_traffic_in_memory_is_a_source_too() -> None:
-    """Requests at hand are answered the same way, and the same seed gives the same answer."""
-    traffic = draw(shape(), seed=9)
-    scenario = Scenario((fleet(1),))
-    one, two = (answer(traffic, scenario, Sampling(2, 6, 2000)) for _ in range(2))
-    assert one.owned_share == two.owned_share
-    assert one.owned_share == pytest.approx(
-        simulate(traffic, scenario).owned_tokens_share, abs=one.error + 0.01
+def test_a_window_is_simulated_behind_a_warm_fleet() -> None:
+    """Its own requests, all of them, after those of the minute before; the first window as it is."""
+    traffic, scenario = steady(12, 1800.0, seed=3), Scenario((fleet(1),))
+    whole = simulate(traffic, scenario)
+    window = simulated_window(traffic, 1, 600.0, scenario, Sampling())
+    inside = (traffic.arrival_s >= 600.0) & (traffic.arrival_s < 1200.0)
+    assert window.requests == len(window.found.target) == inside.sum()
+    assert window.found.owned_tokens_share == pytest.approx(
+        only(whole, np.flatnonzero(inside)).owned_tokens_share, abs=0.02
     )
+    first = simulated_window(traffic, 0, 600.0, scenario, Sampling())
+    assert first.requests == (traffic.arrival_s < 600.0).sum()
+
+
+def test_a_large_window_is_simulated_in_part() -> None:
+    """So many requests in a row, from one that the seed draws; the window's own count is kept."""
+    traffic, scenario = steady(12, 1800.0, seed=3), Scenario((fleet(1),))
+    begins = set()
+    for seed in range(4):
+        window = simulated_window(traffic, 1, 600.0, scenario, Sampling(most_requests=500, seed=seed))
+        assert len(window.found.target) == 500
+        assert window.requests == pytest.approx(7200, rel=0.05)
+        tokens = window.found.traffic.input_tokens
+        begin = next(i for i in range(len(traffic)) if (traffic.input_tokens[i : i + 500] == tokens).all())
+        assert traffic.arrival_s[begin] >= 600.0
+        assert traffic.arrival_s[begin + 499] < 1200.0
+        begins.add(begin)
+    assert len(begins) == 4
+
+
+def test_blocks_are_the_piece_cut_up() -> None:
+    """One after the other, nothing left out, refusals with them."""
+    scenario = Scenario((fleet(1, api=False),))
+    window = simulated_window(steady(12, 600.0), 0, 600.0, scenario, Sampling())
+    blocks = window.blocks
+    assert len(blocks) == BLOCKS
+    assert np.concatenate([each.target for each in blocks]).tolist() == window.found.target.tolist()
+    tokens = [int(each.traffic.output_tokens.sum()) for each in blocks]
+    assert sum(tokens) == int(window.found.traffic.output_tokens.sum())

@@ -235,3 +235,36 @@ def test_every_control_has_a_name(open_page: Open) -> None:
       && all('svg', (e) => e.querySelector('title') && e.querySelector('desc'))
       && all('table', (e) => e.querySelector('th[scope=col]'))"""
     assert browser.execute_script(script)
+
+
+def test_with_sliders_moved_every_part_changes_or_says_that_it_does_not(open_page: Open) -> None:
+    """What is neither new nor marked as the plan's would be read as an answer to the sliders."""
+    browser = open_page()
+    script = "return [...document.querySelectorAll('section')].map((part) => part.innerHTML)"
+    before = browser.execute_script(script)
+    browser.find_element(By.ID, "s-tokens_per_day").send_keys(Keys.PAGE_UP)
+    shown = """return [...document.querySelectorAll('section')].map((part) =>
+      [...part.querySelectorAll('.moved-note')].some((note) => note.getClientRects().length > 0))"""
+    told = browser.execute_script(shown)
+    moved = [now != then for now, then in zip(browser.execute_script(script), before, strict=True)]
+    assert [a != b for a, b in zip(told, moved, strict=True)] == [True] * len(before)
+    browser.find_element(By.ID, "reset").click()
+    assert not any(browser.execute_script(shown))
+
+
+@pytest.mark.parametrize(("width", "hinted"), [(1280, False), (390, True)])
+def test_a_table_wider_than_the_screen_says_so_until_its_end_is_seen(
+    open_page: Open, width: int, hinted: bool
+) -> None:
+    """On a phone a line under it; none where all columns are in sight."""
+    browser = open_page(width)
+    script = """return [...document.querySelectorAll('.scroll')].filter((e) => e.getClientRects().length)
+      .map((e) => [e.scrollWidth > e.clientWidth + 4, e.nextElementSibling.getClientRects().length > 0])"""
+    found = browser.execute_script(script)
+    assert all(wide == told for wide, told in found)
+    assert any(told for _, told in found) == hinted
+    browser.execute_script(
+        """document.querySelectorAll('.scroll').forEach((e) => {
+        e.scrollLeft = e.scrollWidth; e.dispatchEvent(new Event('scroll')); })"""
+    )
+    assert not any(told for _, told in browser.execute_script(script))

@@ -13,6 +13,7 @@ from baseload.catalog.prices import batch
 from baseload.catalog.published import published_price
 from baseload.core import Tokens
 from baseload.money import token_cost
+from baseload.plan.billed import dearest
 from baseload.traffic.bills.bill import Item, Line, Tier
 from baseload.traffic.bills.inferred import with_tokens
 from baseload.traffic.bills.modelled import modelled
@@ -185,3 +186,21 @@ def test_a_model_is_priced_in_its_region() -> None:
     assert anywhere.note == ""
     assert priced("aws", "", ON) is None
     assert priced("aws", "house-model", ON) is None
+
+
+def test_dated_and_undated_names_of_one_model_are_told_apart_and_put_together() -> None:
+    """Each keeps its own price; both say what they cost together, and together they can be the dearest."""
+    used = Line(*day(), seller="openai", input_tokens=1_000_000, output_tokens=1_000_000)
+    found = reconcile(
+        made(
+            used._replace(model="gpt-4o-2024-08-06", usd=Decimal(12)),
+            used._replace(model="gpt-4o", usd=Decimal(13)),
+            used._replace(model="o3", usd=Decimal(20)),
+        )
+    )
+    rows = {row.model: row for row in found.rows}
+    for name, other in (("gpt-4o", "gpt-4o-2024-08-06"), ("gpt-4o-2024-08-06", "gpt-4o")):
+        assert f"another name of {other}: $25.00 together" in rows[name].why
+        assert rows[name].priced_as.startswith("openai/gpt-4o")
+    assert not any("another name" in why for why in rows["o3"].why)
+    assert dearest(found, ON).startswith("openai/gpt-4o")

@@ -84,7 +84,7 @@ def test_what_looks_like_json_and_is_not_is_refused(tmp_path: Path) -> None:
 def test_a_first_line_that_is_no_header_is_refused(tmp_path: Path) -> None:
     """A carriage return within a line, as binary files have: told with its place, named format or not."""
     path = tmp_path / "trace"
-    path.write_bytes(b"\x00\r\x00\n1,2\n")
+    path.write_bytes(b"\x01\r\x01\n1,2\n")
     for format in (None, "csv"):
         with pytest.raises(DataError, match="trace:1: is no header"):
             read_traffic(path, format)
@@ -109,3 +109,14 @@ def test_the_rooms_name_imports_no_numpy() -> None:
     """`import baseload.traffic` alone stays light: the gateway's process may name it."""
     code = "import sys, baseload.traffic; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["picture.png", "trace.csv"])
+def test_a_binary_file_is_refused_without_its_bytes(name: str, tmp_path: Path) -> None:
+    """What is no text has no columns to name."""
+    path = tmp_path / name
+    path.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\xff\xfe,\x01\x02\n" * 20)
+    with pytest.raises(DataError, match="is neither text nor a format that is known") as refused:
+        read_traffic(path)
+    assert "\x89" not in str(refused.value)
+    assert "IHDR" not in str(refused.value)

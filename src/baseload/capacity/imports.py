@@ -68,7 +68,10 @@ def read_points(file: Path) -> tuple[str, list[Point]]:
                     points += read(document)
                 except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
                     where = f"{file}: {name} result {number}"
-                    raise DataError(f"{where}: {error!r}", hint="is it a finished, streamed run?") from None
+                    said = str(error) if isinstance(error, ValueError) else repr(error)
+                    raise DataError(
+                        f"{where}: {said}", hint="is it a finished, streamed, plain run?"
+                    ) from None
             return name, [_checked(point, str(file)) for point in points]
     known = ", ".join(FORMATS)
     raise DataError(
@@ -161,6 +164,18 @@ def _inference_perf(found: Json) -> list[Point]:
 
 
 def _inferencex(found: Json) -> list[Point]:
+    if str(found.get("disagg") or "false").lower() != "false":
+        raise ValueError(
+            "a disaggregated run: its prompts and answers ran on different GPUs, no step has both"
+        )
+    mtp = str(found.get("spec_decoding", "none") or "none").lower()
+    if mtp not in ("none", "false", "0"):
+        raise ValueError(
+            f"a run with {mtp}: a step yields several tokens; fit a plain run, then --accepted-tokens"
+        )
+    ratio = float(found.get("random_range_ratio") or 1)
+    if ratio != 1 and not found.get("mean_input_tokens"):
+        raise ValueError(f"lengths drawn from {ratio:g} of isl and osl on, and the file has not their means")
     read = found.get("mean_input_tokens") or found["isl"]
     made = found.get("mean_output_tokens_actual") or found["osl"]
     return [Point(Load(found["conc"], read, made), found["mean_ttft"], found["mean_tpot"])]

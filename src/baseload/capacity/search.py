@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from baseload.capacity.answer import Answer, Factors, answer
 from baseload.capacity.launch import launch_command
-from baseload.capacity.memory import ENGINES, check, most_at_once
+from baseload.capacity.memory import ENGINES, GPUS_MOST, check, most_at_once
 from baseload.capacity.terms import Load, Setup, has_arithmetic_for, peak_flops
 from baseload.catalog.gpus import Gpu
 from baseload.catalog.models import OpenModel
@@ -65,6 +65,11 @@ def search(
     for engine in engines:
         if engine not in ENGINES:
             raise UnknownName("engine", engine, ENGINES)
+    for count in counts:
+        if not 1 <= count <= GPUS_MOST:
+            raise UsageError(
+                f"a replica of {count} GPUs is not modelled", hint=f"use 1 to {GPUS_MOST} GPUs, one node"
+            )
     if wanted.tokens_per_s is not None and not 0 < wanted.tokens_per_s < math.inf:
         raise UsageError(f"{wanted.tokens_per_s:g} tokens/s cannot be served: name a positive number")
     found = []
@@ -159,5 +164,5 @@ def _priced(setup: Setup, full: Answer, offers: Sequence[GpuOffer], wanted: Want
         replicas=replicas,
         usd_per_hour=usd,
         usd_per_million_output_tokens=usd / replicas / (full.output_tokens_per_s * 3600) * 1e6,
-        launch=launch_command(setup),
+        launch=launch_command(setup, factors=wanted.factors),
     )

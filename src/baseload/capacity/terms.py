@@ -60,8 +60,8 @@ PREFILL_TOKEN_LAYER_S = 1e-8
 LATENT_HEAD_DIM = 192
 """Width of an expanded query or key of latent attention (128 + 64 rotary), for the cost of prefill."""
 
-LINKS_BYTES_PER_S = ((7e12, 900e9), (1.5e12, 450e9), (0.0, 25e9))
-"""GPU-to-GPU bandwidth one way by memory bandwidth: NVLink 5, NVLink 4 or its like, PCIe."""
+UNKNOWN_LINK_BYTES_PER_S = 32e9
+"""GPU-to-GPU bandwidth one way that is counted with where nobody states any: PCIe 4 x16, on the safe side."""
 
 
 class Setup(Struct, frozen=True):
@@ -69,7 +69,8 @@ class Setup(Struct, frozen=True):
 
     `tensor` GPUs share each layer; `data` copies of the attention run beside each other (attention data
     parallelism: each holds its own sequences and all dense weights); experts are spread over all of
-    them, whole ones over `expert` GPUs. `speculative` is how likely it is that tokens are guessed ahead.
+    them, whole ones over `expert` GPUs. `speculative` is how likely it is that tokens are guessed ahead: 1
+    yes, 0 no, None where nobody says.
     """
 
     model: OpenModel
@@ -79,7 +80,7 @@ class Setup(Struct, frozen=True):
     tensor: int = 1
     data: int = 1
     expert: int = 1
-    speculative: float = 0.0
+    speculative: float | None = None
 
     @property
     def gpus(self) -> int:
@@ -124,9 +125,8 @@ def has_arithmetic_for(gpu: Gpu, precision: str) -> bool:
 
 
 def link_bytes_per_s(gpu: Gpu) -> float:
-    """GPU-to-GPU bandwidth one way, from the class of the board."""
-    reach = 0.0 if "pcie" in gpu.name.lower() else gpu.bandwidth_bytes_per_s
-    return next(rate for least, rate in LINKS_BYTES_PER_S if reach >= least)
+    """GPU-to-GPU bandwidth one way: the catalog's, or PCIe 4 where it has none."""
+    return gpu.link_bytes_per_s or UNKNOWN_LINK_BYTES_PER_S
 
 
 def dense_parameters(model: OpenModel) -> int:

@@ -24,6 +24,9 @@ class Gpu(Struct, frozen=True):
     L40S with ECC), else the sheet's capacity, whose "GB" are binary.
     `flops` are dense tensor operations per second (sheets often print twice that, with sparsity) by
     precision: bf16 (fp16 is the same), fp8, fp4, int8; one that the GPU lacks or nobody states is absent.
+    `link_bytes_per_s` is what a GPU sends to the others of its node, one way, by the links such nodes
+    have (NVLink through a switch, Infinity Fabric, else PCIe); None where it depends on the machine.
+    `linked_gpus` is how many of them such links join: 8 in a node, 72 in a rack of GB200.
     `checked` names the places that confirm each figure, and those that are from memory.
     """
 
@@ -35,6 +38,8 @@ class Gpu(Struct, frozen=True):
     source: str
     as_of: str
     checked: str
+    link_bytes_per_s: float | None = None
+    linked_gpus: int = 8
 
 
 def gpus(overrides: Overrides | None = None) -> tuple[Gpu, ...]:
@@ -71,4 +76,6 @@ def _gpu(row: Row) -> Gpu:
         source=row["source"],
         as_of=row["as_of"],
         checked=row["checked"],
+        link_bytes_per_s=float(row["link_gb_per_s"]) * 1e9 if row["link_gb_per_s"] else None,
+        linked_gpus=int(row["linked_gpus"] or 8),
     )

@@ -21,6 +21,9 @@ BITS_PER_WEIGHT = {
 }
 """Bits a weight takes, scales included, by precision."""
 
+BITS_PER_WEIGHT_INT4_32 = 4.5
+"""Of INT4 with a 16-bit scale for every 32 weights."""
+
 BYTES_PER_KV_VALUE = {"bf16": 2, "fp16": 2, "fp8": 1}
 """Bytes a value of the KV cache takes, by the cache's precision."""
 
@@ -37,6 +40,11 @@ class OpenModel(Struct, frozen=True):
     `sparse_tokens`: attention reads at most so many tokens, chosen by an index key of `index_dim` each (0: it
     reads all); the first `dense_layers` of a mixture of experts have none.
     `precisions` starts with the one the maker publishes; the others have a published checkpoint.
+    `intermediate_size` is the width of a dense layer's feed-forward part, `expert_size` that of one expert's.
+    `fp8_block`: the published FP8 checkpoint has one scale for a square of so many weights, which no shard
+    may cut (0: it has scales of another kind). `experts_only` are precisions whose published checkpoint
+    leaves all but the routed experts at 16 bits. `remote_code`: the checkpoint brings code of its own that an
+    engine must be told to trust. `mtp_layers` are layers that guess tokens ahead, 0 without.
     `checked` names the places that state the same, or says "from memory".
     """
 
@@ -66,6 +74,12 @@ class OpenModel(Struct, frozen=True):
     state_values: int = 0
     index_dim: int = 0
     sparse_tokens: int = 0
+    intermediate_size: int = 0
+    expert_size: int = 0
+    fp8_block: int = 0
+    experts_only: tuple[str, ...] = ()
+    remote_code: bool = False
+    mtp_layers: int = 0
 
     @property
     def kv_bytes_per_token(self) -> int:
@@ -89,15 +103,28 @@ class OpenModel(Struct, frozen=True):
     def weight_bytes(self, precision: str) -> int:
         """Bytes of all weights at this precision, scales included.
 
-        Quantised checkpoints leave the embedding and the output head at 16 bits, those in MXFP4 all but the
-        experts. Raises KeyError for a precision that BITS_PER_WEIGHT does not hold.
+        Quantised checkpoints leave the embedding and the output head at 16 bits, those in MXFP4 and those of
+        `experts_only` all but the experts. Raises KeyError for a precision that BITS_PER_WEIGHT lacks.
         """
         bits = BITS_PER_WEIGHT[precision]
         quantised = self.parameters - 2 * self.vocabulary * self.hidden_size
-        if precision == "mxfp4" and self.experts:
-            quantised = self.expert_parameters
+        if self._experts_alone(precision):
+            quantised, bits = self.expert_parameters, self.expert_bits(precision)
         kept = self.parameters - quantised
         return round((kept * max(bits, 16) + quantised * bits) / 8)
+
+    def expert_bits(self, precision: str) -> float:
+        """Bits a routed expert's weight takes at this precision, scales included.
+
+        INT4 that was trained with the experts alone has a 16-bit scale for every 32 weights (Kimi K2.5), not
+        for every 128 as AWQ and GPTQ have.
+        """
+        if precision == "int4" and self._experts_alone(precision):
+            return BITS_PER_WEIGHT_INT4_32
+        return BITS_PER_WEIGHT[precision]
+
+    def _experts_alone(self, precision: str) -> bool:
+        return bool(self.experts) and (precision == "mxfp4" or precision in self.experts_only)
 
     @property
     def expert_parameters(self) -> int:
@@ -165,4 +192,10 @@ def _model(row: Row) -> OpenModel:
         state_values=number("state_values"),
         index_dim=number("index_dim"),
         sparse_tokens=number("sparse_tokens"),
+        intermediate_size=number("intermediate_size"),
+        expert_size=number("expert_size"),
+        fp8_block=number("fp8_block"),
+        experts_only=tuple(filter(None, row["experts_only"].split("|"))),
+        remote_code=bool(number("remote_code")),
+        mtp_layers=number("mtp_layers"),
     )

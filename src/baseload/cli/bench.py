@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from baseload.cli import duration_s
+from baseload.cli.modes import refuse_unused
 from baseload.core import Slo
 from baseload.errors import EnvironmentProblem
 from baseload.player.client import Endpoint
@@ -27,6 +28,17 @@ from baseload.traffic.read import read_traffic
 SHAPES = ("512/128", "512/512", "4096/128")
 CONCURRENCIES = (1, 4, 16, 64)
 MOST_CONCURRENT = 1024
+
+HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "not decided"
+"""What an SLO search found: a concurrency that keeps it, that not even one does, or that a bound ended it."""
+
+Best = dict[Shape, tuple[str, Measured | None]]
+"""Outcome of each shape, with the largest point seen to keep the SLO."""
+
+_ALL = ("model", "api_key", "max_requests", "max_time", "timeout", "seed", "ignore_eos", "as_json")
+_SWEEP = (*_ALL, "shapes", "levels", "rounds", "out")
+USED = {"a sweep": _SWEEP, "--slo": (*_SWEEP, "slo", "ttft", "tpot"), "--trace": (*_ALL, "trace")}
+"""Options that each mode uses, by the names of the command's parameters; it refuses the others."""
 
 
 def _shape(text: str) -> Shape:
@@ -114,6 +126,8 @@ def command(url: str, as_json: bool, **asked: Any) -> None:
     The file of --out is what `baseload capacity --calibrate` fits: keep three shapes at least. Prompts are
     plain words, each different, so that no prefix cache shortens them.
     """
+    mode = "--trace" if asked["trace"] is not None else "--slo" if asked["slo"] else "a sweep"
+    refuse_unused(mode, USED[mode])
     endpoint = Endpoint.parse(url, asked["api_key"])
     if asked["trace"] is not None:
         _trace(endpoint, asked, as_json)
@@ -132,13 +146,16 @@ def command(url: str, as_json: bool, **asked: Any) -> None:
     if asked["out"] is not None:
         _write(asked["out"], points, asked["model"])
     _say(points, best, slo, stopped, as_json)
-    if not points or (slo is not None and None in best.values()):
+    outcomes = {outcome for outcome, _ in best.values()}
+    if not points or FAILS in outcomes:
         raise click.exceptions.Exit(1)
+    if UNDECIDED in outcomes:
+        raise click.exceptions.Exit(3)
 
 
 async def _measure(
     endpoint: Endpoint, settings: SweepSettings, asked: dict[str, Any], slo: Slo | None
-) -> tuple[list[Measured], dict[Shape, Measured | None], str | None]:
+) -> tuple[list[Measured], Best, str | None]:
     """Points, the best one per shape where an SLO was asked for, and which bound ended it."""
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("start", total=None)
@@ -150,9 +167,11 @@ async def _measure(
         if slo is None:
             return await sweep.run(asked["shapes"], asked["levels"]), {}, sweep.stopped
         points: list[Measured] = []
-        best: dict[Shape, Measured | None] = {}
+        best: Best = {}
         for shape in asked["shapes"]:
-            best[shape], seen = await sweep.largest(shape, slo, max(asked["levels"]))
+            largest, seen = await sweep.largest(shape, slo, max(asked["levels"]))
+            outcome = HOLDS if largest is not None else FAILS
+            best[shape] = (outcome if sweep.stopped is None else UNDECIDED), largest
             points += seen
         return points, best, sweep.stopped
 
@@ -180,7 +199,7 @@ def _trace(endpoint: Endpoint, asked: dict[str, Any], as_json: bool) -> None:
         "late_p99_ms": played.late_p99_s * 1e3,
     }
     if as_json:
-        click.echo(json.dumps(said, indent=2))
+        click.echo(json.dumps(said, indent=2, allow_nan=False))
     else:
         for name, value in said.items():
             click.echo(f"{name:<16}{value if value is None or isinstance(value, int) else round(value, 3)}")
@@ -203,7 +222,7 @@ def _write(file: Path, points: list[Measured], model: str) -> None:
 
 def _say(
     points: list[Measured],
-    best: dict[Shape, Measured | None],
+    best: Best,
     slo: Slo | None,
     stopped: str | None,
     as_json: bool,
@@ -215,10 +234,15 @@ def _say(
         }
         if slo is not None:
             said["largest"] = [
-                {"input_tokens": shape[0], "output_tokens": shape[1], "concurrency": point and point.asked}
-                for shape, point in best.items()
+                {
+                    "input_tokens": shape[0],
+                    "output_tokens": shape[1],
+                    "concurrency": point and point.asked,
+                    "outcome": outcome,
+                }
+                for shape, (outcome, point) in best.items()
             ]
-        click.echo(json.dumps(said, indent=2))
+        click.echo(json.dumps(said, indent=2, allow_nan=False))
         return
     head = f"{'at once':>8}{'in':>8}{'out':>8}{'TTFT ms':>10}{'p99':>10}{'TPOT ms':>9}{'p99':>9}"
     click.echo(f"{head}{'out tok/s':>11}{'failed':>7}")
@@ -227,8 +251,11 @@ def _say(
             f"{p.asked:>8}{p.input_tokens:>8.0f}{p.output_tokens:>8.0f}{p.ttft_ms:>10.1f}{p.ttft_p99_ms:>10.1f}"
             f"{p.tpot_ms:>9.2f}{p.tpot_p99_ms:>9.2f}{p.output_tokens_per_s:>11,.0f}{p.failed:>7}"
         )
-    for shape, point in best.items():
+    for shape, (outcome, point) in best.items():
         what = "not even one keeps the SLO" if point is None else f"{point.asked} at once keep the SLO"
+        if outcome == UNDECIDED:
+            seen = "nothing was seen to keep the SLO" if point is None else f"{what}, more was not tried"
+            what = f"not decided, the bound of {stopped} ended it: {seen}"
         click.echo(f"{shape.input_tokens}/{shape.output_tokens}: {what}")
     if stopped is not None:
         click.echo(f"stopped at its bound of {stopped}", err=True)

@@ -10,29 +10,55 @@ import click
 import msgspec
 
 from baseload.cli import duration_s
+from baseload.cli.modes import Finite, one_mode, refuse_unused
 from baseload.errors import UsageError
 
 if TYPE_CHECKING:
+    from baseload.capacity.anchors import Anchor
     from baseload.capacity.answer import Answer, Factors
     from baseload.capacity.calibrate import Calibration
-    from baseload.capacity.fitted import Anchor
     from baseload.capacity.search import Found
     from baseload.capacity.terms import Load, Setup
 
 SHOWN = 10
 
+_SETUP = ("model", "gpu_names", "gpus", "precision", "engine")
+_SPLIT = ("data", "expert", "speculative")
+_LOAD = ("input_tokens", "output_tokens", "concurrency")
+_ENGINE = ("cached_share", "chunk_tokens", "accepted_tokens", "lora_slowdown")
+_SLO = ("ttft", "tpot", "tokens_per_s", "cautious")
+USED = {
+    "a question about one setup": (
+        *(*_SETUP, *_SPLIT, *_LOAD, *_ENGINE),
+        *("kv_precision", "max_sequences", "anchors", "as_json"),
+    ),
+    "--table": ("table", *_ENGINE, "speculative", "as_json"),
+    "--search": ("search", *_SETUP, *_LOAD[:2], *_ENGINE, "kv_precision", *_SLO, "as_json"),
+    "--calibrate": ("calibrate", *_LOAD, "as_json"),
+    "--calibrate with --model": (
+        *("calibrate", *_SETUP, *_SPLIT, *_LOAD, *_ENGINE),
+        *("kv_precision", "max_sequences", "as_json"),
+    ),
+}
+"""Options that each mode uses, by the names of the command's parameters; it refuses the others."""
+
 
 def _anchor(text: str) -> Anchor:
-    """A measured point: CONCURRENCY:INPUT:OUTPUT=TPOT."""
-    from baseload.capacity.fitted import Anchor
+    """A measured point: CONCURRENCY:INPUT:OUTPUT=TPOT, or TPOT/TTFT."""
+    from baseload.capacity.anchors import Anchor
     from baseload.capacity.terms import Load
 
     try:
-        load, _, tpot = text.partition("=")
+        load, _, measured = text.partition("=")
         concurrency, read, made = (float(part) for part in load.split(":"))
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no point; write 16:1024:1024=18.5ms") from None
-    return Anchor(Load(concurrency, read, made), duration_s(tpot))
+        raise click.BadParameter(
+            f"{text!r} is no point; write 16:1024:1024=18.5ms or 16:1024:1024=18.5ms/300ms"
+        ) from None
+    if not all(1 <= each < float("inf") for each in (concurrency, read, made)):
+        raise click.BadParameter(f"{text!r} is no point: its numbers are at least 1")
+    tpot, _, ttft = measured.partition("/")
+    return Anchor(Load(concurrency, read, made), duration_s(tpot), duration_s(ttft) if ttft else None)
 
 
 @click.command(
@@ -52,16 +78,20 @@ def _anchor(text: str) -> Anchor:
     "--expert-parallel", "expert", type=int, help="GPUs whole experts are spread over.  [default: 1]"
 )
 @click.option(
-    "--input", "input_tokens", type=float, default=1024, show_default=True, help="Mean prompt tokens."
+    "--input", "input_tokens", type=Finite(1), default=1024, show_default=True, help="Mean prompt tokens."
 )
 @click.option(
-    "--output", "output_tokens", type=float, default=1024, show_default=True, help="Mean answer tokens."
+    "--output", "output_tokens", type=Finite(1), default=1024, show_default=True, help="Mean answer tokens."
 )
-@click.option("--concurrency", type=int, default=16, show_default=True, help="Requests that run at once.")
-@click.option("--max-sequences", type=int, help="Admission limit.  [default: the engine's, 256]")
+@click.option(
+    "--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Requests that run at once."
+)
+@click.option(
+    "--max-sequences", type=click.IntRange(1), help="Admission limit.  [default: the engine's, 256]"
+)
 @click.option(
     "--cached-share",
-    type=float,
+    type=Finite(0),
     default=0.0,
     show_default=True,
     help="Share of a prompt the prefix cache holds.",
@@ -76,14 +106,21 @@ def _anchor(text: str) -> Anchor:
 )
 @click.option(
     "--accepted-tokens",
-    type=float,
+    type=Finite(1),
     default=1.0,
     show_default=True,
     help="Tokens a step yields with speculative decoding.",
 )
 @click.option(
+    "--speculative",
+    type=click.Choice(["yes", "no", "unknown"]),
+    default="unknown",
+    show_default=True,
+    help="Whether the engine guesses tokens ahead, as measured runs did; unknown: as often as they did.",
+)
+@click.option(
     "--lora-slowdown",
-    type=float,
+    type=Finite(1),
     default=1.0,
     show_default=True,
     help="How many times longer a step takes with adapters.",
@@ -100,7 +137,7 @@ def _anchor(text: str) -> Anchor:
     "anchors",
     type=_anchor,
     multiple=True,
-    metavar="C:IN:OUT=TPOT",
+    metavar="C:IN:OUT=TPOT[/TTFT]",
     help="A point you measured on this setup; repeatable.",
 )
 @click.option(
@@ -121,7 +158,7 @@ def _anchor(text: str) -> Anchor:
 )
 @click.option(
     "--tokens-per-s",
-    type=float,
+    type=Finite(),
     help="Output tokens/s that --search must serve.  [default: one full replica]",
 )
 @click.option("--cautious", is_flag=True, help="Hold the upper end of the 80% interval to the SLO.")
@@ -133,8 +170,12 @@ def command(as_json: bool, table: Path | None, calibrate: Path | None, search: b
     measured the interval is wider. A setup whose weights and one request do not fit is refused; otherwise
     memory caps the concurrency, and the answer says at what.
     """
+    mode = one_mode({"--table": table is not None, "--search": search, "--calibrate": calibrate is not None})
+    if mode == "--calibrate" and asked["model"]:
+        mode = "--calibrate with --model"
+    refuse_unused(mode or "a question about one setup", USED[mode or "a question about one setup"])
     if table is not None:
-        _table(table, _factors(asked), as_json)
+        _table(table, asked, as_json)
     elif search:
         _search(asked, as_json)
     elif calibrate is not None:
@@ -156,8 +197,10 @@ def _load(asked: dict[str, Any]) -> Load:
 
 
 def _setup(asked: dict[str, Any]) -> Setup:
+    from baseload.capacity.engines import engine_name
     from baseload.capacity.measured import find_model
     from baseload.capacity.memory import GPUS_MOST
+    from baseload.capacity.questions import SPECULATIVE
     from baseload.capacity.terms import Setup
     from baseload.catalog.gpus import gpu
 
@@ -173,10 +216,11 @@ def _setup(asked: dict[str, Any]) -> Setup:
         model,
         gpu(asked["gpu_names"][0]),
         asked["precision"] or model.precisions[0],
-        {"tensorrt-llm": "trtllm"}.get(asked["engine"] or "vllm", asked["engine"] or "vllm"),
+        engine_name(asked["engine"] or "vllm"),
         tensor=gpus // data,
         data=data,
         expert=asked["expert"] or 1,
+        speculative=SPECULATIVE[asked["speculative"]],
     )
 
 
@@ -194,17 +238,25 @@ def _named(setup: Setup) -> dict[str, Any]:
     }
 
 
+def _link_stated(setup: Setup) -> bool:
+    """Whether the catalog states the links between this GPU and its neighbours."""
+    return setup.gpu.link_bytes_per_s is not None
+
+
 def _one(asked: dict[str, Any], as_json: bool) -> None:
     from baseload.capacity.answer import answer
     from baseload.capacity.launch import launch_command
+    from baseload.capacity.terms import link_bytes_per_s
 
     setup, load = _setup(asked), _load(asked)
-    found = answer(setup, load, _factors(asked), asked["anchors"], asked["max_sequences"])
-    launch = launch_command(setup, max_sequences=asked["max_sequences"])
+    factors, most = _factors(asked), asked["max_sequences"]
+    found = answer(setup, load, factors, asked["anchors"], most)
+    launch = launch_command(setup, max_sequences=most, factors=factors)
     if as_json:
         lengths = {"input_tokens": load.input_tokens, "output_tokens": load.output_tokens}
-        said = _named(setup) | lengths | msgspec.to_builtins(found) | {"launch": launch}
-        click.echo(json.dumps(said, indent=2))
+        links = {"link_gb_per_s": link_bytes_per_s(setup.gpu) / 1e9, "link_stated": _link_stated(setup)}
+        said = _named(setup) | lengths | links | msgspec.to_builtins(found) | {"launch": launch}
+        click.echo(json.dumps(said, indent=2, allow_nan=False))
         return
     _print_answer(setup, load, found)
     click.echo(f"\n{launch}")
@@ -231,17 +283,19 @@ def _print_answer(setup: Setup, load: Load, found: Answer) -> None:
     for name, value, low, high, unit in rows:
         click.echo(f"  {name:<8}{value:>10,.1f} {unit:<9} 80%: {low:,.1f} to {high:,.1f}")
     click.echo(f"  KV room {found.kv_tokens:>10,} tokens")
+    if setup.gpus > 1 and not _link_stated(setup):
+        click.echo(f"  nobody states how {setup.gpu.name} are linked: counted as PCIe 4 x16")
     click.echo(f"  basis: {found.basis}, {found.measured_rows} measured rows")
 
 
-def _table(file: Path, factors: Factors, as_json: bool) -> None:
-    from baseload.capacity.questions import answers, read_questions
+def _table(file: Path, asked: dict[str, Any], as_json: bool) -> None:
+    from baseload.capacity.questions import SPECULATIVE, answers, read_questions
 
-    rows = list(answers(read_questions(file), factors))
+    rows = list(answers(read_questions(file), _factors(asked), SPECULATIVE[asked["speculative"]]))
     refused = [row for row in rows if "error" in row]
     if as_json:
         said = {"rows": rows, "answered": len(rows) - len(refused), "refused": len(refused)}
-        click.echo(json.dumps(said, indent=2))
+        click.echo(json.dumps(said, indent=2, allow_nan=False))
     else:
         for row in rows:
             what = f"{row['row']:>5} {row['model_path']:<36.36} {row['system']:<10} {row['concurrency']:>6}"
@@ -258,6 +312,7 @@ def _table(file: Path, factors: Factors, as_json: bool) -> None:
 
 
 def _search(asked: dict[str, Any], as_json: bool) -> None:
+    from baseload.capacity.engines import engine_name
     from baseload.capacity.measured import find_model
     from baseload.capacity.search import COUNTS, Wanted, search
     from baseload.catalog.gpus import gpu, gpus
@@ -278,7 +333,7 @@ def _search(asked: dict[str, Any], as_json: bool) -> None:
     if asked["precision"]:
         narrowed["precisions"] = (asked["precision"],)
     if asked["engine"]:
-        narrowed["engines"] = (asked["engine"],)
+        narrowed["engines"] = (engine_name(asked["engine"]),)
     found = search(find_model(asked["model"]), boards, wanted, **narrowed)
     if as_json:
         click.echo(
@@ -343,7 +398,7 @@ def _calibrate(file: Path, asked: dict[str, Any], as_json: bool) -> None:
         anchored = answer(setup, _load(asked), _factors(asked), made.anchors(), asked["max_sequences"])
         said["setup"] = _named(setup) | msgspec.to_builtins(anchored)
     if as_json:
-        click.echo(json.dumps(said, indent=2))
+        click.echo(json.dumps(said, indent=2, allow_nan=False))
         return
     click.echo(
         f"{kind}: {len(points)} points of {made.shapes} shapes; left out, 80% are within {made.error:.0%}"

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from baseload.traffic.bills.bill import Bill
 
 SHAPES = ("azure-conversation-2023", "servegen-m-large")
+BROKEN_OFF = 130
+"""Exit code of an interview that was ended by Ctrl-C or at the end of input: 128 and SIGINT."""
+
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 
@@ -252,13 +255,21 @@ def _progress() -> Iterator[Callable[[str], None] | None]:
 def _interview(plan_file: Path | None) -> Path:
     """Ask what only a person can answer; returns the plan file that remembers it."""
     from baseload.plan.interview import PLAN_FILE, interview
+    from baseload.plan.planfile import read_plan_file
 
     path = plan_file or PLAN_FILE
-    interview(
-        path,
-        ask=lambda question, known: str(click.prompt(question, default=known, err=True)),
-        complain=lambda text: click.echo(text, err=True),
-    )
+    try:
+        interview(
+            path,
+            ask=lambda question, known: str(click.prompt(question, default=known, err=True)),
+            complain=lambda text: click.echo(text, err=True),
+        )
+    except click.Abort:
+        kept = read_plan_file(path).answers if path.exists() else {}
+        answers = "1 answer is" if len(kept) == 1 else f"{len(kept)} answers are"
+        told = f"{answers} in {path}; the interview goes on from there" if kept else "nothing was answered"
+        click.echo(f"\nBroken off: {told}.", err=True)
+        click.get_current_context().exit(BROKEN_OFF)
     click.echo(f"Answers are in {path}; a plan with --plan-file {path} takes them.", err=True)
     return path
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from baseload.cli import duration_s
 
 if TYPE_CHECKING:
     from baseload.core import Snapshot
     from baseload.plan.replay import Change
-    from baseload.plan.scenario import Scenario
+    from baseload.plan.scenario import Outage, Scenario
     from baseload.traffic.table import Traffic
 
 
@@ -77,7 +78,12 @@ class _Named(click.ParamType):  # type: ignore[type-arg]  # not generic in every
     metavar="TARGET=FROM,UNTIL",
     help="This target fails from then until then, as durations from the start; repeatable.",
 )
-@click.option("--autoscale", type=int, metavar="FLOOR", help="Scale the owned targets, at least so many.")
+@click.option(
+    "--autoscale",
+    type=click.IntRange(1),
+    metavar="FLOOR",
+    help="Scale the owned targets, each to what is given as --replicas, down to so many.",
+)
 @click.option(
     "--cold-start",
     type=duration_s,
@@ -124,9 +130,14 @@ def command(traffic: str, **options: Any) -> None:
     as_json = options.pop("as_json")
     if options["growth"] is not None and options["fewest"] is None:
         raise click.UsageError("--growth says for how long the --fewest replicas do; name their target")
+    if _given("percentile") and options["fewest"] is None:
+        raise click.UsageError("--percentile is the share that --fewest keeps the SLO for; name its target")
+    if _given("cold_start") and options["autoscale"] is None:
+        raise click.UsageError("--cold-start is that of --autoscale; say down to how many replicas")
     on = datetime.now(UTC).date() if options["on"] is None else options["on"].date()
     change = _change(options)
     requests = _requests(traffic, options["format_"], options["columns"])
+    _within(change.outages, requests)
     before = scenario_of(_snapshot(options["config"], on), requests, options["model"])
     after: Scenario | None = None
     if options["other"] is not None:
@@ -157,6 +168,11 @@ def command(traffic: str, **options: Any) -> None:
     from baseload.plan.replay_terminal import print_replay
 
     print_replay(requests, views, sized, Console())
+
+
+def _given(option: str) -> bool:
+    """Whether this option is on the command line, and not its default."""
+    return click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
 
 
 def _requests(traffic: str, format_: str | None, columns: str | None) -> Traffic:
@@ -206,20 +222,19 @@ class _Unset(Mapping[str, str]):
 
 def _change(options: dict[str, Any]) -> Change:
     """The options as a Change. Raises BadParameter for values that cannot be meant."""
-    from baseload.core import Slo
     from baseload.plan.replay import Change
     from baseload.plan.scenario import Autoscale
 
-    ttft_s, tpot_s = options["slo_ttft"], options["slo_tpot"]
-    slo = None
-    if ttft_s is not None or tpot_s is not None:
-        usual = Slo()
-        slo = Slo(ttft_s or usual.ttft_s, tpot_s or usual.tpot_s)
+    for name in ("slo_ttft", "slo_tpot"):
+        if options[name] == 0:
+            option = f"--{name.replace('_', '-')}"
+            raise click.BadParameter("nothing is served in no time", param_hint=option)
     floor = options["autoscale"]
     return Change(
         replicas={name: _count(text) for name, text in options["replicas"]},
         prices={name: _price(text) for name, text in options["price"]},
-        slo=slo,
+        ttft_s=options["slo_ttft"],
+        tpot_s=options["slo_tpot"],
         autoscale=None if floor is None else Autoscale(floor, options["cold_start"]),
         outages=tuple(_outage(name, text) for name, text in options["outage"]),
     )
@@ -244,10 +259,24 @@ def _price(text: str) -> Any:
     return TokenPrice(price_in, price_out, source="given")
 
 
-def _outage(name: str, text: str) -> Any:
+def _outage(name: str, text: str) -> Outage:
     from baseload.plan.scenario import Outage
 
     begin, comma, end = text.partition(",")
     if not comma:
         raise click.BadParameter(f"{text!r} is no FROM,UNTIL like 10m,25m", param_hint="--outage")
-    return Outage(name, duration_s(begin), duration_s(end))
+    outage = Outage(name, duration_s(begin), duration_s(end))
+    if outage.from_s >= outage.until_s:
+        raise click.BadParameter(f"{text!r} ends before it begins", param_hint="--outage")
+    return outage
+
+
+def _within(outages: tuple[Outage, ...], requests: Traffic) -> None:
+    """Raises BadParameter for an outage that begins when the traffic is over."""
+    for outage in outages:
+        if outage.from_s >= requests.duration_s:
+            raise click.BadParameter(
+                f"the outage of {outage.target} begins at {outage.from_s:g} s, "
+                f"and the traffic lasts {requests.duration_s:g} s",
+                param_hint="--outage",
+            )

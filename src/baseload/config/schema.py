@@ -224,7 +224,7 @@ class TargetSection(Section):
     url: Url | None = None
     """Base URL of its API, up to and with `/v1`; may be left out for providers whose URL is known."""
     format: Format | None = Field(default=None, examples=["anthropic"])
-    """What it speaks: `openai` or `anthropic`; not written: the provider's own, `openai` for engines."""
+    """What it speaks: `openai`, `anthropic`, `gemini`, `bedrock`; not written: the provider's own."""
     drop_unsupported: Flag = False
     """Leave out what its format cannot carry, instead of refusing such requests (docs/translation.md)."""
     model: UpstreamName | None = None

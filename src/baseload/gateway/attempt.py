@@ -22,10 +22,11 @@ from baseload.errors import Fault, RequestError
 from baseload.gateway import failure, settle
 from baseload.gateway.body import WholeBody
 from baseload.gateway.failure import Blame
-from baseload.gateway.site import NATIVE, passed_on
+from baseload.gateway.site import passed_on
 from baseload.gateway.upstream import is_ours, kind_of
 from baseload.policy.dispatch import Choice
 from baseload.wire.dialects.crossing import Crossing
+from baseload.wire.forms import Answered
 from baseload.wire.http1 import CHUNKED, ResponseHead, UpstreamSyntax
 from baseload.wire.openai import patch_request, rename_answer
 from baseload.wire.sse import EventRelay
@@ -66,8 +67,11 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 }
 
 
+_STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream")
+
+
 def _is_event_stream(head: ResponseHead) -> bool:
-    return head.fields.get(b"content-type", b"").startswith(b"text/event-stream")
+    return head.fields.get(b"content-type", b"").startswith(_STREAMS)
 
 
 class Attempt(Struct, eq=False):
@@ -101,6 +105,19 @@ class Attempt(Struct, eq=False):
     _connection: UpstreamConnection | None = None
     _body: WholeBody | None = None
 
+    def read_answer(self, body: bytes) -> Answered | None:
+        """Usage and error of a whole answer; None when it is not such a JSON object."""
+        head = self.head
+        if self.crossing is not None and head is not None:
+            return self.crossing.read_answer(body, head.status, self.error_named)
+        return self._exchange.endpoint.form.read_answer(body)
+
+    @property
+    def error_named(self) -> str:
+        """What AWS calls an error, which stands in a header; empty elsewhere."""
+        fields = self.head.fields if self.head is not None else {}
+        return fields.get(b"x-amzn-errortype", b"").decode("latin-1")
+
     def told(self, body: bytes) -> bytes:
         """A whole answer of this target as the client gets it, under the client's name for the model.
 
@@ -129,15 +146,26 @@ class Attempt(Struct, eq=False):
         self._deadline_s = sent_s + place.target.timeouts.ttft_s
         endpoint, more = exchange.endpoint, b""
         if self.crossing is not None:
-            body, endpoint = self.crossing.body, NATIVE[place.format]
-            more = passed_on(endpoint, {})
+            body = self.crossing.body
         else:
             fields = exchange.fields
             add_usage = exchange.stream and endpoint.format is Format.OPENAI and not fields.wants_usage
             body = patch_request(exchange.body, fields, model=place.target.model, add_usage=add_usage)
             if endpoint.passes:
                 more = passed_on(endpoint, exchange.head.fields)
-        head = place.request_head(endpoint, exchange.request_id, self.number, len(body), more)
+        try:
+            if self.crossing is not None:
+                suffix = self.crossing.suffix()
+                head = place.crossing_head(suffix, exchange.request_id, self.number, body)
+            else:
+                head = place.request_head(endpoint, exchange.request_id, self.number, body, more)
+        except RequestError as error:  # no credential that holds
+            self._connection = None
+            self.sent = False
+            connection.release(reusable=True)
+            place.load.health.refuse()
+            self._fail(error.fault, error.message, blame=Blame.ELSEWHERE)
+            return
         connection.send(self, head, body)
 
     def connect_failed(self, error: Exception) -> None:

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 from baseload import errors
 from baseload.core import Reason, Side
 from baseload.errors import RequestError
-from baseload.gateway.site import NATIVE, Place
+from baseload.gateway.site import Place
 from baseload.policy.dispatch import Choice
 from baseload.wire.dialects.crossing import Crossing, cross
+from baseload.wire.dialects.paths import SPOKEN
 
 if TYPE_CHECKING:
     from baseload.gateway.exchange import Exchange
@@ -50,8 +51,8 @@ def _as_chosen(choice: Choice, exchange: Exchange, unfit: tuple[str, ...]) -> Ch
 
 
 def _cross(exchange: Exchange, place: Place) -> Crossing:
-    source, target = exchange.endpoint.dialect, NATIVE[place.format].dialect
-    if source is None or target is None:
+    source, target = exchange.endpoint.dialect, SPOKEN[place.format]
+    if source is None:
         message = f"target {place.target.name} does not serve {exchange.endpoint.name}"
         raise RequestError(errors.UNSUPPORTED_PARAMETER, message, param="model")
     return cross(

@@ -18,7 +18,6 @@ from baseload.gateway.attempt import Attempt
 from baseload.policy.dispatch import Ask
 from baseload.policy.limits import Grant
 from baseload.wire.dialects.crossing import Crossing
-from baseload.wire.forms import FORMS
 from baseload.wire.http1 import RequestHead
 from baseload.wire.openai import RequestFields, read_request
 
@@ -126,7 +125,7 @@ class Exchange(Struct, eq=False):
 
     def answered(self, attempt: Attempt, status: int, body: bytes) -> None:
         """Step 9, unstreamed: the whole answer is here. Step 10 comes before its first byte goes out."""
-        answer = FORMS[attempt.place.format].read_answer(body)
+        answer = attempt.read_answer(body)
         bad = status != 200 or answer is None or (answer.error is not None and answer.tokens is None)
         if bad or answer is None or self.head_sent:  # a stream was begun: a whole answer comes too late
             failure.answered_badly(self, attempt, status, answer, body)

@@ -85,8 +85,13 @@ def answered_badly(
     else:
         verdict = classify(status)
     wait_s = retry_after_s(head.fields, time.time())
-    _tell_health(exchange, attempt, verdict, wait_s)
     name = attempt.place.target.name
+    if verdict.kind is Kind.DEAD_CREDENTIAL and _may_sign_anew(attempt):
+        late = RequestError(errors.UPSTREAM_CREDENTIALS, f"{name} took our clock for wrong")
+        settle.end(exchange, attempt, Outcome.FAILED, status=status, error=late)
+        _move_on(exchange, attempt, late, same_target=True)
+        return
+    _tell_health(exchange, attempt, verdict, wait_s)
     if verdict.alarm:
         _log.error("target %s: %s (answered %d)", name, verdict.kind, status)
     if verdict.fault is None:  # the client's own mistake
@@ -212,14 +217,28 @@ def cut_off(exchange: Exchange) -> None:
     refuse(exchange, error)
 
 
+def _may_sign_anew(attempt: Attempt) -> bool:
+    """Whether a refused call was signed by a wrong clock, which is right now; else its login asks anew."""
+    login, head = attempt.place.login, attempt.head
+    if login is None or head is None:
+        return False
+    if login.saw_date(head.fields.get(b"date", b"").decode("latin-1")):
+        return True
+    login.refused(time.monotonic())
+    return False
+
+
 def _tell_health(exchange: Exchange, attempt: Attempt, verdict: Verdict, wait_s: float | None) -> None:
     health, now_s = attempt.place.load.health, time.monotonic()
     if verdict.kind is Kind.NO_ROOM:
         health.full(now_s, now_s + (wait_s if wait_s is not None else NO_ROOM_S), attempt.probe)
     elif verdict.kind is Kind.DEAD_CREDENTIAL:
-        credential = attempt.place.target.credential
+        credential, login = attempt.place.target.credential, attempt.place.target.login
         for place in exchange.site.places.values():  # it is as dead at every target that uses it
-            if place is attempt.place or (credential and place.target.credential == credential):
+            same = (credential and place.target.credential == credential) or (
+                login is not None and place.target.login == login
+            )
+            if place is attempt.place or same:
                 place.load.health.refuse()
     elif verdict.ejects:
         health.failure(now_s, random.random(), attempt.probe)
@@ -282,7 +301,7 @@ def _pass_on(exchange: Exchange, attempt: Attempt, status: int, body: bytes) -> 
     head = attempt.head
     content = head.fields.get(b"content-type", b"application/json") if head is not None else b"text/plain"
     if attempt.crossing is not None:
-        body, content = attempt.crossing.failure(body, status), b"application/json"
+        body, content = attempt.crossing.failure(body, status, attempt.error_named), b"application/json"
     exchange.finish(
         answers.answer(
             status,

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from baseload.config import DEFAULT_TENANT
 from baseload.core import DataClass, Format, Model, Side, Slo, Snapshot, Target, Tenant
+from baseload.gateway.login import Call, KeyHeader, Login, Logins
 from baseload.gateway.metrics import TargetCounts
 from baseload.keys import Key
 from baseload.ledger.record import Caller as CallerRecord
@@ -68,11 +69,16 @@ ENDPOINTS: dict[bytes, Endpoint] = {
     ),
 }
 
-NATIVE = {Format.OPENAI: ENDPOINTS[b"/v1/chat/completions"], Format.ANTHROPIC: ENDPOINTS[b"/v1/messages"]}
-"""Where requests of other formats go at a target of this one."""
 
-
-_CREDENTIALS = {Format.OPENAI: b"authorization: Bearer %b\r\n", Format.ANTHROPIC: b"x-api-key: %b\r\n"}
+_KEY_HEADERS = {
+    Format.OPENAI: KeyHeader.BEARER,
+    Format.ANTHROPIC: KeyHeader.X_API_KEY,
+    Format.GEMINI: KeyHeader.X_GOOG_API_KEY,
+    Format.BEDROCK: KeyHeader.BEARER,
+}
+"""The header that a lasting key goes in."""
+_ALWAYS = {Format.ANTHROPIC: b"anthropic-version: %b\r\n" % anthropic.VERSION}
+"""Header lines that every translated call to a target of this format carries."""
 
 
 def passed_on(endpoint: Endpoint, fields: Mapping[bytes, bytes]) -> bytes:
@@ -88,9 +94,24 @@ def passed_on(endpoint: Endpoint, fields: Mapping[bytes, bytes]) -> bytes:
 class Place:
     """One target in use: its connections, its live load, and the request heads it is sent."""
 
-    __slots__ = ("_heads", "counts", "format", "load", "name", "owned", "pool", "side", "slo", "target")
+    __slots__ = (
+        "_common",
+        "_heads",
+        "counts",
+        "format",
+        "load",
+        "login",
+        "name",
+        "owned",
+        "pool",
+        "side",
+        "slo",
+        "target",
+    )
 
-    def __init__(self, target: Target, pool: Pool, load: TargetLoad, counts: TargetCounts) -> None:
+    def __init__(
+        self, target: Target, pool: Pool, load: TargetLoad, counts: TargetCounts, logins: Logins
+    ) -> None:
         self.target = target
         self.counts = counts
         self.name = target.name.encode()
@@ -100,28 +121,61 @@ class Place:
         self.pool = pool
         self.load = load
         self.format = target.format
-        credential = _CREDENTIALS[target.format] % target.credential.encode() if target.credential else b""
+        login = logins.of(target, _KEY_HEADERS[target.format])
+        self.login: Login | None = login if target.login is not None else None
+        """What signs each call; None where a constant line does."""
+        nothing = Call("POST", "", "", b"")
+        constant = login.header_lines(nothing, 0.0) if target.login is None and target.credential else b""
+        self._common = (
+            b"host: %b\r\n%bcontent-type: application/json\r\n"
+            b"accept: application/json, text/event-stream, application/vnd.amazon.eventstream\r\n"
+            b"user-agent: baseload\r\nx-request-id: " % (pool.authority, constant)
+        )
         self._heads = {
-            endpoint.name: b"POST %b%b HTTP/1.1\r\nhost: %b\r\n%bcontent-type: application/json\r\n"
-            b"accept: application/json, text/event-stream\r\nuser-agent: baseload\r\nx-request-id: "
-            % (pool.base_path, endpoint.suffix, pool.authority, credential)
+            endpoint.name: self._line(endpoint.suffix) + self._common
             for endpoint in ENDPOINTS.values()
             if endpoint.format is target.format
         }
 
+    def _line(self, suffix: bytes) -> bytes:
+        return b"POST %b%b HTTP/1.1\r\n" % (self.pool.base_path, suffix)
+
     def request_head(
-        self, endpoint: Endpoint, request_id: str, number: int, length: int, more: bytes = b""
+        self, endpoint: Endpoint, request_id: str, number: int, body: bytes, more: bytes = b""
     ) -> bytes:
         """The head of an attempt; the target may log its id, which names its row in the ledger.
 
-        `more` are further header lines.
+        `more` are further header lines. Raises RequestError (upstream_credentials).
         """
+        if self.login is not None:
+            more += self._signed(endpoint.suffix, body)
         return b"%b%b.%d\r\n%bcontent-length: %d\r\n\r\n" % (
             self._heads[endpoint.name],
             request_id.encode(),
             number,
             more,
-            length,
+            len(body),
+        )
+
+    def crossing_head(self, suffix: bytes, request_id: str, number: int, body: bytes) -> bytes:
+        """As `request_head`, of a request that was translated; `suffix` follows the base URL."""
+        more = _ALWAYS.get(self.format, b"")
+        if self.login is not None:
+            more += self._signed(suffix, body)
+        return b"%b%b%b.%d\r\n%bcontent-length: %d\r\n\r\n" % (
+            self._line(suffix),
+            self._common,
+            request_id.encode(),
+            number,
+            more,
+            len(body),
+        )
+
+    def _signed(self, suffix: bytes, body: bytes) -> bytes:
+        assert self.login is not None
+        path = (self.pool.base_path + suffix).decode()
+        return self.login.header_lines(
+            Call("POST", path, self.pool.authority.decode(), body), time.monotonic()
         )
 
 

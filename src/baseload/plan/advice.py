@@ -12,6 +12,7 @@ from baseload.plan.costs import Spare
 from baseload.plan.model import Kind, Option, Plan, Role
 from baseload.plan.reasons import Reason, data_may_leave, reasons, sized_slower, too_slow
 from baseload.plan.rented import Term
+from baseload.plan.risk import Bar
 from baseload.plan.tco import OptionTco
 
 _BOUGHT = (Kind.FRONTIER_API, Kind.OPEN_API)
@@ -33,9 +34,13 @@ class PeopleStep:
 
 @dataclass(frozen=True)
 class Advice:
-    """`option` is None where nothing meets every answer. `ruled_out` says which options cannot be and why."""
+    """`option` is None where nothing meets every answer. `ruled_out` says which options cannot be and why.
+
+    `action` is the recommendation without its figures.
+    """
 
     option: str | None
+    action: str
     recommendation: str
     ruled_out: tuple[tuple[str, str], ...]
     reasons: tuple[Reason, ...]
@@ -57,6 +62,7 @@ def advise(plan: Plan) -> Advice:
     leaving = best.leaving_usd if best is not None else (0.0,) * 36
     return Advice(
         option=None if best is None else best.option.name,
+        action="Nothing meets every answer" if best is None else _do(plan, best),
         recommendation=_recommendation(plan, best, judged),
         ruled_out=tuple(ruled_out.items()),
         reasons=judged,
@@ -155,7 +161,8 @@ def _changes(plan: Plan, best: OptionTco | None) -> list[str]:
     if best is not None:
         found += _volume(plan, best)
         found += [
-            f"{bar.meaning} ({bar.name}) at {bar.low:g} or {bar.high:g} instead of what is assumed"
+            f"{bar.meaning} ({bar.name}) at {_end(plan, bar, bar.low)} or {_end(plan, bar, bar.high)} "
+            "instead of what is assumed"
             for bar in plan.risk.tornado
             if bar.flips and best.option.name == plan.risk.recommended
         ]
@@ -170,6 +177,10 @@ def _changes(plan: Plan, best: OptionTco | None) -> list[str]:
             then = "nothing compared here will do" if other is None else _do(plan, other)
             found.append(f"{QUESTIONS[name]} If {'yes' if value else 'no'}: {then[0].lower()}{then[1:]}")
     return found
+
+
+def _end(plan: Plan, bar: Bar, value: float) -> str:
+    return words.figure(value, plan.inputs.assumptions[bar.name].unit)
 
 
 def _volume(plan: Plan, best: OptionTco) -> list[str]:

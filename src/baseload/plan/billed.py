@@ -21,7 +21,7 @@ from baseload.plan.question import Question
 from baseload.traffic.bills.bill import Bill
 from baseload.traffic.bills.inferred import with_tokens
 from baseload.traffic.bills.modelled import MAX_DRAWN, deferrable_share, modelled, requests_in
-from baseload.traffic.bills.reconcile import Reconciliation, reconcile
+from baseload.traffic.bills.reconcile import Compared, Reconciliation, one_model, reconcile
 from baseload.traffic.load import LoadShape
 from baseload.traffic.table import Traffic
 
@@ -78,7 +78,7 @@ def with_bill(question: Question, bill: Bill) -> tuple[Question, Traffic | LoadS
 
 def dearest(found: Reconciliation, on: date) -> str:
     """The `provider/model` of the dearest model that the catalog has a price of on this day; "" for none."""
-    for row in found.rows:
+    for row in sorted(found.rows, key=lambda row: -_together_nano(row, found)):
         if not (row.model and row.priced_as and row.billed_nano != 0):
             continue
         try:
@@ -87,6 +87,11 @@ def dearest(found: Reconciliation, on: date) -> str:
             continue
         return row.priced_as
     return ""
+
+
+def _together_nano(row: Compared, found: Reconciliation) -> int:
+    """What a model cost under all of its names."""
+    return sum(each.billed_nano or each.computed_nano or 0 for each in one_model(row, found.rows))
 
 
 def beside(inputs: Inputs, billed: Billed, *, named: bool) -> Inputs:

@@ -23,6 +23,9 @@ from baseload.plan.costs import DAYS_PER_MONTH, HOURS_PER_MONTH, SECONDS_PER_DAY
 from baseload.plan.demand import MINUTE_S, TEN_MINUTES_S
 from baseload.traffic.ledger import read_ledger
 
+LEAST_DAYS = 1 / 24
+"""An hour: of less nothing can be said about a month, and the answer says so first."""
+
 NANOSECONDS_PER_HOUR = 3_600_000_000_000
 
 
@@ -211,7 +214,17 @@ def compare(option: str, planned: Month, came: Month, days: float, notes: tuple[
         Difference("together", "$/month", _both(planned), _both(came)),
     )
     causes = (*_bought_causes(planned, came), *_owned_causes(planned, came))
-    return Check(option, days, planned, came, lines, causes, _answer(option, planned, came, causes), notes)
+    answer = _too_little(days) + _answer(option, planned, came, causes)
+    return Check(option, days, planned, came, lines, causes, answer, notes)
+
+
+def _too_little(days: float) -> str:
+    """What stands before the answer where the ledger covers less than an hour."""
+    if days >= LEAST_DAYS:
+        return ""
+    span_s = days * SECONDS_PER_DAY
+    span = f"{span_s:.0f} s" if span_s < 120 else f"{span_s / 60:.0f} min"
+    return f"{span} of traffic are too little to judge a month by. "
 
 
 def _both(month: Month) -> float:

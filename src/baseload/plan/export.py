@@ -18,7 +18,7 @@ from baseload.plan.export_tco import (
 )
 from baseload.plan.frontier import frontier, use_cost
 from baseload.plan.layers import layered
-from baseload.plan.model import BreakEven, Inputs, Option, Plan
+from baseload.plan.model import BreakEven, Fact, Inputs, Option, Plan, WhatIf
 from baseload.plan.sizing_words import sizing_dict
 from baseload.plan.spares import spare_prices
 
@@ -42,25 +42,8 @@ def plan_dict(plan: Plan) -> dict[str, Any]:
         "replica": _replica(inputs),
         "options": [_option(option) for option in plan.options],
         "break_even": [_break_even(plan, found) for found in plan.break_even],
-        "what_if": [
-            {
-                "change": each.change,
-                "cheapest": each.cheapest,
-                "usd_per_month": _usd(each.usd_per_month),
-                "flips": each.flips,
-            }
-            for each in plan.what_if
-        ],
-        "assumptions": [
-            {
-                "name": fact.name,
-                "value": fact.value,
-                "source": fact.source,
-                "as_of": fact.as_of or None,
-                "assumed": fact.assumed,
-            }
-            for fact in inputs.facts
-        ],
+        "what_if": [_what_if(each) for each in plan.what_if],
+        "assumptions": [_fact(fact) for fact in inputs.facts],
         "load": load_dict(inputs),
         "spares": [spare_dict(each) for each in spare_prices(inputs)],
         "layers": [layers_dict(each) for each in layered(inputs)],
@@ -91,6 +74,25 @@ def option_parts(plan: Plan, option: Option) -> tuple[float, float, float]:
     replicas_usd = (option.replicas + option.spare_replicas) * fleet.replica_month_usd
     people_usd = fleet.team_usd_per_month if option.replicas else 0.0
     return replicas_usd, people_usd, max(option.usd_per_month - replicas_usd - people_usd, 0.0)
+
+
+def _what_if(each: WhatIf) -> dict[str, Any]:
+    return {
+        "change": each.change,
+        "cheapest": each.cheapest,
+        "usd_per_month": _usd(each.usd_per_month),
+        "flips": each.flips,
+    }
+
+
+def _fact(fact: Fact) -> dict[str, Any]:
+    return {
+        "name": fact.name,
+        "value": fact.value,
+        "source": fact.source,
+        "as_of": fact.as_of or None,
+        "assumed": fact.assumed,
+    }
 
 
 def _frontier(inputs: Inputs) -> dict[str, Any] | None:

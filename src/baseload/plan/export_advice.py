@@ -12,6 +12,7 @@ def advice_dict(advice: Advice) -> dict[str, Any]:
     """What to do, why, and what would change it."""
     return {
         "option": advice.option,
+        "action": advice.action,
         "recommendation": advice.recommendation,
         "ruled_out": [{"option": name, "why": why} for name, why in advice.ruled_out],
         "reasons": [

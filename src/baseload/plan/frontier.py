@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from baseload.capacity.steptime import step_time
 from baseload.capacity.throughput import Operating, steady_state, within_slo
@@ -19,7 +20,8 @@ USES = tuple(round(0.05 * step, 2) for step in range(1, 21))
 class Frontier:
     """One replica at rising concurrency for the plan's mean lengths; `within` is the last that keeps the SLO.
 
-    `error` is the half-width of the capacity model's 80% interval, `source` where it comes from.
+    `error` is the half-width of the capacity model's 80% interval, `source` where it comes from. In several
+    regions it is the replica of one.
     """
 
     points: tuple[Operating, ...]
@@ -27,6 +29,22 @@ class Frontier:
     slo: Slo
     error: float
     source: str
+    regions: int = 1
+
+    @property
+    def tpot_at_ttft_s(self) -> float | None:
+        """Time per output token at which the TTFT reaches the promised one; None where the curve never does.
+
+        Both rise with concurrency, so the TTFT's limit is a place on an axis of the other.
+        """
+        most = self.slo.ttft_s
+        if self.points[0].ttft_s > most:
+            return self.points[0].tpot_s
+        for before, after in pairwise(self.points):
+            if after.ttft_s > most:
+                share = (most - before.ttft_s) / (after.ttft_s - before.ttft_s)
+                return before.tpot_s + share * (after.tpot_s - before.tpot_s)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +73,7 @@ def frontier(inputs: Inputs) -> Frontier | None:
     most = max(1, min(step.max_sequences, int(step.kv_tokens / (lengths[0] + lengths[1] / 2))))
     counts = sorted({*range(1, min(most, 16) + 1), *range(16, most + 1, 4), most} & set(range(1, most + 1)))
     points = tuple(steady_state(step, *lengths, count) for count in counts)
-    return Frontier(points, within, inputs.slo, step.error, step.source)
+    return Frontier(points, within, inputs.slo, step.error, step.source, regions)
 
 
 def use_cost(inputs: Inputs) -> tuple[UseCost, ...]:

@@ -225,11 +225,11 @@ class Plan:
 
         return report_html(self, actual)
 
-    def markdown(self) -> str:
-        """The report as Markdown."""
+    def markdown(self, actual: Check | None = None) -> str:
+        """The report as Markdown; `actual` adds the plan beside the ledger."""
         from baseload.plan.report import report_markdown
 
-        return report_markdown(self)
+        return report_markdown(self, actual)
 
     def report(self, path: str | Path, actual: Check | None = None) -> Path:
         """Write the report to this file, as Markdown where its name ends in .md; returns the path.

@@ -15,12 +15,12 @@ from baseload.core import Slo
 from baseload.plan.costs import HOURS_PER_MONTH
 from baseload.plan.demand import Source
 from baseload.plan.fleet import Replica
+from baseload.plan.promise import Promise
 from baseload.plan.question import Question
 from baseload.plan.slo_search import (
     Candidate,
     Fewest,
     Found,
-    Promise,
     busiest,
     candidates_of,
     cheapest,

@@ -12,6 +12,7 @@ from baseload.capacity.timeline import tpot_s
 from baseload.core import Side, Target
 from baseload.money import MILLION, NANO
 from baseload.plan.costs import Floats, Ints, usd_per_million_of
+from baseload.plan.percentile import at_share
 from baseload.traffic.table import Traffic
 
 NOWHERE = -1
@@ -86,8 +87,7 @@ class Simulated:
     def _quantile(self, values: Floats, share: float, side: Side | None) -> float:
         if side is not None:
             values = values[self.on(side)]
-        values = values[~np.isnan(values)]
-        return float(np.quantile(values, share)) if len(values) else float("nan")
+        return at_share(values, share)
 
     def metered_usd(self) -> float | None:
         """What the metered targets charge for all they served; None where a price is not known."""

@@ -8,6 +8,7 @@ either.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from baseload.ledger.schema import ATTEMPT_COLUMNS
 from baseload.ledger.store import EVERYTHING, Filter, Store
 from baseload.money import NANO
 from baseload.plan.outcome import Simulated
+from baseload.plan.percentile import at_share
 from baseload.plan.scenario import Autoscale, Outage, Scenario
 from baseload.plan.simulate import simulate
 from baseload.plan.sized import Sized, sized_dict
@@ -55,6 +57,11 @@ class View(Struct, frozen=True):
     windows: int = 0
     """Windows it was estimated from; 0: every request was simulated or recorded."""
 
+    metered_usd_error: float | None = 0.0
+    spill_share_error: float = 0.0
+    owned_tokens_share_error: float = 0.0
+    """Half of the 95% interval of what was estimated; 0 where every request counts."""
+
     @property
     def usd(self) -> float | None:
         """Hours and tokens together."""
@@ -67,13 +74,15 @@ class View(Struct, frozen=True):
 class Change:
     """What is different afterwards; whatever is left out stays.
 
-    `replicas` says by owned target how many there are of it (0: none), `prices` what a metered one charges,
-    `slo` what every model promises.
+    `replicas` says by owned target how many there are of it (0: none; the others are called NAME-2, NAME-3
+    and so on, leaving out what is taken), `prices` what a metered one charges, `ttft_s` and
+    `tpot_s` what every model promises.
     """
 
     replicas: Mapping[str, int] = field(default_factory=dict)
     prices: Mapping[str, TokenPrice] = field(default_factory=dict)
-    slo: Slo | None = None
+    ttft_s: float | None = None
+    tpot_s: float | None = None
     autoscale: Autoscale | None = None
     outages: tuple[Outage, ...] = ()
 
@@ -90,7 +99,8 @@ class Change:
             names = [target.name for target in scenario.targets if target.side is side]
             if name not in names:
                 raise UnknownName(f"{side.value} target", name, names)
-        models = tuple(self._model(model) for model in scenario.models)
+        taken = {target.name for target in scenario.targets}
+        models = tuple(self._model(model, taken) for model in scenario.models)
         return Scenario(
             models,
             classes=scenario.classes,
@@ -101,18 +111,23 @@ class Change:
             seed=scenario.seed,
         )
 
-    def _model(self, model: Model) -> Model:
+    def _model(self, model: Model, taken: set[str]) -> Model:
         targets: list[Target] = []
         for target in model.targets:
             price = self.prices.get(target.name, target.price)
-            for number in range(self.replicas.get(target.name, 1)):
-                name = target.name if number == 0 else f"{target.name}-{number + 1}"
+            more = (f"{target.name}-{number}" for number in itertools.count(2))
+            free = itertools.chain([target.name], (name for name in more if name not in taken))
+            for name in itertools.islice(free, self.replicas.get(target.name, 1)):
                 targets.append(replace(target, name=name, price=price))
         if not targets:
             raise UsageError(
                 f"model {model.name!r} has no target left", hint="leave it one replica, or an API"
             )
-        return replace(model, targets=tuple(targets), slo=self.slo or model.slo)
+        slo = Slo(
+            model.slo.ttft_s if self.ttft_s is None else self.ttft_s,
+            model.slo.tpot_s if self.tpot_s is None else self.tpot_s,
+        )
+        return replace(model, targets=tuple(targets), slo=slo)
 
 
 def scenario_of(snapshot: Snapshot, traffic: Traffic, model: str | None = None) -> Scenario:
@@ -154,8 +169,8 @@ def view_of(name: str, found: Simulated) -> View:
         requests=len(found.target),
         owned_usd=found.owned_usd(),
         metered_usd=found.metered_usd(),
-        ttft_s=_three([found.ttft_at(share) for share in SHARES]),
-        tpot_s=_three([found.tpot_at(share) for share in SHARES]),
+        ttft_s=three([found.ttft_at(share) for share in SHARES]),
+        tpot_s=three([found.tpot_at(share) for share in SHARES]),
         spill_share=found.spill_share,
         owned_tokens_share=found.owned_tokens_share,
         refused=found.refused,
@@ -164,8 +179,10 @@ def view_of(name: str, found: Simulated) -> View:
 
 
 def recorded(path: Path, only: Filter = EVERYTHING) -> View:
-    """What a ledger says happened to the requests that were served, each by its last attempt.
+    """What a ledger says happened to the requests, each by its last attempt.
 
+    One whose every attempt failed counts among the refused, as `failed`; so do, by their outcome, those that
+    a target rejected, that a client left before the first token, and that were begun and never ended.
     `owned_usd` is what owned targets cost in the hours it testifies, None where it testifies none though they
     served; `metered_usd` is None where an attempt's cost is not known. TTFT counts from the last attempt's
     begin.
@@ -175,19 +192,23 @@ def recorded(path: Path, only: Filter = EVERYTHING) -> View:
         paid = [each.price_nano + each.open_price_nano for each in store.owned(only)]
         refused, totals = store.refusals(only), store.totals((), only)
     served = [each for each in last.values() if each.served]
+    for each in last.values():
+        if not each.served:
+            refused[each.outcome] = refused.get(each.outcome, 0) + 1
+    requests = len(served) + sum(refused.values())
     tokens = np.array([each.tokens for each in served], dtype=np.float64)
     on_owned = np.array([each.owned for each in served], dtype=bool)
     unknown = sum(each.cost_unknown for each in totals)
     return View(
         name="recorded",
-        requests=len(served) + sum(refused.values()),
+        requests=requests,
         owned_usd=None if not paid and on_owned.any() else sum(paid) / NANO,
         metered_usd=None if unknown else sum(each.cost_nano for each in totals) / NANO,
         ttft_s=_quantiles([each.ttft_s for each in served]),
         tpot_s=_quantiles([each.tpot_s for each in served]),
-        spill_share=sum(each.spilled for each in served) / max(len(served), 1),
+        spill_share=sum(each.spilled for each in served) / max(requests, 1),
         owned_tokens_share=float(tokens[on_owned].sum() / max(tokens.sum(), 1.0)),
-        refused=refused,
+        refused=dict(sorted(refused.items())),
         cut=sum(each.cut for each in served),
     )
 
@@ -196,6 +217,7 @@ class _Attempt(Struct, frozen=True):
     """The attempt that decided how a request ended, as far as a view needs it."""
 
     number: int
+    outcome: str
     served: bool
     owned: bool
     spilled: bool
@@ -225,6 +247,7 @@ def _attempt(row: dict[str, Any]) -> _Attempt:
     part = outcome in (Outcome.CLIENT_GONE, Outcome.CUT) and output > 0
     return _Attempt(
         row["attempt"],
+        str(outcome),
         outcome == Outcome.COMPLETED or part,
         row["side"] == Side.OWNED,
         row["reason"] == Reason.SPILL,
@@ -261,7 +284,14 @@ def _view_dict(view: View) -> dict[str, Any]:
         "refused": view.refused,
         "cut": view.cut,
         "windows": view.windows,
+        "metered_usd_error": _rounded(_finite(view.metered_usd_error), 2),
+        "spill_share_error": _rounded(_finite(view.spill_share_error), 6),
+        "owned_tokens_share_error": _rounded(_finite(view.owned_tokens_share_error), 6),
     }
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or math.isinf(value) else value
 
 
 def _rounded(value: float | None, places: int) -> float | None:
@@ -269,10 +299,11 @@ def _rounded(value: float | None, places: int) -> float | None:
 
 
 def _quantiles(values: list[float]) -> tuple[float | None, float | None, float | None]:
-    known = np.array([value for value in values if not math.isnan(value)])
-    return _three([float(np.quantile(known, share)) if len(known) else math.nan for share in SHARES])
+    known = np.array(values, dtype=np.float64)
+    return three([at_share(known, share) for share in SHARES])
 
 
-def _three(values: list[float]) -> tuple[float | None, float | None, float | None]:
+def three(values: list[float]) -> tuple[float | None, float | None, float | None]:
+    """Three percentiles for a view, None where one is not known."""
     low, middle, high = (None if math.isnan(value) else value for value in values)
     return low, middle, high

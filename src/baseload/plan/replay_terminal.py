@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -22,6 +23,10 @@ def print_replay(traffic: Traffic, views: Sequence[View], sized: Sized | None, c
     console.print(
         Text("before and after are simulated; the TTFT and TPOT of metered targets are assumed", style="dim")
     )
+    if any(view.windows for view in views):
+        many = max(view.windows for view in views)
+        estimated = f"estimated from {many} windows: ± is half of a 95% interval, percentiles have none"
+        console.print(Text(estimated, style="dim"))
     if sized is not None:
         console.print()
         for line in sentences(sized):
@@ -51,23 +56,40 @@ def _table(traffic: Traffic, views: Sequence[View]) -> Table:
     for view in views:
         table.add_column(view.name, justify="right")
     rows = (
-        ("cost", lambda v: _usd(v.usd)),
+        ("cost", lambda v: _usd(v.usd) + _usd_error(v)),
         ("  owned, by the hour", lambda v: _usd(v.owned_usd)),
-        ("  metered, by the token", lambda v: _usd(v.metered_usd)),
+        ("  metered, by the token", lambda v: _usd(v.metered_usd) + _usd_error(v)),
         ("TTFT p50", lambda v: _seconds(v.ttft_s[0])),
         ("TTFT p95", lambda v: _seconds(v.ttft_s[1])),
         ("TTFT p99", lambda v: _seconds(v.ttft_s[2])),
         ("TPOT p50", lambda v: _seconds(v.tpot_s[0])),
         ("TPOT p95", lambda v: _seconds(v.tpot_s[1])),
         ("TPOT p99", lambda v: _seconds(v.tpot_s[2])),
-        ("spilled requests", lambda v: words.percent(v.spill_share)),
-        ("owned tokens", lambda v: words.percent(v.owned_tokens_share)),
+        ("spilled requests", lambda v: words.percent(v.spill_share) + _points(v, v.spill_share_error)),
+        (
+            "owned tokens",
+            lambda v: words.percent(v.owned_tokens_share) + _points(v, v.owned_tokens_share_error),
+        ),
         ("refused", _refused),
         ("cut", lambda v: f"{v.cut:,}"),
     )
     for heading, cell in rows:
         table.add_row(heading, *(cell(view) for view in views))
     return table
+
+
+def _usd_error(view: View) -> str:
+    """Half of the cost's interval where it is an estimate."""
+    if not view.windows or view.usd is None or view.metered_usd_error is None:
+        return ""
+    return f" ± {words.usd(view.metered_usd_error)}" if math.isfinite(view.metered_usd_error) else " ± ?"
+
+
+def _points(view: View, half: float) -> str:
+    """Half of a share's interval where it is an estimate."""
+    if not view.windows:
+        return ""
+    return f" ± {half * 100:.2g} points" if math.isfinite(half) else " ± ?"
 
 
 def _usd(amount: float | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from baseload.capacity.predict import predict
-from baseload.core import Slo
+from baseload.core import Model, Side, Slo, StepTime
 from baseload.plan.scenario import Autoscale
 from baseload.policy.load import RELIEVED, SATURATED, Saturation, TargetLoad
 
@@ -23,8 +23,71 @@ class Spilled(NamedTuple):
     spilled: int
 
 
+class Scaling:
+    """The replicas of a scenario that scale: those that serve the same models at the same speed together.
+
+    Each such pool starts and drains replicas of its own, between `rule.floor` and all it has, within the
+    tightest SLO of its models and by the spill of these.
+    """
+
+    def __init__(self, models: Sequence[Model], loads: Mapping[str, TargetLoad], rule: Autoscale) -> None:
+        self.rule = rule
+        self._loads = loads
+        pools: dict[tuple[tuple[str, ...], StepTime], list[str]] = {}
+        for name, load in loads.items():
+            step = load.target.step
+            if load.target.side is Side.OWNED and step is not None:
+                of = tuple(m.name for m in models if any(each.name == name for each in m.targets))
+                pools.setdefault((of, step), []).append(name)
+        slos = {model.name: model.slo for model in models}
+        self._pools = [
+            (of, _tightest([slos[name] for name in of]), Scaler(names, rule))
+            for (of, _), names in pools.items()
+        ]
+        self._begun = dict.fromkeys(slos, Spilled(0, 0))
+        self._seen = dict(self._begun)
+
+    @property
+    def active(self) -> list[str]:
+        """Replicas that requests are dispatched to."""
+        return [name for _, _, scaler in self._pools for name in scaler.active]
+
+    def begun(self, model: str, spilled: bool) -> None:
+        """An attempt at a request for this model was dispatched."""
+        known = self._begun[model]
+        self._begun[model] = Spilled(known.requests + 1, known.spilled + spilled)
+
+    def look(self, now_s: float) -> tuple[bool, list[int]]:
+        """Take in the state of the fleet: whether `active` changed, and which pools start a replica."""
+        changed, started = False, []
+        for number, (of, slo, scaler) in enumerate(self._pools):
+            since = [(self._begun[name], self._seen[name]) for name in of]
+            spilled = Spilled(
+                sum(now.requests - then.requests for now, then in since),
+                sum(now.spilled - then.spilled for now, then in since),
+            )
+            starting = scaler.starting
+            changed |= scaler.look(now_s, self._loads, slo, spilled)
+            if scaler.starting and not starting:
+                started.append(number)
+        self._seen = dict(self._begun)
+        return changed, started
+
+    def ready(self, pool: int) -> None:
+        """The replica that was starting in this pool serves from now on."""
+        self._pools[pool][2].ready()
+
+    def paid_s(self, end_s: float) -> dict[str, float]:
+        """Seconds each replica was paid for until then."""
+        return {name: paid for _, _, scaler in self._pools for name, paid in scaler.paid_s(end_s).items()}
+
+
+def _tightest(slos: Sequence[Slo]) -> Slo:
+    return Slo(min(slo.ttft_s for slo in slos), min(slo.tpot_s for slo in slos))
+
+
 class Scaler:
-    """Which of these replicas are in use. `look` every few seconds; the first `rule.floor` are there at 0
+    """Which replicas of one pool are in use. `look` every few seconds; the first `rule.floor` are there at 0
     s."""
 
     def __init__(self, names: Sequence[str], rule: Autoscale) -> None:

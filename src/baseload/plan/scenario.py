@@ -38,11 +38,12 @@ class Outage(NamedTuple):
 
 
 class Autoscale(NamedTuple):
-    """Owned replicas between `floor` and all there are, by the saturation that dispatch reports.
+    """Owned replicas between `floor`, at least 1, and all there are, by the saturation dispatch reports.
 
-    One more is started when the replicas in use are saturated together (`policy.load.Saturation`: on at 1.0,
-    off below 0.7) and none is starting; it is paid at once and serves after `cold_start_s`. One is drained
-    when the others could take its load below 0.7 for `calm_s`; it is paid until its last request ends.
+    Replicas that serve the same models at the same speed scale together, others by themselves. One more is
+    started when the replicas in use are saturated together (`policy.load.Saturation`: on at 1.0, off below
+    0.7) and none is starting; it is paid at once and serves after `cold_start_s`. One is drained when the
+    others could take its load below 0.7 for `calm_s`; it is paid until its last request ends.
     """
 
     floor: int = 1
@@ -72,6 +73,18 @@ class Scenario:
         """Raises UsageError for what cannot be simulated."""
         if not self.models:
             raise UsageError("no model to simulate")
+        _one_of_each_name(self.models)
+        if self.autoscale is not None and self.autoscale.floor < 1:
+            raise UsageError(f"autoscaling down to {self.autoscale.floor} is none", hint="the least is 1")
+        for target, from_s, until_s in self.outages:
+            if not 0.0 <= from_s < until_s:
+                raise UsageError(
+                    f"an outage of {target} from {from_s:g} s until {until_s:g} s is none",
+                    hint="it ends after it begins, and begins at 0 s or later",
+                )
+        self._known_targets()
+
+    def _known_targets(self) -> None:
         names = {target.name for target in self.targets}
         for target in self.targets:
             if target.side is Side.OWNED and target.step is None:
@@ -89,3 +102,13 @@ class Scenario:
     def targets(self) -> tuple[Target, ...]:
         """Every target once, in the order of the models."""
         return tuple({target.name: target for model in self.models for target in model.targets}.values())
+
+
+def _one_of_each_name(models: tuple[Model, ...]) -> None:
+    """A name is one target, in each model once."""
+    known: dict[str, Target] = {}
+    for model in models:
+        names = [target.name for target in model.targets]
+        for target in model.targets:
+            if known.setdefault(target.name, target) != target or names.count(target.name) > 1:
+                raise UsageError(f"two targets are called {target.name!r}", hint="give one another name")

@@ -18,17 +18,17 @@ from heapq import heappop, heappush
 import numpy as np
 from msgspec.structs import replace
 
-from baseload.core import DataClass, Model, Reason, Side, Target
-from baseload.errors import NO_TARGET, RequestError, UsageError
+from baseload.core import DataClass, Reason, Side
+from baseload.errors import NO_TARGET, RequestError
 from baseload.plan.outcome import NOWHERE, Simulated
 from baseload.plan.requests import requests_of
-from baseload.plan.scaling import Scaler, Spilled
+from baseload.plan.scaling import Scaling
 from baseload.plan.scenario import ANYWHERE, Latency, Scenario
+from baseload.plan.served import Served, matched, roomy
 from baseload.plan.serving import Replica
-from baseload.policy.dispatch import Ask, Route
-from baseload.policy.estimate import TokenEstimate
+from baseload.policy.dispatch import Ask
 from baseload.policy.load import TargetLoad
-from baseload.policy.retry import MOST_RETRIES, WAITING_BUDGET_S, RetryBudget, backoff_s
+from baseload.policy.retry import MOST_RETRIES, WAITING_BUDGET_S, backoff_s
 from baseload.traffic.table import Traffic
 
 BYTES_PER_TOKEN = 4
@@ -61,31 +61,12 @@ def simulate(traffic: Traffic, scenario: Scenario, passed: Callable[[int], None]
     return FleetRun(traffic, scenario).run(passed)
 
 
-class _Served:
-    """One model as the simulation sees it: its route, what is known of its requests, its retries."""
-
-    __slots__ = ("_loads", "_whole", "budget", "estimate", "model", "route")
-
-    def __init__(self, model: Model, loads: dict[str, TargetLoad]) -> None:
-        self._whole = self.model = model
-        self._loads = loads
-        self.route = Route(model, loads)
-        self.estimate = TokenEstimate()
-        self.budget = RetryBudget()
-
-    def use(self, active: list[str]) -> None:
-        """Dispatch to these owned targets only: a new configuration in the gateway's eyes."""
-        kept = (each for each in self._whole.targets if each.side is Side.METERED or each.name in active)
-        self.model = replace(self._whole, targets=tuple(kept))
-        self.route = Route(self.model, self._loads)
-
-
 class FleetRun:
     """The state of one simulation."""
 
     def __init__(self, traffic: Traffic, scenario: Scenario) -> None:
         self.traffic, self.scenario = traffic, scenario
-        models = [replace(each, targets=tuple(map(_roomy, each.targets))) for each in scenario.models]
+        models = [replace(each, targets=tuple(map(roomy, each.targets))) for each in scenario.models]
         self.targets = tuple({each.name: each for model in models for each in model.targets}.values())
         self.number = {target.name: number for number, target in enumerate(self.targets)}
         self.loads = {target.name: TargetLoad(target) for target in self.targets}
@@ -99,8 +80,8 @@ class FleetRun:
             for target in self.targets
             if target.step is not None and target.side is Side.OWNED
         }
-        self.served = [_Served(model, self.loads) for model in models]
-        self.of = _matched(traffic, scenario)
+        self.served = [Served(model, self.loads) for model in models]
+        self.of = matched(traffic, scenario)
         self.classes = [scenario.classes.get(tenant, ANYWHERE) for tenant in traffic.tenants]
         self.random = random.Random(scenario.seed)
         self.moments: list[tuple[float, int, int, int]] = []
@@ -117,13 +98,11 @@ class FleetRun:
         self.refused: dict[str, int] = {}
         self.cut: dict[int, int] = {}
         self.down_until_s = [-math.inf] * len(self.targets)
-        self.scaler = None
-        self.looked_at = Spilled(0, 0)
+        self.scaling = None
         if scenario.autoscale is not None:
-            self.scaler = Scaler(tuple(self.replicas), scenario.autoscale)
-            self._use(self.scaler)
+            self.scaling = Scaling(models, self.loads, scenario.autoscale)
+            self._use(self.scaling)
             heappush(self.moments, (0.0, Kind.TICK, 0, 0))
-        self.begun = Spilled(0, 0)
         for number, outage in enumerate(scenario.outages):
             heappush(self.moments, (outage.from_s, Kind.FAIL, number, 0))
 
@@ -178,11 +157,11 @@ class FleetRun:
             case Kind.FAIL:
                 self._fail(what, now_s)
             case Kind.READY | Kind.TICK:
-                self._scale(kind, now_s)
+                self._scale(kind, what, now_s)
             case Kind.AGAIN:
                 self._attempt(what, self._served_of(what), self._class_of(what), now_s, ())
 
-    def _served_of(self, request: int) -> _Served:
+    def _served_of(self, request: int) -> Served:
         return self.served[self.of[int(self.traffic.model[request])]]
 
     def _class_of(self, request: int) -> DataClass:
@@ -221,7 +200,7 @@ class FleetRun:
         self._served_of(request).estimate.learn(BYTES_PER_TOKEN * prompt, prompt, output)
 
     def _attempt(
-        self, request: int, where: _Served, data_class: DataClass, now_s: float, tried: tuple[str, ...]
+        self, request: int, where: Served, data_class: DataClass, now_s: float, tried: tuple[str, ...]
     ) -> None:
         """Dispatch a request, and again elsewhere where a target is down."""
         prompt, expected = self.prompt[request], self.expected[request]
@@ -237,10 +216,8 @@ class FleetRun:
         self.attempts[request] += 1
         self.target[request] = number
         self.reason[request] = choice.reason
-        if self.scaler is not None:
-            self.begun = Spilled(
-                self.begun.requests + 1, self.begun.spilled + (choice.reason is Reason.SPILL)
-            )
+        if self.scaling is not None:
+            self.scaling.begun(where.model.name, choice.reason is Reason.SPILL)
         if load.begin(prompt, expected, now_s):
             self.probes.add(request)
         if self.down_until_s[number] > now_s:
@@ -272,7 +249,7 @@ class FleetRun:
         chain: list[int] = chains.ids[chains.offsets[request] : chains.offsets[request + 1]].tolist()
         return chain
 
-    def _held(self, request: int, where: _Served) -> dict[str, int] | None:
+    def _held(self, request: int, where: Served) -> dict[str, int] | None:
         """Cached tokens by target: what each replica's prefix cache holds; else what the traffic says."""
         cached, prompt = self.cached[request], self.prompt[request]
         if self.chains is None:
@@ -284,26 +261,24 @@ class FleetRun:
                 held[target.name] = self.replicas[target.name].held_tokens(chain, prompt)
         return held
 
-    def _scale(self, kind: Kind, now_s: float) -> None:
+    def _scale(self, kind: Kind, pool: int, now_s: float) -> None:
         """A look of the autoscaler, or the moment a replica it started is ready."""
-        scaler = self.scaler
-        assert scaler is not None
+        scaling = self.scaling
+        assert scaling is not None
         if kind is Kind.READY:
-            scaler.ready()
-            self._use(scaler)
+            scaling.ready(pool)
+            self._use(scaling)
             return
         heappush(self.moments, (now_s + TICK_S, Kind.TICK, 0, 0))
-        since, self.looked_at = self.looked_at, self.begun
-        spilled = Spilled(self.begun.requests - since.requests, self.begun.spilled - since.spilled)
-        starting = scaler.starting
-        if scaler.look(now_s, self.loads, self.scenario.models[0].slo, spilled):
-            self._use(scaler)
-            if scaler.starting and not starting:
-                heappush(self.moments, (now_s + scaler.rule.cold_start_s, Kind.READY, 0, 0))
+        changed, started = scaling.look(now_s)
+        if changed:
+            self._use(scaling)
+        for each in started:
+            heappush(self.moments, (now_s + scaling.rule.cold_start_s, Kind.READY, each, 0))
 
-    def _use(self, scaler: Scaler) -> None:
+    def _use(self, scaling: Scaling) -> None:
         for served in self.served:
-            served.use(scaler.active)
+            served.use(scaling.active)
 
     # -- failure ------------------------------------------------------------------------------------------
 
@@ -387,8 +362,8 @@ class FleetRun:
             served[request] = produced
         duration_s = self.traffic.duration_s
         paid = dict.fromkeys(self.replicas, duration_s)
-        if self.scaler is not None:
-            paid = self.scaler.paid_s(duration_s)
+        if self.scaling is not None:
+            paid = self.scaling.paid_s(duration_s)
         return Simulated(
             traffic=self.traffic,
             targets=self.targets,
@@ -402,25 +377,3 @@ class FleetRun:
             refused=dict(sorted(self.refused.items())),
             cut=len(self.cut),
         )
-
-
-def _roomy(target: Target) -> Target:
-    """The target with a context window no larger than its KV room: more can never run there."""
-    if target.step is None:
-        return target
-    return replace(target, context_tokens=min(target.context_tokens or math.inf, target.step.kv_tokens))
-
-
-def _matched(traffic: Traffic, scenario: Scenario) -> list[int]:
-    """For each model name of the traffic the place in the scenario's models."""
-    if len(scenario.models) == 1:
-        return [0] * len(traffic.models)
-    places = {model.name: place for place, model in enumerate(scenario.models)}
-    asked = {traffic.models[code] for code in set(traffic.model.tolist())}
-    missing = sorted(asked - places.keys())
-    if missing:
-        raise UsageError(
-            f"the traffic asks for {', '.join(map(repr, missing))}, which no model here is called",
-            hint=f"there are {', '.join(places)}; choose one of the traffic's models, or rename",
-        )
-    return [places.get(name, 0) for name in traffic.models]

@@ -9,10 +9,10 @@ from baseload.core import Side, Slo
 from baseload.errors import UnknownName
 from baseload.money import NANO
 from baseload.plan import words
+from baseload.plan.promise import Promise
 from baseload.plan.scenario import Scenario
 from baseload.plan.slo_search import (
     Found,
-    Promise,
     candidates_of,
     cheapest,
     fewest_replicas,

@@ -10,11 +10,10 @@ from baseload.plan.costs import SECONDS_PER_DAY
 from baseload.plan.model import Inputs
 from baseload.plan.offer_search import Kept, Searched
 from baseload.plan.question import SizeBy
-from baseload.plan.slo_sizing import promise_words
 
 DAYS_PER_YEAR = 365
 MOST_OFFERS = 5
-"""Offers shown on a terminal; the JSON has them all."""
+"""Offers shown; the JSON has them all."""
 
 
 def owning_everything(inputs: Inputs) -> int:
@@ -43,29 +42,40 @@ def run_out_days(inputs: Inputs) -> float | None:
 def sizing_lines(inputs: Inputs) -> list[str]:
     """What was simulated, the day the replicas run out, the cheapest offers; nothing of a plan without
     any."""
-    lines = []
+    said = [sized_words(inputs), run_out_words(inputs)]
+    lines = [line for line in said if line]
     if inputs.sized is not None:
         rooms = "; ".join(f"{room.replicas}: {room.each:,.0f} tokens/s each" for room in inputs.sized.rooms)
-        lines.append(f"Sized by simulation to keep {promise_words(inputs.sized)}: {rooms}.")
-    if (days := run_out_days(inputs)) is not None:
-        n, growth = owning_everything(inputs), words.percent(growth_per_year(inputs))
-        lines.append(
-            f"At {growth} growth a year owning everything on {words.replicas(n, 0)} holds the busiest "
-            f"window for {days:,.0f} days; a hybrid buys more from then on."
-        )
+        lines[0] = f"{lines[0].removesuffix('.')}: {rooms}."
     if inputs.searched is not None:
         lines += _search_lines(inputs.searched)
     return lines
 
 
-def _search_lines(searched: Searched) -> list[str]:
-    slo = searched.promise.slo
-    promise = f"TTFT {slo.ttft_s:g} s, TPOT {slo.tpot_s * 1000:g} ms at p{searched.promise.share * 100:g}"
-    lines = []
+def sized_words(inputs: Inputs) -> str:
+    """The promise replicas were sized by; "" where they were not simulated."""
+    sized = inputs.sized
+    return "" if sized is None else f"Sized by simulation to keep {words.slo_words(sized.slo, sized.share)}."
+
+
+def run_out_words(inputs: Inputs) -> str:
+    """How long the replicas of owning everything hold; "" without growth."""
+    if (days := run_out_days(inputs)) is None:
+        return ""
+    n, growth = owning_everything(inputs), words.percent(growth_per_year(inputs))
+    return (
+        f"At {growth} growth a year owning everything on {words.replicas(n, 0)} holds the busiest "
+        f"window for {days:,.0f} days; a hybrid buys more from then on."
+    )
+
+
+def search_words(searched: Searched) -> list[str]:
+    """What keeps the promise with nothing bought: the plan's replica, for how long, how many ways."""
+    promise = words.slo_words(searched.promise.slo, searched.promise.share)
     if searched.own is None:
-        lines.append(f"No number of the plan's replicas keeps {promise} on this traffic alone.")
+        lines = [f"No number of the plan's replicas keeps {promise} on this traffic alone."]
     else:
-        lines.append(f"To keep {promise} on this traffic alone it takes {_kept(searched.own)}.")
+        lines = [f"To keep {promise} on this traffic alone it takes {_kept(searched.own)}."]
         if (less := searched.own.one_less) is not None:
             lines.append(f"One less: TTFT {less[0]:.2f} s, TPOT {less[1] * 1000:.0f} ms.")
         if searched.runs_out_days is not None:
@@ -75,11 +85,15 @@ def _search_lines(searched: Searched) -> list[str]:
             )
     if not searched.offers:
         return [*lines, f"None of {searched.tried} offers keeps it."]
-    lines.append(f"Cheapest of {searched.tried} ways to rent GPUs that keep it, by the hour:")
+    return [*lines, f"Cheapest of {searched.tried} ways to rent GPUs that keep it, by the hour:"]
+
+
+def _search_lines(searched: Searched) -> list[str]:
+    lines = search_words(searched)
     for offer in searched.offers[:MOST_OFFERS]:
         trust = f"step times ±{offer.error * 100:.0f}%; {offer.source}, {offer.as_of}"
         lines.append(f"- {_kept(offer)} ({trust})")
-    return [*lines, f"Start each with: {searched.offers[0].launch}"]
+    return [*lines, f"Start each with: {searched.offers[0].launch}"] if searched.offers else lines
 
 
 def _kept(kept: Kept) -> str:

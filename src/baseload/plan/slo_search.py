@@ -12,7 +12,7 @@ and at one less, or 1% more load, it does not.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,12 +25,14 @@ from baseload.capacity.throughput import throughput
 from baseload.catalog.gpus import gpus as known_gpus
 from baseload.catalog.models import OpenModel
 from baseload.catalog.offers import gpu_offers
-from baseload.core import Model, Side, Slo, StepTime, Target
+from baseload.core import StepTime
 from baseload.errors import UsageError
 from baseload.money import NANO
 from baseload.plan.costs import DAYS_PER_MONTH, SECONDS_PER_DAY
-from baseload.plan.response import at_load, full_tokens_per_s
-from baseload.plan.scenario import Scenario
+from baseload.plan.percentile import at_share
+from baseload.plan.promise import Promise
+from baseload.plan.response import full_tokens_per_s
+from baseload.plan.room import most_kept, owned
 from baseload.plan.simulate import simulate
 from baseload.plan.windows import WINDOW_S, Source
 from baseload.traffic.table import Traffic
@@ -43,17 +45,8 @@ WINDOW_REQUESTS = 30_000
 """Requests simulated of one window, from its beginning, at the most."""
 
 MOST_REPLICAS = 1024
-PRECISION = 0.01
-"""To which a load is found."""
 
 GPU_COUNTS = (1, 2, 4, 8)
-
-
-class Promise(NamedTuple):
-    """TTFT and TPOT that this share of requests must see: 0.95 is p95. Nobody may be refused."""
-
-    slo: Slo
-    share: float = 0.95
 
 
 class Seen(NamedTuple):
@@ -126,7 +119,7 @@ def busiest(source: Source | Pieces, window_s: float = WINDOW_S) -> Pieces:
 
 def seen_with(pieces: Iterable[Traffic], step: StepTime, replicas: int, promise: Promise) -> Seen:
     """What requests see with so many replicas: the worst of these pieces, each on its own."""
-    scenario = _owned(step, replicas, promise.slo)
+    scenario = owned(step, replicas, promise.slo)
     ttft_s = tpot_s = refused = 0.0
     for piece in pieces:
         found = simulate(piece, scenario)
@@ -178,9 +171,9 @@ def _alone(piece: Traffic, step: StepTime, promise: Promise) -> Seen:
     one_s = step.base_s + step.per_sequence_s
     ttft_s = np.ceil(fresh / CHUNK_TOKENS) * one_s + fresh * step.per_prefill_token_s
     tpot_s = (one_s + (prompt + output / 2) * step.per_kv_token_s)[output > 1]
-    tpot = float(np.quantile(tpot_s, promise.share)) if len(tpot_s) else 0.0
+    tpot = at_share(tpot_s, promise.share) if len(tpot_s) else 0.0
     too_long = float((prompt + output > step.kv_tokens).mean())
-    return Seen(float(np.quantile(ttft_s, promise.share)), tpot, too_long)
+    return Seen(at_share(ttft_s, promise.share), tpot, too_long)
 
 
 def at_least(pieces: Iterable[Traffic], step: StepTime, promise: Promise) -> int:
@@ -191,7 +184,7 @@ def at_least(pieces: Iterable[Traffic], step: StepTime, promise: Promise) -> int
     least = 1
     for piece in pieces:
         load = piece.tokens_per_day().total / SECONDS_PER_DAY
-        full = full_tokens_per_s(piece, _owned(step, 1, promise.slo))
+        full = full_tokens_per_s(piece, owned(step, 1, promise.slo))
         prompt = float((piece.input_tokens - piece.cached_tokens).mean())
         best = throughput(step, max(prompt, 1.0), max(float(piece.output_tokens.mean()), 1.0), promise.slo)
         if best:
@@ -256,28 +249,14 @@ def candidates_of(model: OpenModel, *, engine: str = "vllm") -> tuple[Candidate,
     return tuple(found)
 
 
-def room_of(traffic: Traffic, step: StepTime, replicas: int, promise: Promise) -> float:
-    """n·c(n): the most tokens/s of requests like these that n replicas serve within the promise.
-
-    The traffic's own requests, in more or less time. c(n) grows with n: bursts even out (pooling). 0.0 where
-    even a tenth of what full replicas serve breaks the promise. Never more than full replicas serve: a short
-    run of requests that all fit the batches at once would know no bound. Found to 1%.
-    """
-    full = replicas * full_tokens_per_s(traffic, _owned(step, 1, promise.slo))
-
-    def keeps(times: float) -> bool:
-        return seen_with((at_load(traffic, times * full),), step, replicas, promise).keeps(promise)
-
-    return full if keeps(1.0) else full * min(_most(keeps, 0.1, 1.0), 1.0)
-
-
 def runs_out_days(
     source: Source | Pieces, step: StepTime, replicas: int, promise: Promise, growth_per_month: float
 ) -> float | None:
     """In how many days these replicas no longer keep the promise, if traffic grows by this share a month.
 
     days = 30·ln(times)/ln(1 + growth), with `times` the traffic's own load that they just keep it at. 0.0
-    where they do not keep it today, None where growth never gets there. A month is 30 days.
+    where they do not keep it today, None where growth never gets there: there is none, or they keep it with
+    all requests at once. A month is 30 days.
     """
     if not -1.0 < growth_per_month < math.inf:
         raise UsageError(f"growth of {growth_per_month} a month is none", hint="10% a month is 0.1")
@@ -290,24 +269,7 @@ def runs_out_days(
         return 0.0
     if growth_per_month <= 0.0:
         return None
-    times = _most(keeps, 1.0, 2.0)
+    times = most_kept(keeps, 1.0, 2.0)
+    if math.isinf(times):
+        return None
     return DAYS_PER_MONTH * math.log(times) / math.log1p(growth_per_month)
-
-
-def _most(keeps: Callable[[float], bool], low: float, high: float) -> float:
-    """The largest value at which `keeps` holds, to PRECISION; 0.0 where it does not at `low`."""
-    if low < 1.0 and not keeps(low):
-        return 0.0
-    while keeps(high):
-        low, high = high, 2.0 * high
-        if high > 1e6:
-            return math.inf
-    while high > low * (1.0 + PRECISION):
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if keeps(middle) else (low, middle)
-    return low
-
-
-def _owned(step: StepTime, replicas: int, slo: Slo) -> Scenario:
-    targets = tuple(Target(f"replica-{number}", Side.OWNED, "", step=step) for number in range(replicas))
-    return Scenario((Model("model", targets, slo),))

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 from msgspec import Struct
 
 from baseload.capacity.steptime import step_time
@@ -27,14 +26,18 @@ from baseload.plan.fleet import Replica
 from baseload.plan.hybrid import hybrid
 from baseload.plan.load import LoadCurve
 from baseload.plan.model import Metered
+from baseload.plan.promise import Promise
 from baseload.plan.question import Question, SizeBy
-from baseload.plan.response import SLICE_REQUESTS, SLICE_REQUESTS_PER_REPLICA
-from baseload.plan.slo_search import Promise, busiest, room_of
+from baseload.plan.room import room_of
+from baseload.plan.slo_search import busiest
 from baseload.plan.windows import Drawn
 from baseload.traffic.table import Traffic
 
 LEAST_REQUESTS = 1_000
 """Fewer requests say too little of bursts: unless asked for, they are not simulated."""
+
+LEAST_REQUESTS_PER_REPLICA = 250
+"""With fewer, and the half of that thousand, c is that of as many replicas as there are requests for."""
 
 MOST_REPLICAS = 32
 """c of more replicas is taken to be that of so many; it is a little more. Bounds the time."""
@@ -92,7 +95,7 @@ def by_slo(
 ) -> Sized | None:
     """Simulated rooms at the counts the plan comes by; None where no load at all keeps the promise.
 
-    Some ten simulations of up to 17,000 requests for each count: seconds. Raises UsageError where the
+    A dozen simulations for each count, of up to some 60,000 requests: seconds. Raises UsageError where the
     traffic is too short.
     """
     assert replica.model is not None
@@ -154,33 +157,20 @@ def _count(fleet: Fleet, demand: Demand) -> int:
 
 
 def _room(traffic: Source, tokens_per_day: float, step: StepTime, replicas: int, promise: Promise) -> Room:
-    """n·c(n) on the busiest run of requests that is long enough for so many replicas.
+    """n·c(n) on the traffic's busiest requests, of a published load on those of its busiest window.
 
     Traffic that is too short for so many is simulated at as many as it is long enough for, whose c(n) the
     others are given.
     """
     simulated = replicas
     if isinstance(traffic, Traffic):
-        most = (len(traffic) - SLICE_REQUESTS) // SLICE_REQUESTS_PER_REPLICA
+        piece = traffic
+        most = (len(traffic) - LEAST_REQUESTS // 2) // LEAST_REQUESTS_PER_REPLICA
         simulated = max(min(replicas, most), 1)
-        piece = busiest_run(traffic, SLICE_REQUESTS + SLICE_REQUESTS_PER_REPLICA * simulated)
     else:
-        requests = SLICE_REQUESTS + SLICE_REQUESTS_PER_REPLICA * replicas
         piece = busiest(Drawn(traffic.scaled(tokens_per_day=tokens_per_day)))[0]
-        piece = busiest_run(piece, requests)
     if len(piece) < 2:
         raise UsageError(
             "one request makes no load to size by", hint="name more traffic, or give --size-by usable"
         )
     return Room(replicas, room_of(piece, step, simulated, promise) * replicas / simulated)
-
-
-def busiest_run(traffic: Traffic, requests: int) -> Traffic:
-    """So many requests one after the other that came in the shortest time; all of them where there are no
-    more."""
-    if len(traffic) <= requests:
-        return traffic
-    arrival_s = traffic.arrival_s
-    begin = int(np.argmin(arrival_s[requests - 1 :] - arrival_s[: len(arrival_s) - requests + 1]))
-    places = np.arange(len(traffic))
-    return traffic.where((places >= begin) & (places < begin + requests))

@@ -11,6 +11,7 @@ from baseload.plan.layers import METERED, layered
 from baseload.plan.model import Plan
 from baseload.plan.portfolio import GAP
 from baseload.plan.reasons import Side
+from baseload.plan.tables.words import leaving, people
 from baseload.plan.tco import OptionTco
 from baseload.plan.terminal_table import table
 
@@ -61,17 +62,9 @@ def print_advice(plan: Plan, console: Console) -> None:
     for heading, lines in (("Would change it", advice.would_change), ("Locked in", advice.locked_in)):
         for line in lines:
             console.print(Text(f"{heading}: {line}."))
-    console.print(
-        Text(
-            f"Leaving costs {words.usd(advice.leaving_usd_12)} after 12 months, "
-            f"{words.usd(advice.leaving_usd_24)} after 24, {words.usd(advice.leaving_usd_36)} after 36."
-        )
-    )
-    for step in advice.people:
-        engineers = "1 engineer" if step.engineers == 1 else f"{step.engineers} engineers"
-        before = step.month - step.hire_by
-        hired = f"; the decision to hire falls {before} months before" if before else ""
-        console.print(Text(f"People: {engineers} from month {step.month}{hired}."))
+    console.print(Text(f"Leaving costs {leaving(advice)}."))
+    for step in people(advice):
+        console.print(Text(f"People: {step}."))
     for _, question in advice.ask:
         console.print(Text(f"You tell us (baseload plan --interview): {question}"))
 
@@ -89,15 +82,8 @@ def print_economics(plan: Plan, console: Console) -> None:
     for row in rows:
         if row.assumed:
             continue
-        value = (
-            "not known"
-            if row.value is None
-            else f"{row.value:g}"
-            if isinstance(row.value, float)
-            else row.value
-        )
-        unit = "" if row.value is None or "|" in row.unit else f" {row.unit}"
-        found.add_row(f"{row.name}: {row.meaning}", f"{value}{unit}", row.source, row.as_of)
+        value = words.figure(row.value, row.unit)
+        found.add_row(f"{row.name}: {row.meaning}", value, row.source, row.as_of)
     console.print(found)
     assumed = sum(row.assumed for row in rows)
     console.print(

@@ -1,27 +1,14 @@
-"""A long trace answered: the fluid model over all of it, simulation of a few of its windows.
-
-The worst windows are simulated because promises break there; a random sample of the others says how far the
-fluid model is off, and how sure that is:
-
-    owned tokens = Σ worst, simulated + Σ others, fluid + N·mean(d) ± 1.96·N·sd(d)/√m·√(1 − m/N)
-
-with d = simulated − fluid of each of the m sampled windows out of N others. This is a difference estimator
-with finite population correction (Cochran: Sampling Techniques, 1977, §2.8, §7.2): the better the fluid
-model, the smaller the sample it takes.
-"""
+"""Traffic too long to be simulated whole: where it comes from, and the windows of it that are simulated."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from baseload.core import Side
 from baseload.plan.costs import Floats, Ints
-from baseload.plan.outcome import NOWHERE
+from baseload.plan.outcome import NOWHERE, Simulated
 from baseload.plan.response import Response, response
 from baseload.plan.scenario import Scenario
 from baseload.plan.simulate import simulate
@@ -38,8 +25,8 @@ SAMPLE_REQUESTS = 12_000
 """Windows whose requests the response is measured with, by their place in the order of loads, and how
 many."""
 
-CONFIDENCE = 1.96
-"""Standard errors in half of a 95% interval."""
+BLOCKS = 6
+"""Parts a simulated piece of a window is cut in, to see how alike they are."""
 
 
 class Source(Protocol):
@@ -94,83 +81,58 @@ DEFAULT_SAMPLING = Sampling()
 
 
 class Window(NamedTuple):
-    """One simulated window: why it was, its load and shares, and what its requests saw."""
+    """A simulated piece of a window: what became of its requests, and how many the whole window has."""
 
-    start_s: float
-    worst: bool
-    tokens_per_s: float
-    fluid_share: float
-    owned_share: float
-    refused_share: float
+    place: int
+    found: Simulated
     requests: int
-    ttft_s: Floats
-    tpot_s: Floats
-
-    def ttft_at(self, share: float) -> float:
-        """TTFT that this share of its requests kept."""
-        return _quantile(self.ttft_s, share)
-
-    def tpot_at(self, share: float) -> float:
-        """The same of TPOT."""
-        return _quantile(self.tpot_s, share)
-
-
-@dataclass(frozen=True, eq=False)
-class LongAnswer:
-    """What a fleet owns of a long trace.
-
-    `fluid_share` is the fluid model's share of the tokens owned; `owned_share` that share corrected by the
-    simulated windows, with `error` the half-width of its 95% interval. `windows` are the simulated ones, the
-    worst first.
-    """
-
-    response: Response
-    fluid_share: float
-    owned_share: float
-    error: float
-    windows: tuple[Window, ...]
 
     @property
-    def worst(self) -> tuple[Window, ...]:
-        """The busiest windows."""
-        return tuple(window for window in self.windows if window.worst)
+    def blocks(self) -> list[Simulated]:
+        """The piece cut in `BLOCKS`, one after the other."""
+        cuts = np.array_split(np.arange(len(self.found.target)), min(BLOCKS, len(self.found.target)))
+        return [only(self.found, cut) for cut in cuts]
 
 
-def answer(
-    source: Source,
-    scenario: Scenario,
-    sampling: Sampling = DEFAULT_SAMPLING,
-    *,
-    window_s: float = WINDOW_S,
-    sample: Traffic | Sequence[Traffic] | None = None,
-) -> LongAnswer:
-    """Owned share of a long trace with its error bar, and what the worst windows are like.
-
-    `sample` are the requests the fleet's response is measured with; by default some of a busy, of a quiet and
-    of the windows between.
-    """
-    load = source.load(window_s)
-    loads, width_s = load.tokens_per_s, load.window_s
-    if sample is None:
-        sample = _sample(source, loads, width_s)
-    fluid = response(sample, scenario, seed=sampling.seed)
-    chosen, worst = choose(loads, sampling)
-    windows = tuple(
-        _simulated(source, int(place), width_s, scenario, sampling, fluid, bool(place in worst))
-        for place in chosen.tolist()
-    )
-    owned, error = _estimate(loads, chosen, windows, fluid)
-    return LongAnswer(fluid, fluid.owned_share(load), owned / loads.sum(), error / loads.sum(), windows)
+def simulated_window(
+    source: Source, place: int, width_s: float, scenario: Scenario, sampling: Sampling
+) -> Window:
+    """A window's requests, at most `most_requests` that follow each other from a random one on, behind those
+    of a minute before that warm the fleet up and are not in it."""
+    start_s = place * width_s
+    warm_s = min(WARM_UP_S, start_s)
+    piece = source.between(start_s - warm_s, start_s + width_s)
+    before = int(np.searchsorted(piece.arrival_s, warm_s))
+    whole = len(piece) - before
+    if whole > sampling.most_requests:
+        random = np.random.default_rng((sampling.seed, place))
+        first = before + int(random.integers(whole - sampling.most_requests + 1))
+        from_s = max(float(piece.arrival_s[first]) - WARM_UP_S, 0.0)
+        last = min(first + sampling.most_requests, len(piece) - 1)
+        began = int(np.searchsorted(piece.arrival_s, from_s))
+        piece = piece.between(from_s, max(float(piece.arrival_s[last]), from_s + 1e-6))
+        before = first - began
+    found = simulate(piece, scenario)
+    return Window(place, only(found, np.arange(before, len(piece))), whole)
 
 
-def choose(loads: Floats, sampling: Sampling) -> tuple[Ints, set[int]]:
-    """The busiest windows, then a random sample of the others that hold any load."""
-    order = np.argsort(-loads, kind="stable")
-    order = order[loads[order] > 0]
-    worst, others = order[: sampling.worst], order[sampling.worst :]
-    random = np.random.default_rng(sampling.seed)
-    drawn = random.choice(others, min(sampling.random, len(others)), replace=False)
-    return np.concatenate([worst, np.sort(drawn)]), set(worst.tolist())
+def only(found: Simulated, places: Ints) -> Simulated:
+    """These of a simulation's requests; what was refused is counted by their share of all that was."""
+    gone = found.target == NOWHERE
+    share = float(gone[places].sum()) / max(float(gone.sum()), 1.0)
+    columns = {name: getattr(found, name)[places] for name in _COLUMNS}
+    keep = np.zeros(len(gone), dtype=np.bool_)
+    keep[places] = True
+    refused = {code: round(many * share) for code, many in found.refused.items()}
+    return replace(found, traffic=found.traffic.where(keep), refused=refused, **columns)
+
+
+_COLUMNS = ("target", "spilled", "attempts", "first_s", "end_s", "served_output")
+
+
+def fluid_of(source: Source, scenario: Scenario, load: Load, seed: int) -> Response:
+    """What the owned replicas serve of a load, measured with requests of windows from busy to quiet."""
+    return response(_sample(source, load.tokens_per_s, load.window_s), scenario, seed=seed)
 
 
 def _sample(source: Source, loads: Floats, width_s: float) -> list[Traffic]:
@@ -185,70 +147,3 @@ def _sample(source: Source, loads: Floats, width_s: float) -> list[Traffic]:
         if len(piece) > 1:
             pieces.append(piece)
     return pieces
-
-
-def _simulated(
-    source: Source,
-    place: int,
-    width_s: float,
-    scenario: Scenario,
-    sampling: Sampling,
-    fluid: Response,
-    worst: bool,
-) -> Window:
-    """One window: its first `most_requests` requests, after a warm-up with those before it."""
-    start_s = place * width_s
-    warm_s = min(WARM_UP_S, start_s)
-    traffic = source.between(start_s - warm_s, start_s + width_s)
-    arrival_s = traffic.arrival_s
-    before = int(np.searchsorted(arrival_s, warm_s))
-    last = min(before + sampling.most_requests, len(traffic))
-    if last < len(traffic):
-        traffic = traffic.between(0.0, float(arrival_s[last]))
-    found = simulate(traffic, scenario)
-    counted = np.arange(len(traffic)) >= before
-    tokens = (traffic.input_tokens + traffic.output_tokens)[counted]
-    load = float(tokens.sum()) / (traffic.duration_s - warm_s)
-    expected = float(fluid.served_tokens_per_s(np.array([load]))[0]) / load if load else 1.0
-    owned = float(tokens[found.on(Side.OWNED)[counted]].sum()) / max(float(tokens.sum()), 1.0)
-    return Window(
-        start_s,
-        worst,
-        load,
-        expected,
-        owned,
-        float((found.target[counted] == NOWHERE).mean()) if counted.any() else 0.0,
-        int(counted.sum()),
-        found.ttft_s[counted],
-        found.tpot_s[counted],
-    )
-
-
-def _estimate(
-    loads: Floats, chosen: Ints, windows: tuple[Window, ...], fluid: Response
-) -> tuple[float, float]:
-    """Owned tokens/s summed over all windows, and half of its 95% interval.
-
-    What is compared is each window's share at its own load, times its tokens: where only its beginning was
-    simulated, the rest is taken to be like it.
-    """
-    fluid_tokens = fluid.served_tokens_per_s(loads)
-    off = np.array([window.owned_share - window.fluid_share for window in windows]) * loads[chosen]
-    worst = np.array([window.worst for window in windows])
-    sampled = int((~worst).sum())
-    others = int((loads > 0).sum()) - int(worst.sum())
-    owned = float(fluid_tokens.sum() + off[worst].sum())
-    if not sampled:
-        return owned, 0.0 if not others else math.inf
-    owned += others * float(off[~worst].mean())
-    if sampled == others:
-        return owned, 0.0
-    if sampled < 2:
-        return owned, math.inf
-    spread = float(off[~worst].std(ddof=1)) / math.sqrt(sampled)
-    return owned, CONFIDENCE * others * spread * math.sqrt(1.0 - sampled / others)
-
-
-def _quantile(values: Floats, share: float) -> float:
-    values = values[~np.isnan(values)]
-    return float(np.quantile(values, share)) if len(values) else math.nan

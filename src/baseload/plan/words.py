@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 
+from baseload.core import Slo
 from baseload.money import MILLION
 
 BILLION = 1_000 * MILLION
 
 
 def usd(amount: float) -> str:
-    """Dollars in full from $1,000 (`$5,760`), else with cents (`$31.50`)."""
-    return f"${amount:,.0f}" if abs(amount) >= 1000 or amount == 0 else f"${amount:,.2f}"
+    """Dollars in full from $1,000 (`$5,760`), else with cents (`$31.50`); `−$5,760` below nothing."""
+    size = abs(amount)
+    text = f"${size:,.0f}" if size >= 1000 or size == 0 else f"${size:,.2f}"
+    return f"−{text}" if amount < 0 and text != "$0.00" else text
 
 
 def short_usd(amount: float) -> str:
@@ -78,9 +81,47 @@ def percent(share: float, *, up: bool = False) -> str:
     return f"{share * 100:.1f}%" if share < 0.1 or share > 0.99 else f"{share * 100:.0f}%"
 
 
+def figure(value: float | str | None, unit: str) -> str:
+    """An assumption's value with its unit: `−20% a year`, `$1,500/month`, `1.25×`, `10 minutes`.
+
+    `unit` is as the table of assumptions has it; a choice needs none, and what nobody knows says so.
+    """
+    if value is None:
+        return "not known"
+    if isinstance(value, str):
+        return value.replace("_", " ")
+    sign, size = "−" if value < 0 else "", abs(value)
+    if unit in ("share", "per year"):
+        return f"{sign}{percent(size)}{' a year' if unit == 'per year' else ''}"
+    if unit.startswith("$"):
+        whole = f"${size:,.0f}" if size == round(size) else usd(size)
+        return f"{sign}{whole}{unit.removeprefix('$')}"
+    if unit.startswith("tokens/"):
+        return f"{sign}{tokens(size)} {unit}"
+    number = f"{size:,.0f}" if size == round(size) else f"{size:,.3g}"
+    if unit == "×":
+        return f"{sign}{number}×"
+    return f"{sign}{number}" if unit == "count" else f"{sign}{number} {unit}"
+
+
+def slo_words(slo: Slo, share: float | None = None) -> str:
+    """A promise: `TTFT 2 s and TPOT 100 ms`, and at which share of requests where one is given."""
+    text = f"TTFT {slo.ttft_s:g} s and TPOT {slo.tpot_s * 1000:g} ms"
+    return text if share is None else f"{text} at p{share * 100:g}"
+
+
 def api(name: str | None) -> str:
     """An API's name within a sentence: `gpt-4o`, `the llama-3.3-70b API`."""
     return f"the {name}" if name and name.endswith(" API") else name or "no API"
+
+
+def option(name: str) -> str:
+    """An option within a sentence: `owning everything`, `the hybrid with gpt-4o`, `the llama-3.3-70b API`."""
+    if name == "owned":
+        return "owning everything"
+    if name.startswith("hybrid with "):
+        return f"the hybrid with {api(name.removeprefix('hybrid with '))}"
+    return api(name)
 
 
 def replicas(count: int, spares: int = 0) -> str:

@@ -24,6 +24,9 @@ from baseload.traffic.source import lines, open_trace
 from baseload.traffic.table import Traffic
 
 PARQUET_MAGIC = b"PAR1"
+HEAD_BYTES = 4096
+"""Text has no zero byte; a file that is none nearly always has one among so many first bytes."""
+
 SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
@@ -172,6 +175,9 @@ def detect(path: Path) -> Format:
             return Format.LEDGER
         if magic.startswith(PARQUET_MAGIC):
             return _of_parquet(stream, path)
+        if b"\0" in stream.peek(HEAD_BYTES)[:HEAD_BYTES]:
+            hint = "traffic is CSV, JSON Lines, Parquet or a ledger in UTF-8, packed with gzip or zstd or not"
+            raise DataError(f"{path}: is neither text nor a format that is known", hint=hint)
         if (bill := recognise(stream, path)) is not None:
             return Format(bill.value)
         first = next(lines(stream, path), None)

@@ -205,7 +205,10 @@ class EventRelay:
             self._partial = bytearray(payload[pos:])
             if len(self._partial) > MAX_EVENT:
                 raise UpstreamSyntax("an event is longer than 1 MiB")
-        passed = b"".join(out)
+        return self._released(b"".join(out))
+
+    def _released(self, passed: bytes) -> bytes:
+        """What may go out now of what passed: nothing before the commit point, then all of it, framed."""
         if not self.committed:
             self._held += passed
             if len(self._held) <= MAX_HELD:

@@ -138,6 +138,8 @@ def test_answers_are_parsed_by_botocore_to_the_last_member(shared: Path, source:
     """Every answer, of whichever dialect, is parsed from our JSON as we wrote it, with nothing missing."""
     for exchange in replies(shared, source):
         reply = SPEAKERS[source].read_reply(copy.deepcopy(exchange["response"]))
+        if all(choice.finish is None for choice in reply.choices):
+            continue  # under way in the background, which Converse cannot ask for
         body = converse_reply.write_reply(reply)
         response = {"status_code": 200, "headers": {}, "body": msgspec.json.encode(body)}
         got = create_parser("rest-json").parse(response, CONVERSE.output_shape)

@@ -93,6 +93,8 @@ def test_a_stream_adds_up_to_the_same_in_every_dialect(example: Example, target:
     """In its own dialect to every last member, in another one to the same answer or failure."""
     events = events_of_stream(example.dialect, example.held["stream"])
     ours, theirs = folded(events), folded(events_written(target, copy.deepcopy(events)))
+    if len(ours.reply.choices) > 1 and not matrix.FIELDS["choices"].carried(target):
+        return  # cannot be asked for
     if target is example.dialect:
         assert msgspec.to_builtins(theirs.reply) == msgspec.to_builtins(ours.reply)
         assert theirs.failure == ours.failure

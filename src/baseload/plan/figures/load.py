@@ -57,13 +57,20 @@ def _marks(plan: Plan, option: Option, room: float, loads: list[float]) -> list[
     if not option.replicas:
         marks.append((plan.inputs.fleet.room_tokens_per_s(1), "room of 1 replica", "quiet"))
     if option.replicas:
-        marks.append((room, f"{words.replicas(option.replicas)} full", "quiet"))
+        marks.append((room, planned_full(plan, option.replicas), "quiet"))
         marks.append((min(room, loads[-1]) / 2, f"owned {words.percent(owned)}", "owned"))
     if bought > 0:
         middle = (loads[0] + room) / 2 if option.replicas else loads[0] / 2
         kind = metered_of(plan, option).role.value
         marks.append((middle, f"bought {words.percent(bought)}", kind))
     return marks
+
+
+def planned_full(plan: Plan, replicas: int) -> str:
+    """Replicas at the use they are planned with: `6 replicas at 70%`; more is bought, not squeezed in."""
+    fleet = plan.inputs.fleet
+    use = fleet.room_tokens_per_s(replicas) / (replicas * fleet.throughput_tokens_per_s)
+    return f"{words.replicas(replicas)} at {words.percent(use)}"
 
 
 def load_words(plan: Plan) -> str:
@@ -97,8 +104,8 @@ def heatmap(plan: Plan, *, narrow: bool = False) -> str | None:
     width = NARROW_PX if narrow else WIDE_PX
     left, top, step_y = 52.0, 64.0 if narrow else 46.0, 17.0 if len(days) > 7 else 24.0
     step_x = (width - left) / cells.shape[1]
-    figure = Svg(width, top + len(days) * step_y + 26, "Load by hour", _heat_words(cells, room, held))
-    _scale(figure, kind, words.replicas(held), narrow=narrow)
+    figure = Svg(width, top + len(days) * step_y + 26, "Load by hour", _heat_words(plan, cells, room, held))
+    _scale(figure, kind, planned_full(plan, held), narrow=narrow)
     for row, day in enumerate(days):
         y = top + row * step_y
         figure.text((left - 8, y + step_y / 2 + 4), day, "quiet", anchor="end")
@@ -106,7 +113,7 @@ def heatmap(plan: Plan, *, narrow: bool = False) -> str | None:
             if np.isnan(load):
                 continue
             over = load / room
-            tip = f"{day}, {first(column)}: {words.percent(min(over, 9.99))} of {words.replicas(held)}"
+            tip = f"{day}, {first(column)}: {words.percent(min(over, 9.99))} of {planned_full(plan, held)}"
             shade = 0.08 + 0.87 * min(over, 1.0) if over <= 1 else 0.55 + 0.45 * min(over - 1.0, 1.0)
             at, size = (left + column * step_x, y), (step_x - 1, step_y - 1)
             figure.rect(at, size, "owned" if over <= 1 else kind, opacity=shade, tip=tip)
@@ -118,7 +125,7 @@ def heatmap(plan: Plan, *, narrow: bool = False) -> str | None:
 
 def _scale(figure: Svg, kind: str, held: str, *, narrow: bool) -> None:
     """What the colours mean: from empty to full, and beyond."""
-    full = f"to {held} full"
+    full = f"to {held}"
     figure.text((0, 14), "empty", "quiet")
     for step in range(8):
         figure.rect((50 + step * 11, 4), (11, 12), "owned", opacity=0.08 + 0.87 * step / 7)
@@ -159,7 +166,17 @@ class _Hour:
         return f"{at / 60:.0f} h" if self._minutes >= 60 else f"{at:.0f} min"
 
 
-def _heat_words(cells: Floats, room: float, held: int) -> str:
+def heat_words(plan: Plan) -> str:
+    """The heatmap in sentences."""
+    cells, _, _ = hours_of(plan)
+    if plan.inputs.curve.peak <= 1 or cells.shape[1] < 2:
+        return "The load is taken to be the same at every hour."
+    held = shown_hybrid(plan).replicas or 1
+    room = plan.inputs.fleet.room_tokens_per_s(held) * SECONDS_PER_DAY / plan.inputs.tokens_per_day
+    return _heat_words(plan, cells, room, held)
+
+
+def _heat_words(plan: Plan, cells: Floats, room: float, held: int) -> str:
     known = cells[~np.isnan(cells)]
-    share = words.percent(float((known > room).mean()))
-    return f"The load is above what {words.replicas(held)} carry in {share} of the hours shown."
+    share, span = words.percent(float((known > room).mean())), "hours" if len(cells) > 1 else "parts"
+    return f"The load is above what {planned_full(plan, held)} carry in {share} of the {span} shown."

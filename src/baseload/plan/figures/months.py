@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from baseload.plan import words
-from baseload.plan.figures.chart import Axis, Series, axes, lines, names, plot
+from baseload.plan.figures.chart import (
+    NAME_CHARACTERS,
+    NARROW_CHARACTERS,
+    Axis,
+    Series,
+    axes,
+    cut,
+    lines,
+    names,
+    plot,
+)
 from baseload.plan.figures.svg import Linear
 from baseload.plan.model import Kind, Plan
+from baseload.plan.tables.months import shown_options
 from baseload.plan.tco import OptionTco
 from baseload.plan.words import short_usd
 
@@ -13,19 +24,23 @@ YEARS = (0.0, 6.0, 12.0, 18.0, 24.0, 30.0, 36.0)
 
 
 def cumulative(plan: Plan, *, narrow: bool = False) -> str:
-    """Running totals of the options, the band of the cheapest and of the best other one."""
+    """Running totals, leaving as a step at the end; the band of the cheapest and of the best other one."""
     rows = shown_options(plan)
     bands = {band.name: band for band in plan.risk.bands}
     series = []
     for row in rows:
         points = [(0.0, 0.0), *((month + 1.0, usd) for month, usd in enumerate(row.cumulative_usd))]
+        points.append((points[-1][0], row.usd_36))
         band = bands[row.option.name]
         wanted = row.option.name in (plan.risk.recommended, plan.risk.over)
         spread_ = [
             (month + 1.0, low, high)
             for month, (low, high) in enumerate(zip(band.cumulative_p10, band.cumulative_p90, strict=True))
         ]
-        name = f"{row.option.name} {short_usd(row.cumulative_usd[-1])}"
+        spread_.append((spread_[-1][0], band.usd_36[0], band.usd_36[2]))
+        usd = short_usd(row.usd_36)
+        most = (NARROW_CHARACTERS if narrow else NAME_CHARACTERS) - len(usd) - 1
+        name = f"{cut(row.option.name, most)} {usd}"
         series.append(Series(name, colour(row), points, spread_ if wanted else ()))
     tops = [usd for each in series for _, usd in each.points] + [
         top for each in series for _, _, top in each.band
@@ -44,11 +59,6 @@ def cumulative(plan: Plan, *, narrow: bool = False) -> str:
     if not narrow:
         names(figure, x, y, [(each.points[-1][1], each.name, each.kind) for each in series])
     return figure.to_str()
-
-
-def shown_options(plan: Plan) -> list[OptionTco]:
-    """The options without hybrids that never own: those are their API."""
-    return [row for row in plan.tco.options if row.option.kind is not Kind.HYBRID or any(row.replicas)]
 
 
 def colour(row: OptionTco) -> str:

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
-NUMBER = re.compile(r"(?<![\w.,\-×+&#;])\$?\d(?:[\d,]*\d)?(?:\.\d+)?(?:%|[kMB]\b)?(?:\+\d+)?(?![\w×])")
+from baseload.plan.tables import Cell, Table
+
+NUMBER = re.compile(r"(?<![\w.,\-−×+&#;])−?\$?\d(?:[\d,]*\d)?(?:\.\d+)?(?:%|[kMB]\b)?(?:\+\d+)?(?![\w×])")
 """A number in a sentence, digits in the names of models and GPUs left out."""
+
+STAYS = '<p class="moved-note">The sliders do not move this part: it is as planned.</p>'
+"""Shown in a section while the sliders stand elsewhere than in the plan."""
+
+Decorate = Callable[[int, int, str], str]
+"""Takes row, column and a cell's HTML and returns what stands in its place."""
+
+
+class Inserted(NamedTuple):
+    """A column that is a picture: where it stands, and its cells."""
+
+    at: int
+    cells: tuple[str, ...]
 
 
 def link(text: str, source: str, cell: str = "") -> str:
@@ -24,12 +39,16 @@ def linked(text: str, source: str) -> str:
     )
 
 
-def section(title: str, *parts: str) -> str:
-    """A titled part of the page."""
-    name = re.sub(r"[^a-z]+", "-", title.lower()).strip("-")
-    return "\n".join(
-        (f'<section aria-labelledby="h-{name}"><h2 id="h-{name}">{title}</h2>', *parts, "</section>")
-    )
+def section(title: str, *parts: str, moves: bool = False) -> str:
+    """A titled part of the page; unless the sliders move it, it says so while they are moved."""
+    name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    head = f'<section aria-labelledby="h-{name}"><h2 id="h-{name}">{escape(title)}</h2>'
+    return "\n".join(part for part in (head, "" if moves else STAYS, *parts, "</section>") if part)
+
+
+def sentences(lines: Iterable[str], source: str) -> str:
+    """Paragraphs whose numbers lead to this source; empty ones are left out."""
+    return "".join(f"<p>{linked(line, source)}</p>" for line in lines if line)
 
 
 def figure(draw: Callable[..., str | None], *given: Any, aside: str = "", live: str = "") -> str:
@@ -45,18 +64,44 @@ def figure(draw: Callable[..., str | None], *given: Any, aside: str = "", live: 
 
 
 def table(
-    headings: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]], numbers: Sequence[int] = ()
+    found: Table,
+    decorate: Decorate | None = None,
+    attributes: Callable[[int], str] | None = None,
+    inserted: Inserted | None = None,
 ) -> str:
-    """A table; `rows` are (attributes of the row, cells); columns in `numbers` are set flush right."""
-    sides = [' class="num"' if column in numbers else "" for column in range(len(headings))]
-    head = "".join(f'<th scope="col"{side}>{text}</th>' for side, text in zip(sides, headings, strict=True))
+    """A table; columns of numbers are set flush right, rows are marked, a picture may stand in between."""
     lines = []
-    for attributes, cells in rows:
-        first, *others = zip(sides, cells, strict=True)
-        body = "".join(f"<td{side}>{cell}</td>" for side, cell in others)
-        lines.append(f'<tr{attributes}><th scope="row"{first[0]}>{first[1]}</th>{body}</tr>')
-    body = "\n".join(lines)
+    for number, row in enumerate(found.rows):
+        cells = [_cell(cell, number=column in found.numbers) for column, cell in enumerate(row.cells)]
+        if decorate is not None:
+            cells = [decorate(number, column, cell) for column, cell in enumerate(cells)]
+        body = [f"<td{_side(found, column)}>{cell}</td>" for column, cell in enumerate(cells) if column]
+        if inserted is not None:
+            body.insert(inserted.at - 1, f"<td>{inserted.cells[number]}</td>")
+        marked = f' class="{row.mark}"' if row.mark else ""
+        more = "" if attributes is None else f" {attributes(number)}"
+        lines.append(
+            f'<tr{marked}{more}><th scope="row"{_side(found, 0)}>{cells[0]}</th>{"".join(body)}</tr>'
+        )
+    head = [
+        f'<th scope="col"{_side(found, column)}>{escape(text)}</th>'
+        for column, text in enumerate(found.headings)
+    ]
+    if inserted is not None:
+        head.insert(inserted.at, "<td></td>")
+    rows, name = "\n".join(lines), escape(found.name)
     return (
-        '<div class="scroll" tabindex="0" role="group" aria-label="table"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>"
+        f'<div class="scroll" tabindex="0" role="group" aria-label="{name}, scrolls sideways">'
+        f'<table aria-label="{name}"><thead><tr>{"".join(head)}</tr></thead><tbody>\n{rows}\n</tbody></table>'
+        '</div><p class="more" aria-hidden="true">more to the right →</p>'
     )
+
+
+def _side(found: Table, column: int) -> str:
+    return ' class="num"' if column in found.numbers else ""
+
+
+def _cell(cell: Cell, *, number: bool) -> str:
+    if not cell.source:
+        return escape(cell.text)
+    return link(cell.text, cell.source) if number and cell.text else linked(cell.text, cell.source)

@@ -1,45 +1,62 @@
-"""The plan as Markdown: the same figures as the page, as tables that read well as plain text too."""
+"""The plan as Markdown: the same parts, sentences and cells as the page, for mail and reviews."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from baseload.plan import figures, words
-from baseload.plan.figures.months import shown_options
+from baseload.plan import figures
+from baseload.plan.billed import bill_lines
+from baseload.plan.check import Check
+from baseload.plan.frontier import frontier
 from baseload.plan.model import Plan
+from baseload.plan.report import titles
+from baseload.plan.report.months import tornado_words
+from baseload.plan.report.owning import portfolio_words
+from baseload.plan.report.sources import sources
+from baseload.plan.sizing_words import run_out_words, search_words, sized_words
+from baseload.plan.tables import Table
+from baseload.plan.tables import came as came_tables
+from baseload.plan.tables import month as month_tables
+from baseload.plan.tables import months as months_tables
+from baseload.plan.tables import owning as owning_tables
+from baseload.plan.tables.words import differs, holds
 
-SHOWN_BARS = 12
 
-
-def report_markdown(plan: Plan) -> str:
-    """The whole report. Equal plans give equal bytes."""
-    parts = [
+def report_markdown(plan: Plan, actual: Check | None = None) -> str:
+    """The whole report; `actual` adds the plan beside the ledger. Equal plans give equal bytes."""
+    parts = (
         f"# {_plain(plan.answer)}",
-        *(_plain(text) for text in plan.told),
+        _plain(differs(plan)),
         _plain(figures.load_words(plan)),
-        "## What would change it",
-        "\n".join(f"- {_plain(text)}" for text in plan.advice.would_change) or "Nothing that was looked at.",
-        "## A month, side by side",
-        _options(plan),
-        "## Break-even",
-        *(_plain(found.words) for found in plan.break_even),
-        "## 36 months",
-        _plain(plan.tco.words),
-        _plain(figures.months_words(plan)),
-        _totals(plan),
-        "## Every line of cost, 36 months",
-        _lines(plan),
-        "## What matters most",
-        _tornado(plan),
-        "## Regret",
-        _regret(plan),
-        "## Advice",
-        _plain(plan.advice.recommendation),
-        _reasons(plan),
-        "## What this rests on",
-        _facts(plan),
-    ]
+        *_part(titles.SIGN, _table(month_tables.sign(plan))),
+        *_part(titles.SAVES, *_said(plan.told)),
+        *_part(titles.CHANGES, _list(plan.advice.would_change) or titles.NOTHING_CHANGES),
+        *_part(titles.MONTH, _table(month_tables.options(plan))),
+        *([] if actual is None else _came(actual)),
+        *_part(titles.EVEN, *_said(found.words for found in plan.break_even)),
+        *_part(titles.HEATMAP, _plain(figures.heat_words(plan))),
+        *_sizing(plan),
+        *_had(plan),
+        *_months(plan),
+        *_risk(plan),
+        *_advice(plan),
+        *_part(titles.WHAT_IF, _table(month_tables.what_if(plan))),
+        *_classes(plan),
+        *_part(titles.BILL, *_said(bill_lines(plan.inputs.billed))),
+        *_part(titles.RESTS, _table(month_tables.facts(plan)), _table(month_tables.assumptions(plan))),
+        *_part(titles.COMPUTED, _list(f"{each.title}: {each.words}" for each in sources(plan))),
+    )
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def check_markdown(found: Check) -> str:
+    """A saved plan beside the ledger, alone."""
+    return "\n\n".join(part for part in _came(found) if part) + "\n"
+
+
+def _part(title: str, *texts: str) -> list[str]:
+    """A heading and what stands under it; nothing where there is none of it."""
+    return [f"## {title}", *texts] if any(texts) else []
 
 
 def _plain(text: str) -> str:
@@ -49,79 +66,100 @@ def _plain(text: str) -> str:
     return text
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
-    lines += ["| " + " | ".join(_plain(cell) for cell in row) + " |" for row in rows]
+def _said(lines: Iterable[str]) -> list[str]:
+    return [_plain(line) for line in lines if line]
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in _said(lines))
+
+
+def _table(found: Table) -> str:
+    """Numbers flush right; what is marked best is bold, what is assumed italic."""
+    if not found.rows:
+        return ""
+    sides = "|".join("--:" if column in found.numbers else "---" for column in range(len(found.headings)))
+    lines = ["| " + " | ".join(_plain(text) for text in found.headings) + " |", f"|{sides}|"]
+    for row in found.rows:
+        around = {"best": "**", "assumed": "*"}.get(row.mark, "")
+        cells = (f"{around}{_plain(cell.text)}{around}" if cell.text else "" for cell in row.cells)
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _options(plan: Plan) -> str:
-    rows = [
-        (
-            option.name,
-            words.usd(option.usd_per_month),
-            words.usd_per_million(option.usd_per_million),
-            words.replicas_cell(option.replicas, option.spare_replicas),
-            words.percent(option.owned_tokens_share),
-            words.percent(option.use) if option.replicas else "–",
-        )
-        for option in plan.options
+def _came(found: Check) -> list[str]:
+    return _part(
+        titles.CAME,
+        f"**{_plain(found.answer)}**",
+        _table(came_tables.lines(found)),
+        _table(came_tables.causes(found)),
+        _list(found.notes),
+    )
+
+
+def _sizing(plan: Plan) -> list[str]:
+    inputs, searched = plan.inputs, plan.inputs.searched
+    parts = [_plain(sized_words(inputs))]
+    parts += [] if inputs.sized is None else [_table(owning_tables.rooms(inputs.sized))]
+    parts.append(_plain(run_out_words(inputs)))
+    if searched is not None:
+        parts += [*_said(search_words(searched)), _table(owning_tables.offers(searched))]
+        if searched.offers:
+            parts.append(f"Start each with `{searched.offers[0].launch}`")
+    return _part(titles.SIZING, *parts)
+
+
+def _had(plan: Plan) -> list[str]:
+    layers, spares = _table(owning_tables.layers(plan)), _table(owning_tables.spares(plan))
+    return _part(titles.HAD, titles.LAYERS if layers else "", layers, spares)
+
+
+def _months(plan: Plan) -> list[str]:
+    found = frontier(plan.inputs)
+    curve = [titles.NO_FRONTIER]
+    if found is not None:
+        curve = [figures.frontier_words(found), figures.planned_words(plan, found), found.source]
+    return [
+        *_part(
+            titles.MONTHS,
+            *_said((plan.tco.words, figures.months_words(plan))),
+            _table(months_tables.totals(plan)),
+            titles.CHEAPEST_IN,
+        ),
+        *_part(titles.LINES, _table(months_tables.lines(plan))),
+        *_part(titles.USE, _plain(figures.use_words(plan))),
+        *_part(titles.FRONTIER, *_said(curve)),
     ]
-    return _table(("Option", "$ a month", "$ per million", "Replicas", "Owned tokens", "Use"), rows)
 
 
-def _totals(plan: Plan) -> str:
-    bands = {band.name: band for band in plan.risk.bands}
-    rows = [
-        (
-            each.option.name,
-            words.usd(each.usd_24),
-            words.usd(each.usd_36),
-            *(words.usd(value) for value in bands[each.option.name].usd_36),
-            words.percent(bands[each.option.name].probability_cheapest),
-        )
-        for each in shown_options(plan)
+def _risk(plan: Plan) -> list[str]:
+    bars = _table(months_tables.tornado(plan))
+    return [
+        *_part(titles.TORNADO, _plain(tornado_words(plan)) if bars else "", bars),
+        *_part(titles.REGRET, titles.HINDSIGHT, _table(months_tables.regret(plan))),
     ]
-    return _table(("Option", "24 months", "36 months", "P10", "P50", "P90", "cheapest in"), rows)
 
 
-def _lines(plan: Plan) -> str:
-    options = shown_options(plan)
-    amounts = {(row.option.name, line.name): line.usd_36 for row in options for line in row.lines}
-    said = {line.name: line.words for row in options for line in row.lines}
-    rows = []
-    for name, text in said.items():
-        values = [amounts.get((row.option.name, name), 0.0) for row in options]
-        if any(abs(value) >= 0.5 for value in values):
-            rows.append((text, *(words.usd(round(value)) for value in values)))
-    return _table(("Line", *(_plain(row.option.name) for row in options)), rows)
+def _advice(plan: Plan) -> list[str]:
+    found = plan.advice
+    held, asked = _list(holds(found)), _list(question for _, question in found.ask)
+    return _part(
+        titles.ADVICE,
+        f"**{_plain(found.recommendation)}**",
+        *_said(f"Ruled out: {name}: {why}." for name, why in found.ruled_out),
+        _table(months_tables.reasons(plan)),
+        f"### What holds you\n\n{held}" if held else "",
+        f"### You tell us\n\n{asked}" if asked else "",
+    )
 
 
-def _tornado(plan: Plan) -> str:
-    rows = [
-        (
-            bar.meaning,
-            f"{bar.low:g} … {bar.high:g}",
-            words.usd(bar.saves_low_usd),
-            words.usd(bar.saves_high_usd),
-            "changes the answer" if bar.flips else "",
-        )
-        for bar in plan.risk.tornado[:SHOWN_BARS]
-    ]
-    return _table(("Figure", "P10 … P90", "saves at low", "saves at high", ""), rows)
-
-
-def _regret(plan: Plan) -> str:
-    rows = [(row.name, *(words.usd(round(value)) for value in row.regret_usd)) for row in plan.risk.regret]
-    return _table(("Plan", *plan.risk.scenarios), rows)
-
-
-def _reasons(plan: Plan) -> str:
-    judged = {True: "yes", False: "no", None: "you tell us"}
-    rows = [(each.words, each.side.value, judged[each.holds], each.evidence) for each in plan.advice.reasons]
-    return _table(("Reason", "speaks for", "holds", "evidence"), rows)
-
-
-def _facts(plan: Plan) -> str:
-    rows = [(fact.name, fact.value, fact.source, fact.as_of) for fact in plan.inputs.facts]
-    return _table(("Figure", "Value", "Source", "Date"), rows)
+def _classes(plan: Plan) -> list[str]:
+    found = plan.portfolio
+    if found is None:
+        return []
+    return _part(
+        titles.CLASSES,
+        f"**{_plain(portfolio_words(found))}**",
+        _table(owning_tables.places(found)),
+        _table(owning_tables.flows(found)),
+    )

@@ -9,11 +9,14 @@ from html import escape
 
 import numpy as np
 
-from baseload.plan import figures, words
+from baseload.plan import figures
 from baseload.plan.export import option_parts
-from baseload.plan.model import Kind, Option, Plan
-from baseload.plan.report.html import figure, link, linked, section, table
+from baseload.plan.model import Option, Plan
+from baseload.plan.report import titles
+from baseload.plan.report.html import STAYS, Inserted, figure, linked, section, table
 from baseload.plan.slide import sliders
+from baseload.plan.tables import month as tables
+from baseload.plan.tables.words import differs
 
 SHOWN_CHANGES = 4
 
@@ -24,11 +27,42 @@ SLIDERS = (
     ("usable", "Utilisation", "share of a replica's throughput that is planned with"),
     ("team_usd_per_month", "People", "who run owned serving"),
 )
+CELLS = ("", "usd", "per", "replicas", "owned", "use")
+"""Columns of the options by the names under which the sliders find them."""
+
 LOGARITHMIC = ("tokens_per_day", "usd_per_gpu_hour")
 
 
 def first_screen(plan: Plan) -> str:
-    """The answer in a sentence, what it saves, what would change it, and the signature picture."""
+    """The answer in a sentence, the signature picture, what to sign, what it saves, what would change it."""
+    changes = [f"<li>{linked(text, 'd-advice')}</li>" for text in plan.advice.would_change[:SHOWN_CHANGES]]
+    listed = "".join(changes) or f"<li>{titles.NOTHING_CHANGES}</li>"
+    caption = f'<p data-live="load" data-source="d-load">{linked(figures.load_words(plan), "d-load")}</p>'
+    return "\n".join(
+        (
+            f'<header><p class="kicker">baseload plan · {escape(plan.inputs.model)} on '
+            f"{escape(plan.inputs.replica)}</p>",
+            f'<h1 data-live="answer" data-source="d-month">{linked(plan.answer, "d-month")}</h1>',
+            _differs(plan),
+            '<p class="moved-note">The sliders changed this. <a href="#sliders">See them</a>.</p></header>',
+            '<div class="first"><div>',
+            figure(figures.load_duration, plan, aside=caption, live="load"),
+            f'<h2>{titles.SIGN}</h2>{STAYS}<div class="sign">{table(tables.sign(plan))}</div></div>',
+            f'<div class="told"><h2>{titles.SAVES}</h2>{_verdicts(plan)}',
+            f"<h2>{titles.CHANGES}</h2>",
+            '<p class="moved-note">This list is the plan\'s, before the sliders.</p>',
+            f"<ul>{listed}</ul></div></div>",
+        )
+    )
+
+
+def _differs(plan: Plan) -> str:
+    """Where advice and the cheapest month are two answers."""
+    told = differs(plan)
+    return f'<p class="differs" data-source="d-advice">{linked(told, "d-advice")}</p>' if told else ""
+
+
+def _verdicts(plan: Plan) -> str:
     verdicts = "".join(
         f'<p data-live="verdict:{row}" data-source="d-hybrid">{linked(text, "d-hybrid")}</p>'
         for row, text in enumerate(plan.verdicts)
@@ -36,48 +70,23 @@ def first_screen(plan: Plan) -> str:
     if plan.caveat:  # the plan's own: the sliders leave it as it is, and it says so
         verdicts += '<p class="moved-note">The next sentence is the plan\'s, before the sliders.</p>'
         verdicts += f'<p data-source="d-hybrid">{linked(plan.caveat, "d-hybrid")}</p>'
-    changes = [f"<li>{linked(text, 'd-advice')}</li>" for text in plan.advice.would_change[:SHOWN_CHANGES]]
-    listed = "".join(changes) or "<li>Nothing that was looked at.</li>"
-    caption = f'<p data-live="load" data-source="d-load">{linked(figures.load_words(plan), "d-load")}</p>'
-    return "\n".join(
-        (
-            f'<header><p class="kicker">baseload plan · {escape(plan.inputs.model)} on '
-            f"{escape(plan.inputs.replica)}</p>",
-            f'<h1 data-live="answer" data-source="d-month">{linked(plan.answer, "d-month")}</h1>',
-            '<p class="moved-note">The sliders changed this. <a href="#sliders">See them</a>.</p></header>',
-            '<div class="first">',
-            figure(figures.load_duration, plan, aside=caption, live="load"),
-            f'<div class="told"><h2>What it saves</h2>{verdicts}',
-            "<h2>What would change it</h2>",
-            '<p class="moved-note">This list is the plan\'s, before the sliders.</p>',
-            f"<ul>{listed}</ul></div></div>",
-        )
-    )
+    return verdicts
 
 
 def month(plan: Plan) -> str:
     """The table of options and the sliders that change it."""
-    return section("A month, side by side", _options(plan), _legend(plan), _sliders())
+    return section(titles.MONTH, _options(plan), _legend(plan), _sliders(), moves=True)
 
 
 def _options(plan: Plan) -> str:
-    headings = ("Option", "$ a month", "", "$ per million", "Replicas", "Owned tokens", "Use")
+    """The options with a bar each; cells are named, for the sliders."""
     most = max(option.usd_per_month for option in plan.options) or 1.0
-    rows = []
-    for row, option in enumerate(plan.options):
-        best = ' class="best"' if option is plan.cheapest else ""
-        source = {Kind.OWNED: "d-owned", Kind.HYBRID: "d-hybrid"}.get(option.kind, "d-bought")
-        cells = (
-            escape(option.name),
-            link(words.usd(option.usd_per_month), source, "usd"),
-            _bar(plan, option, most),
-            link(words.usd_per_million(option.usd_per_million).removesuffix("/M"), source, "per"),
-            link(words.replicas_cell(option.replicas, option.spare_replicas), source, "replicas"),
-            link(words.percent(option.owned_tokens_share), source, "owned"),
-            link(words.percent(option.use) if option.replicas else "–", source, "use"),
-        )
-        rows.append((f'{best} data-option="{row}"', cells))
-    return table(headings, rows, numbers=(1, 3, 4, 5, 6))
+    bars = Inserted(2, tuple(_bar(plan, option, most) for option in plan.options))
+
+    def named(_row: int, column: int, cell: str) -> str:
+        return cell.replace("<a ", f'<a data-cell="{CELLS[column]}" ', 1) if column else cell
+
+    return table(tables.options(plan), named, lambda row: f'data-option="{row}"', bars)
 
 
 def _bar(plan: Plan, option: Option, most: float) -> str:

@@ -5,45 +5,27 @@ from __future__ import annotations
 from html import escape
 
 from baseload.plan import figures, words
-from baseload.plan.figures.months import shown_options
 from baseload.plan.lines import Group
 from baseload.plan.model import Plan
-from baseload.plan.report.html import figure, link, linked, section, table
+from baseload.plan.report import titles
+from baseload.plan.report.html import figure, link, linked, section, sentences, table
 from baseload.plan.risk import Bar
+from baseload.plan.tables import months as tables
+from baseload.plan.tables.months import GROUPS, JUDGED, SHOWN_BARS, shown_options
+from baseload.plan.tables.words import holds
 from baseload.plan.tco import OptionTco
 from baseload.plan.words import short_usd
-
-SHOWN_BARS = 12
-GROUPS = {
-    Group.GPUS: "GPUs",
-    Group.TOKENS: "tokens bought",
-    Group.PEOPLE: "people",
-    Group.RUNNING: "running",
-    Group.CHANGE: "change",
-    Group.RISK: "risk",
-}
 
 
 def cumulative(plan: Plan) -> str:
     """Running totals with the months in which they cross, and the percentiles of each."""
-    told = (
-        f"<p>{linked(plan.tco.words, 'd-months')}</p><p>{linked(figures.months_words(plan), 'd-months')}</p>"
-    )
-    told += "<p>Dots are crossings; bands are P10 to P90.</p>"
-    odds = {band.name: band for band in plan.risk.bands}
-    rows = []
-    for each in shown_options(plan):
-        band = odds[each.option.name]
-        best = ' class="best"' if each is plan.tco.cheapest else ""
-        cells = [link(words.usd(value), "d-months") for value in (each.usd_24, each.usd_36)]
-        cells += [link(words.usd(value), "d-risk") for value in band.usd_36]
-        cells.append(link(words.percent(band.probability_cheapest), "d-risk"))
-        rows.append((best, (escape(each.option.name), *cells)))
-    headings = ("Option", "24 months", "36 months", "P10", "P50", "P90", "cheapest in")
+    told = sentences((plan.tco.words, figures.months_words(plan)), "d-months")
+    told += "<p>Dots are crossings; bands are P10 to P90; the step at month 36 is leaving.</p>"
     return section(
-        "36 months",
+        titles.MONTHS,
         figure(figures.cumulative, plan, aside=told),
-        table(headings, rows, numbers=(1, 2, 3, 4, 5, 6)),
+        table(tables.totals(plan)),
+        f"<p><small>{titles.CHEAPEST_IN}</small></p>",
     )
 
 
@@ -59,7 +41,7 @@ def stack(plan: Plan) -> str:
     )
     used = [group for group in GROUPS if any(_group(row, group) > 0 for row in rows)]
     legend = "".join(f'<span><i class="g-{group.value}"></i>{GROUPS[group]}</span>' for group in used)
-    return section("Every line of cost", f'<p class="legend">{legend}</p>{bars}', _lines(rows))
+    return section(titles.LINES, f'<p class="legend">{legend}</p>{bars}', _lines(plan))
 
 
 def _group(row: OptionTco, group: Group) -> float:
@@ -77,26 +59,18 @@ def _stacked(row: OptionTco, most: float) -> str:
     return f'<span class="bar" aria-hidden="true">{parts}</span>'
 
 
-def _lines(options: list[OptionTco]) -> str:
-    """Dollars of 36 months by line and option; lines that are nothing everywhere are left out."""
-    amounts = {(row.option.name, line.name): line.usd_36 for row in options for line in row.lines}
-    said = {line.name: line for row in options for line in row.lines}
-    rows = []
-    for group, title in GROUPS.items():
-        for line in said.values():
-            values = [amounts.get((row.option.name, line.name), 0.0) for row in options]
-            if line.group is not group or not any(abs(value) >= 0.5 for value in values):
-                continue
-            cells = [
-                link(f"{'−' if v < 0 else ''}${abs(v):,.0f}", f"d-line-{line.name}") if abs(v) >= 0.5 else "–"
-                for v in values
-            ]
-            mark = f'<i class="swatch g-{group.value}"></i>'
-            rows.append(("", (f'{mark}<span title="{title}">{escape(line.words)}</span>', *cells)))
-    totals = [link(words.usd(round(row.usd_36)), "d-months") for row in options]
-    rows.append((' class="best"', ("36 months together", *totals)))
-    headings = ("Line", *(escape(row.option.name) for row in options))
-    return table(headings, rows, numbers=range(1, len(headings)))
+def _lines(plan: Plan) -> str:
+    """The table of lines, each with its group's colour."""
+    groups = {line.name: line.group for each in shown_options(plan) for line in each.lines}
+    names = tables.shown_lines(plan)
+
+    def coloured(row: int, column: int, cell: str) -> str:
+        if column or row >= len(names):
+            return cell
+        group = groups[names[row]]
+        return f'<i class="swatch g-{group.value}"></i><span title="{GROUPS[group]}">{cell}</span>'
+
+    return table(tables.lines(plan), coloured)
 
 
 def tornado(plan: Plan) -> str:
@@ -106,82 +80,66 @@ def tornado(plan: Plan) -> str:
         return ""
     ends = [value for bar in bars for value in (bar.saves_low_usd, bar.saves_high_usd)]
     low, high = min(*ends, 0.0), max(*ends, 0.0)
-    span = (high - low) or 1.0
-    zero = -low / span * 100
-    rows = "".join(_tornado_row(bar, low, span, zero) for bar in bars)
-    intro = (
-        f"What {escape(plan.risk.recommended)} saves over {escape(plan.risk.over)} in 36 months, one figure "
-        "at a time, at its low and its high end. Left of the line something else is cheaper."
+    rows = "".join(_tornado_row(plan, bar, low, (high - low) or 1.0) for bar in bars)
+    intro = escape(tornado_words(plan))
+    return section(titles.TORNADO, f'<p>{intro}</p><div class="tornado">{rows}</div>')
+
+
+def tornado_words(plan: Plan) -> str:
+    """What the bars are about."""
+    return (
+        f"What {words.option(plan.risk.recommended)} saves over {words.option(plan.risk.over)} in 36 months, "
+        "one figure at a time, at its low and its high end. Left of the line something else is cheaper."
     )
-    return section("What matters most", f'<p>{intro}</p><div class="tornado">{rows}</div>')
 
 
-def _tornado_row(bar: Bar, low: float, span: float, zero: float) -> str:
+def _tornado_row(plan: Plan, bar: Bar, low: float, span: float) -> str:
     ends = sorted((bar.saves_low_usd, bar.saves_high_usd))
     left, width = (ends[0] - low) / span * 100, max((ends[1] - ends[0]) / span * 100, 0.4)
+    at_low, at_high = tables.bar_ends(plan, bar)
     at = (
-        f"{link(short_usd(bar.saves_low_usd), 'd-tornado')} at {bar.low:g}, "
-        f"{link(short_usd(bar.saves_high_usd), 'd-tornado')} at {bar.high:g}"
+        f"{link(short_usd(bar.saves_low_usd), 'd-tornado')} at {escape(at_low)}, "
+        f"{link(short_usd(bar.saves_high_usd), 'd-tornado')} at {escape(at_high)}"
     )
     flips = " <b>changes the answer</b>" if bar.flips else ""
     kind = "flips" if bar.flips else "stays"
     return (
         f"<div><div>{escape(bar.meaning)} <small>{at}{flips}</small></div>"
         '<span class="track" aria-hidden="true">'
-        f'<i class="{kind}" style="left:{left:.2f}%;width:{width:.2f}%"></i>'
-        f'<u style="left:{zero:.2f}%"></u></span></div>'
+        f'<i class="{kind}" style="left:{min(left, 100 - width):.2f}%;width:{width:.2f}%"></i>'
+        f'<u style="left:{-low / span * 100:.2f}%"></u></span></div>'
     )
 
 
 def regret(plan: Plan) -> str:
     """Each plan in each scenario: how far above the best in hindsight, darker the farther."""
-    shown = {row.option.name for row in shown_options(plan)}
-    kept = [row for row in plan.risk.regret if row.name in shown]
-    most = max((value for row in kept for value in row.regret_usd), default=0.0) or 1.0
-    rows = []
-    for row in kept:
-        cells = [
-            f'<span class="heat" style="--share:{(value / most) ** 0.5 * 100:.0f}%">'
-            f"{link(short_usd(value) if value >= 0.5 else 'best', 'd-regret')}</span>"
-            for value in row.regret_usd
-        ]
-        rows.append(("", (escape(row.name), *cells)))
-    told = (
-        "<p>Each option keeps the replicas it has today; the cell says how much more its 36 months then cost "
-        "than the best in hindsight.</p>"
-    )
-    headings = ("Plan", *plan.risk.scenarios)
-    return section("Regret", told, table(headings, rows, numbers=range(1, len(headings))))
+    found = tables.regret(plan)
+    usd = {each.name: each.regret_usd for each in plan.risk.regret}
+    shown = [usd[row.cells[0].text] for row in found.rows]
+    most = max((value for row in shown for value in row), default=0.0) or 1.0
+
+    def shaded(row: int, column: int, cell: str) -> str:
+        if not column:
+            return cell
+        share = max(shown[row][column - 1], 0.0) / most
+        return f'<span class="heat" style="--share:{share**0.5 * 100:.0f}%">{cell}</span>'
+
+    return section(titles.REGRET, f"<p>{titles.HINDSIGHT}</p>", table(found, shaded))
 
 
 def advice(plan: Plan) -> str:
     """The recommendation, twelve reasons, what is locked in, who is needed, what is still asked."""
-    found = plan.advice
-    judged = {True: "yes", False: "no", None: "you tell us"}
-    rows = []
-    for each in found.reasons:
-        holds = f'<b class="h-{judged[each.holds][:2]}">{judged[each.holds]}</b>'
-        evidence = "" if each.holds is None else linked(each.evidence, "d-advice")
-        rows.append(("", (escape(each.words), each.side.value, holds, evidence)))
+    found, verdicts = plan.advice, {text: text[:2] for text in JUDGED.values()}
+
+    def judged(_row: int, column: int, cell: str) -> str:
+        return f'<b class="h-{verdicts[cell]}">{cell}</b>' if column == 2 else cell
+
     parts = [f"<p><b>{linked(found.recommendation, 'd-months')}</b></p>"]
     parts += [f"<p>Ruled out: {escape(name)}: {escape(why)}.</p>" for name, why in found.ruled_out]
-    parts.append(table(("Reason", "speaks for", "holds", "evidence"), rows))
-    leaving = ", ".join(
-        f"{link(words.usd(usd), 'd-months')} after {month}"
-        for month, usd in ((12, found.leaving_usd_12), (24, found.leaving_usd_24), (36, found.leaving_usd_36))
-    )
-    listed = [escape(text) for text in found.locked_in] + [f"leaving costs {leaving} months"]
-    for step in found.people:
-        hired = (
-            f"; the decision to hire falls {step.month - step.hire_by} months before"
-            if step.month > step.hire_by
-            else ""
-        )
-        listed.append(
-            f"people: {link(str(step.engineers), 'd-line-engineers')} from month {step.month}{hired}"
-        )
-    parts.append(f"<h3>What holds you</h3><ul>{''.join(f'<li>{text}</li>' for text in listed)}</ul>")
+    parts.append(table(tables.reasons(plan), judged))
+    held = "".join(f"<li>{linked(text, 'd-months')}</li>" for text in holds(found))
+    parts.append(f"<h3>What holds you</h3><ul>{held}</ul>" if held else "")
     if found.ask:
         asked = "".join(f"<li>{escape(question)}</li>" for _, question in found.ask)
         parts.append(f"<h3>You tell us</h3><ul>{asked}</ul>")
-    return section("Advice", *parts)
+    return section(titles.ADVICE, *parts)

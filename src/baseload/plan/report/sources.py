@@ -6,11 +6,23 @@ from html import escape
 from typing import NamedTuple
 
 from baseload.plan.lines import LINES, Group
-from baseload.plan.model import Plan
+from baseload.plan.model import ASSUMED, Fact, Inputs, Plan
+from baseload.plan.sizing_words import run_out_days
+from baseload.plan.words import figure, slo_words
 
 LOAD = ("volume", "load over time")
 PRICES = ("volume", "mix", "price of")
 OWNED = ("owned replica", "throughput", "SLO", "GPU hour", "usable", "spare", "people", "regions")
+SIMULATION = ("owned replica", "throughput", "usable", "SLO", "mix", "length", "regions")
+TERMS = (
+    "gpu.term",
+    "gpu.reserved_discount",
+    "gpu.spot_ratio",
+    "gpu.spot_interrupted_share",
+    "gpu.spot_most_share",
+    "gpu.start_minutes",
+    "bought.usd_per_gpu",
+)
 PATHS = (
     "traffic.volume_factor",
     "traffic.growth_per_year",
@@ -60,7 +72,40 @@ USE = (
     "By the hour paid: r / (throughput · use). By the hour used: r / throughput. Spare and people are"
     " in neither."
 )
-STEADY = "The capacity model's steady state for the mean lengths, concurrency rising."
+STEADY = (
+    "The capacity model's steady state for the mean lengths, concurrency rising; one replica of one region."
+)
+IDLE = (
+    "The GPU lines' part that served nobody over the GPU lines: a spare that waits, and room that "
+    "was not used."
+)
+SIMULATED = (
+    "The traffic's busiest run of requests goes through n simulated replicas behind the real "
+    "dispatch code, in "
+    "more or less time, up to the load at which TTFT or TPOT at the promised share of requests would"
+    " be missed: "
+    "n · c(n)."
+)
+RUNS_OUT = "365 · ln(room / busiest window) / ln(1 + growth a year), room that of owning everything."
+ON_OFFER = (
+    "The same simulation with nothing bought, for the plan's replica and for GPUs on offer at every "
+    "number and "
+    "precision: the fewest that keep the promise; offers that could only cost more are not simulated."
+)
+STANDS_BY = (
+    "The best hybrid with each spare, against the better of buying everything and owning the busiest"
+    " window plus "
+    "an idle one."
+)
+LAYERED = (
+    "The n-th replica reserved or bought costs its month, on demand or on spot the hours with load above its "
+    "floor plus its starts, metered the tokens it would have served; the cheapest takes the layer."
+)
+MIXED = (
+    "A mixed-integer program (HiGHS) over the plan file's classes and places on this plan's load curve: the "
+    "cheapest replicas and flows that keep quality, regions and retention."
+)
+BILLED = "The bill's own dollars, and its tokens at the catalog's prices of their days."
 
 
 class Source(NamedTuple):
@@ -85,11 +130,33 @@ def sources(plan: Plan) -> list[Source]:
         Source("d-tornado", "What matters most", ONE_AT_A_TIME, (), ranged),
         Source("d-regret", "Regret", HINDSIGHT, everything, PATHS),
         Source("d-use", "Cost by use", USE, ("GPU hour", "owned replica", "throughput", "price of")),
-        Source("d-frontier", "Throughput and latency", STEADY, (*OWNED[:3], "mix", "length")),
+        Source("d-frontier", "Throughput and latency", STEADY, SIMULATION, ("traffic.regions",)),
+        Source("d-idle", "Idle GPUs", IDLE, (*LOAD, *OWNED), PATHS),
+        *_owning_sources(plan),
         Source("d-advice", "Advice", "From the numbers above, from your answers, or asked.", everything),
         Source("d-check", "Plan and ledger", "The plan's month beside the ledger's time scaled to 30 days."),
         *(_line(name) for name in LINES),
     ]
+
+
+def _owning_sources(plan: Plan) -> list[Source]:
+    """Derivations of parts that not every plan has; the first two are linked from what all have."""
+    inputs, growth = plan.inputs, ("traffic.growth_per_year", "traffic.regions")
+    found = [
+        Source("d-spares", "Spares", STANDS_BY, (*LOAD, *OWNED, "price of")),
+        Source("d-layers", "Layers", LAYERED, (*LOAD, *OWNED, "price of"), TERMS),
+    ]
+    if inputs.sized is not None:
+        found.append(Source("d-slo", "Sized by simulation", SIMULATED, SIMULATION, ("traffic.regions",)))
+    if inputs.searched is not None:
+        found.append(Source("d-offers", "GPUs on offer", ON_OFFER, SIMULATION, growth))
+    if run_out_days(inputs) is not None:
+        found.append(Source("d-runs-out", "The day it ends", RUNS_OUT, (*LOAD, *OWNED), growth))
+    if plan.portfolio is not None:
+        found.append(Source("d-portfolio", "Several classes and models", MIXED, LOAD[1:]))
+    if inputs.billed is not None:
+        found.append(Source("d-bill", "The bill", f"{BILLED} File: {inputs.billed.source}.", LOAD))
+    return found
 
 
 def _month_sources(everything: tuple[str, ...], ranged: tuple[str, ...]) -> list[Source]:
@@ -111,26 +178,37 @@ def _line(name: str) -> Source:
 
 def derivations(plan: Plan) -> str:
     """All of them as HTML; each is what a click on a number shows."""
-    return "\n".join(_shown(plan, source) for source in sources(plan))
+    facts = known(plan.inputs)
+    return "\n".join(_shown(plan, facts, source) for source in sources(plan))
 
 
-def _shown(plan: Plan, source: Source) -> str:
+def known(inputs: Inputs) -> tuple[Fact, ...]:
+    """The facts of these inputs, and the SLO and the lengths of a request where no fact says them.
+
+    A throughput that was given is not computed from them; the capacity model's curve is.
+    """
+    mix = inputs.mix
+    lengths = f"{mix.input_tokens:,.0f} tokens in, {mix.output_tokens:,.0f} out, on average"
+    mixed = next((fact.source for fact in inputs.facts if fact.name == "mix"), ASSUMED)
+    more = (
+        Fact("SLO", slo_words(inputs.slo), f"{ASSUMED}: the throughput is given, and taken to keep it"),
+        Fact("length of a request", lengths, mixed),
+    )
+    names = {fact.name for fact in inputs.facts}
+    return (*inputs.facts, *(fact for fact in more if fact.name not in names))
+
+
+def _shown(plan: Plan, facts: tuple[Fact, ...], source: Source) -> str:
     rows = [
         _row(fact.name, fact.value, fact.source, fact.as_of, assumed=fact.assumed)
-        for fact in plan.inputs.facts
+        for fact in facts
         if fact.name.startswith(source.facts)
     ]
     for name in source.assumptions:
         row = plan.inputs.assumptions[name]
-        value = (
-            "not known"
-            if row.value is None
-            else f"{row.value:g}"
-            if isinstance(row.value, float)
-            else row.value
+        rows.append(
+            _row(row.meaning, figure(row.value, row.unit), row.source, row.as_of, assumed=row.assumed)
         )
-        unit = "" if "|" in row.unit or row.value is None else f" {row.unit}"
-        rows.append(_row(row.meaning, value + unit, row.source, row.as_of, assumed=row.assumed))
     listed = f"<ul>{''.join(rows)}</ul>" if rows else ""
     title, words = escape(source.title), escape(source.words)
     return f'<div class="source" id="{source.id}"><p><b>{title}.</b> {words}</p>{listed}</div>'

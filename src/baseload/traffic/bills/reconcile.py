@@ -9,7 +9,7 @@ of tokens with one price is rounded once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import NamedTuple
@@ -175,7 +175,32 @@ def reconcile(bill: Bill, on: date | None = None) -> Reconciliation:
     rows.sort(
         key=lambda row: (not row.model, -(row.billed_nano or row.computed_nano or 0), row.model, row.what)
     )
-    return Reconciliation(tuple(rows), days.rows())
+    return Reconciliation(tuple(_also_known(row, rows) for row in rows), days.rows())
+
+
+def one_model(row: Compared, rows: Sequence[Compared]) -> list[Compared]:
+    """The rows of the same seller whose names mean this row's model, itself among them.
+
+    `gpt-4o` and `gpt-4o-2024-08-06` may have prices of their own, so each is computed at its own.
+    """
+    if not row.model or row.what:
+        return [row]
+    return [
+        other
+        for other in rows
+        if other.seller == row.seller and not other.what and words_of(other.model) & words_of(row.model)
+    ]
+
+
+def _also_known(row: Compared, rows: Sequence[Compared]) -> Compared:
+    """The row, saying under which other names the bill has its model and what they cost together."""
+    same = one_model(row, rows)
+    if len(same) < 2:
+        return row
+    names = " and ".join(other.model for other in same if other is not row)
+    nano = [other.computed_nano if other.billed_nano is None else other.billed_nano for other in same]
+    together = show(None if None in nano else sum(each or 0 for each in nano))
+    return replace(row, why=(*row.why, f"another name of {names}: {together} together"))
 
 
 def one_name(bill: Bill) -> Bill:

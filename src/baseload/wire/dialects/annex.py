@@ -67,9 +67,9 @@ def _needs_keeping(part: Part, dialect: Dialect) -> bool:
         return part.origin is not dialect and (part.signature is not None or part.sealed is not None)
     if isinstance(part, Foreign):
         return part.own.dialect is not dialect
-    if isinstance(part, Media):
-        return dialect not in _MEDIA_IN_ANSWERS
-    if isinstance(part, Call | Text):
+    if isinstance(part, Media) and dialect not in _MEDIA_IN_ANSWERS:
+        return True
+    if isinstance(part, Call | Text | Media):
         own = part.own
         return own is not None and own.dialect is not dialect and _meant(own)
     return False

@@ -21,6 +21,8 @@ from baseload.wire.dialects.nouns import (
     Reasoning,
     Result,
     Role,
+    ServerTool,
+    Service,
     Shape,
     Text,
     Thought,
@@ -71,6 +73,7 @@ def read_request(body: Json) -> Prompt:
         prompt.reasoning = Reasoning(off=True) if effort == "none" else Reasoning(effort=effort)
     prompt.user, prompt.tier = rest.take("user", str), rest.take("service_tier", str)
     prompt.metadata = rest.take("metadata", dict)
+    prompt.verbosity = rest.take("verbosity", str)
     prompt.own = rest.own()
     return prompt
 
@@ -227,7 +230,16 @@ def _call(value: object, where: str) -> Part:
     return call
 
 
-def _tools(rest: Rest) -> list[Tool | Foreign] | None:
+def _tools(rest: Rest) -> list[Tool | ServerTool | Foreign] | None:
+    """The functions, and after them the web search, which has a member of its own."""
+    tools = _functions(rest)
+    if (search := rest.take("web_search_options", dict)) is None:
+        return tools
+    own = Own(_CHAT, search, {} if tools is None else {"tools": True})
+    return [*(tools or ()), ServerTool(Service.WEB_SEARCH, own)]
+
+
+def _functions(rest: Rest) -> list[Tool | ServerTool | Foreign] | None:
     tools = rest.take("tools", list)
     if tools is not None:
         return [_tool(tool, f"tools[{at}]") for at, tool in enumerate(tools)]
@@ -320,17 +332,14 @@ def write_request(prompt: Prompt) -> Json:
         "user": prompt.user,
         "service_tier": prompt.tier,
         "metadata": prompt.metadata,
+        "verbosity": prompt.verbosity,
     }
     body.update((name, value) for name, value in optional.items() if value is not None)
     if prompt.stop is not None:
         body["stop"] = prompt.stop[0] if spelt(own, _CHAT, "stop") else prompt.stop
     if prompt.usage_in_stream is not None:
         body["stream_options"] = {"include_usage": prompt.usage_in_stream}
-    if prompt.tools is not None:
-        functions = spelt(own, _CHAT, "functions")
-        body["functions" if functions else "tools"] = [
-            _write_tool(t, bare=bool(functions)) for t in prompt.tools
-        ]
+    _write_tools(body, prompt)
     if prompt.tool_choice is not None:
         choice = _write_choice(prompt.tool_choice)
         legacy = spelt(own, _CHAT, "function_call")
@@ -342,6 +351,18 @@ def write_request(prompt: Prompt) -> Json:
     if prompt.reasoning is not None and (effort := effort_of(prompt.reasoning)) is not None:
         body["reasoning_effort"] = effort
     return put_back(body, own, _CHAT)
+
+
+def _write_tools(body: Json, prompt: Prompt) -> None:
+    if prompt.tools is None:
+        return
+    bare = bool(spelt(prompt.own, _CHAT, "functions"))
+    served = [tool for tool in prompt.tools if isinstance(tool, ServerTool)]
+    functions = [tool for tool in prompt.tools if not isinstance(tool, ServerTool)]
+    if functions or not served or spelt(served[0].own, _CHAT, "tools"):
+        body["functions" if bare else "tools"] = [_write_tool(tool, bare=bare) for tool in functions]
+    for tool in served:
+        body["web_search_options"] = put_back({}, tool.own, _CHAT)
 
 
 EFFORTS = (("minimal", 1024), ("low", 2048), ("medium", 8192), ("high", 24576))

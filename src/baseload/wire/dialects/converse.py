@@ -302,7 +302,7 @@ def _tool_config(prompt: Prompt) -> Json | None:
     for tool in tools:
         if isinstance(tool, Tool):
             written += _write_tool(tool)
-        elif tool.own.dialect is _CONVERSE:
+        elif isinstance(tool, Foreign) and tool.own.dialect is _CONVERSE:
             written.append(tool.own.members)
     if not written and spelt(prompt.own, _CONVERSE, "toolConfig") != "absent":
         written = [{"toolSpec": {"name": name, "inputSchema": _ANY}} for name in _called(prompt.turns)]

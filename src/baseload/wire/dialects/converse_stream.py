@@ -8,7 +8,7 @@ import binascii
 import msgspec
 
 from baseload.core import Tokens
-from baseload.wire.dialects import annex
+from baseload.wire.dialects import annex, fold
 from baseload.wire.dialects.converse_blocks import Names, fitting_id, read_blocks, write_block
 from baseload.wire.dialects.converse_reply import (
     FINISH,
@@ -257,6 +257,7 @@ class StreamWriter:
         if isinstance(event, Signed):
             return self._signed(event)
         if isinstance(event, Closed):
+            fold.settle(self._parts.get(event.index), event.own)
             place = self._places.get(event.index)
             return b"" if place is None else _line("contentBlockStop", {"contentBlockIndex": place})
         if isinstance(event, Noted):

@@ -12,6 +12,10 @@ import msgspec
 from baseload import errors
 from baseload.core import Tokens
 from baseload.errors import RequestError
+from baseload.wire.anthropic import Answer
+from baseload.wire.aws_events import EventReader
+from baseload.wire.dialects import converse_reply
+from baseload.wire.dialects.converse_frames import line_of_frame
 from baseload.wire.dialects.matrix import Judged, judge
 from baseload.wire.dialects.nouns import (
     Added,
@@ -20,42 +24,76 @@ from baseload.wire.dialects.nouns import (
     Dialect,
     Ended,
     Event,
+    Failure,
     Finished,
     Json,
     Metered,
     Opened,
+    Prompt,
     Report,
     Started,
     Text,
     Thought,
 )
+from baseload.wire.dialects.paths import suffix
 from baseload.wire.dialects.speakers import SPEAKERS
 from baseload.wire.http1 import UpstreamSyntax
+from baseload.wire.openai import ErrorDetail
 from baseload.wire.sse import EventRelay, event_data
 
 
 class Crossing:
     """A request and how to tell its answer. `body` is what the target is sent; `judged` what became of it."""
 
-    __slots__ = ("_model", "_usage", "body", "judged", "source", "target")
+    __slots__ = ("_model", "_sent_model", "_stream", "_usage", "body", "judged", "source", "target")
 
     def __init__(
-        self, source: Dialect, target: Dialect, body: bytes, judged: Judged, *, model: str, usage: bool
+        self, source: Dialect, target: Dialect, body: bytes, judged: Judged, prompt: Prompt, *, asked: str
     ) -> None:
         self.source = source
         self.target = target
         self.body = body
         self.judged = judged
-        self._model = model
-        self._usage = usage
+        self._model = asked
+        self._usage = bool(prompt.usage_in_stream) or source is not Dialect.CHAT
+        self._sent_model = prompt.model
+        self._stream = bool(prompt.stream)
 
     def relay(self, *, chunked_in: bool, chunked_out: bool) -> EventRelay:
         """What takes the target's stream and gives the client's."""
-        return CrossingRelay(self, chunked_in=chunked_in, chunked_out=chunked_out)
+        made = FramesRelay if self.target is Dialect.CONVERSE else CrossingRelay
+        return made(self, chunked_in=chunked_in, chunked_out=chunked_out)
 
     def writer_options(self) -> tuple[str, bool]:
         """The client's name for the model, and whether it asked for usage in the stream."""
         return self._model, self._usage
+
+    def suffix(self) -> bytes:
+        """The path and query of the call, after the target's base URL."""
+        return suffix(self.target, self._sent_model, stream=self._stream)
+
+    def read_answer(self, body: bytes, status: int, named: str = "") -> Answer | None:
+        """Usage and error of a whole answer; None for what is no JSON object.
+
+        `named` is what a header calls the error, where the target's format does so (`x-amzn-errortype`).
+        """
+        try:
+            value = _object(body)
+        except ValueError:
+            return None
+        if status == 200:
+            try:
+                reply = SPEAKERS[self.target].read_reply(value)
+                return Answer(None if reply.report is None else reply.report.tokens, None)
+            except (RequestError, ValueError, KeyError, TypeError, AttributeError):
+                pass
+        failure = self._failure(value, named)
+        return Answer(None, ErrorDetail(failure.message, failure.kind, failure.code, failure.param))
+
+    def _failure(self, value: Json, named: str) -> Failure:
+        if self.target is Dialect.CONVERSE:
+            return converse_reply.read_failure(value, named)
+        return SPEAKERS[self.target].read_failure(value)
 
     def whole(self, body: bytes) -> bytes:
         """A whole answer in the client's dialect, under the client's name for the model.
@@ -69,12 +107,12 @@ class Crossing:
         reply.model = self._model
         return msgspec.json.encode(SPEAKERS[self.source].write_reply(reply))
 
-    def failure(self, body: bytes, status: int) -> bytes:
+    def failure(self, body: bytes, status: int, named: str = "") -> bytes:
         """The target's error in the client's dialect; what is no JSON object becomes its message."""
         try:
-            failure = SPEAKERS[self.target].read_failure(_object(body))
+            failure = self._failure(_object(body), named)
         except ValueError:
-            failure = SPEAKERS[self.target].read_failure({"message": body[:300].decode(errors="replace")})
+            failure = Failure(body[:300].decode(errors="replace"), "api_error")
         return msgspec.json.encode(SPEAKERS[self.source].write_failure(failure, status))
 
 
@@ -90,15 +128,12 @@ def cross(
     except ValueError as error:
         raise RequestError(errors.INVALID_JSON, str(error)) from None
     prompt = SPEAKERS[source].read_request(value)
-    wants_usage = bool(prompt.usage_in_stream) or source is not Dialect.CHAT
     prompt.model = model if model is not None else asked
-    if prompt.stream:
-        prompt.usage_in_stream = True
     judged = judge(prompt, source, target, drop=drop)
-    if target is not Dialect.CHAT or not prompt.stream:
-        prompt.usage_in_stream = None
-    written = msgspec.json.encode(SPEAKERS[target].write_request(prompt))
-    return Crossing(source, target, written, judged, model=asked, usage=wants_usage)
+    crossing = Crossing(source, target, b"", judged, prompt, asked=asked)
+    prompt.usage_in_stream = True if target is Dialect.CHAT and prompt.stream else None
+    crossing.body = msgspec.json.encode(SPEAKERS[target].write_request(prompt))
+    return crossing
 
 
 def _object(body: bytes) -> Json:
@@ -134,8 +169,10 @@ class CrossingRelay(EventRelay):
 
     def _pass(self, event: bytes) -> bytes:
         data = event_data(event)
-        if not data:
-            return b""
+        return self._told(data) if data else b""
+
+    def _told(self, data: bytes) -> bytes:
+        """What the client gets of one event's payload."""
         try:
             events = self._reader.read(data)
         except (ValueError, KeyError, TypeError, AttributeError, RequestError) as error:
@@ -166,3 +203,21 @@ class CrossingRelay(EventRelay):
             self.done = True
         elif isinstance(event, Broken):
             self.error_event = data
+
+
+class FramesRelay(CrossingRelay):
+    """As `CrossingRelay`, of a stream in AWS's binary frames."""
+
+    __slots__ = ("_frames",)
+
+    def __init__(self, crossing: Crossing, *, chunked_in: bool, chunked_out: bool) -> None:
+        super().__init__(crossing, chunked_in=chunked_in, chunked_out=chunked_out)
+        self._frames = EventReader()
+
+    def _events(self, payload: bytes) -> bytes:
+        out = b""
+        for frame in self._frames.feed(payload):
+            if self.done or self.error_event:
+                break
+            out += self._told(line_of_frame(frame))
+        return self._released(out)

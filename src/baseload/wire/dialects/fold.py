@@ -67,6 +67,9 @@ class Fold:
             choice.parts = annex.restore(choice.parts, event.own.members[annex.MEMBER])
         elif isinstance(event, Noted):
             self._note(event)
+        elif isinstance(event, Closed):
+            part = self._parts.get(event.index)
+            settle(part, event.own)
         elif isinstance(event, Metered):
             reply.report = event.report
         elif isinstance(event, Broken):
@@ -101,6 +104,12 @@ class Fold:
         if event.logprobs:
             choice = self._choice(event.choice)
             choice.logprobs = (choice.logprobs or []) + event.logprobs
+
+
+def settle(part: Part | None, own: Own | None) -> None:
+    """What a part says of itself once it is complete."""
+    if own is not None and isinstance(part, Text | Call | Thought | Declined | Foreign):
+        part.own = own
 
 
 def unfold(reply: Reply) -> Iterator[Event]:

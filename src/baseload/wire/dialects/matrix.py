@@ -25,6 +25,8 @@ from baseload.wire.dialects.nouns import (
     Prompt,
     Result,
     Role,
+    ServerTool,
+    Service,
     Shape,
     Text,
     Thought,
@@ -75,6 +77,7 @@ class Field(Struct, frozen=True):
 _OUT = "~: left out"
 SUPPLIED = "Continue."
 """What a user is made to say where a format wants a user's turn first and the conversation has none there."""
+_BY_URL = "~fileData: as image/jpeg or application/pdf where the URL's ending tells no media type"
 
 FIELDS: dict[str, Field] = {
     field.name: field
@@ -178,6 +181,17 @@ FIELDS: dict[str, Field] = {
             "",
             "",
         ),
+        Field(
+            "web_search",
+            "web_search_options",
+            "tools.web_search",
+            "tools.web_search",
+            "tools.googleSearch",
+            "",
+        ),
+        Field(
+            "code_execution", "", "tools.code_interpreter", "tools.code_execution", "tools.codeExecution", ""
+        ),
         # form of the answer
         Field(
             "form_json",
@@ -195,6 +209,7 @@ FIELDS: dict[str, Field] = {
             "~generationConfig.responseJsonSchema: name, description and strict are left out",
             "~outputConfig.textFormat: strict is left out",
         ),
+        Field("verbosity", "verbosity", "text.verbosity", _OUT, _OUT, _OUT),
         # reasoning
         Field(
             "effort",
@@ -265,6 +280,14 @@ FIELDS: dict[str, Field] = {
             "contents",
             f"~messages: the user is made to say {SUPPLIED!r} first, since a user's turn must stand there",
         ),
+        Field(
+            "system_alone",
+            "messages.role",
+            "input.role",
+            "system",
+            "~contents: said by the user, since this format needs a turn",
+            "system",
+        ),
         Field("participant", "messages.name", _OUT, _OUT, _OUT, _OUT),
         Field("cache_marker", _OUT, _OUT, "cache_control", _OUT, "cachePoint"),
         Field(
@@ -285,7 +308,12 @@ FIELDS: dict[str, Field] = {
             "image.source.bytes",
         ),
         Field(
-            "image_url", "image_url", "input_image", "image.source.url", "~fileData: the URL as a file", ""
+            "image_url",
+            "image_url",
+            "input_image",
+            "image.source.url",
+            _BY_URL,
+            "",
         ),
         Field("image_file", "", "input_image.file_id", "image.source.file", "fileData", ""),
         Field(
@@ -325,7 +353,7 @@ FIELDS: dict[str, Field] = {
             "",
             "input_file.file_url",
             "document.source.url",
-            "~fileData: the URL as a file",
+            _BY_URL,
             "",
         ),
         Field("document_file", "file.file_id", "input_file.file_id", "document.source.file", "fileData", ""),
@@ -350,7 +378,7 @@ FIELDS: dict[str, Field] = {
             "",
             "function_call_output.output",
             "tool_result.content",
-            "",
+            "functionResponse.parts",
             "toolResult.content",
         ),
     )
@@ -371,7 +399,9 @@ HARMLESS: dict[Dialect, dict[str, str]] = {
         "prompt_cache_retention": "the provider's own cache",
         "safety_identifier": "the provider's own abuse checks",
         "stream_options": "the form of the stream alone",
+        "prompt_cache_options": "the provider's own cache",
         "include": "extra members of the answer",
+        "reasoning.context": "keeping earlier reasoning is the provider's own",
         "truncation": "dropping old turns is the provider's own",
     },
     Dialect.MESSAGES: {
@@ -384,6 +414,8 @@ HARMLESS: dict[Dialect, dict[str, str]] = {
         "safetySettings": "the provider's own filter",
         "labels": "the provider's own billing",
         "cachedContent": "the provider's own cache",
+        "serviceTier": "the provider's own service tier",
+        "store": "keeping the answer is the provider's own",
     },
     Dialect.CONVERSE: {
         "performanceConfig": "the provider's own service tier",
@@ -458,7 +490,7 @@ def used(prompt: Prompt, target: Dialect) -> Iterator[str]:
         "frequency_penalty",
         "stop",
         "top_logprobs",
-        "tools",
+        "verbosity",
         "user",
         "tier",
         "metadata",
@@ -477,7 +509,11 @@ def used(prompt: Prompt, target: Dialect) -> Iterator[str]:
         yield _choice_field(prompt)
     if not prompt.tools and _calls(prompt.turns):
         yield "calls_without_tools"
-    spoken = [turn.role for turn in prompt.turns if turn.role not in (Role.SYSTEM, Role.DEVELOPER)]
+    spoken = [
+        turn.role
+        for turn in prompt.turns
+        if turn.role not in (Role.SYSTEM, Role.DEVELOPER) and any(_says(part) for part in turn.parts)
+    ]
     if not spoken or spoken[0] is Role.ASSISTANT:
         yield "user_first"
     if prompt.form is not None and prompt.form.shape is not Shape.TEXT:
@@ -490,13 +526,18 @@ def used(prompt: Prompt, target: Dialect) -> Iterator[str]:
         elif reasoning.effort is not None:
             yield "effort"
     for tool in prompt.tools or ():
+        if isinstance(tool, ServerTool):
+            yield tool.kind.value
         if isinstance(tool, Tool):
+            yield "tools"
             if tool.strict is not None:
                 yield "tool_strict"
             if tool.cache is not None:
                 yield "cache_marker"
     if _document_alone(prompt.turns):
         yield "document_alone"
+    if prompt.turns and all(turn.role in (Role.SYSTEM, Role.DEVELOPER) for turn in prompt.turns):
+        yield "system_alone"
     yield from _in_turns(prompt.turns, target)
 
 
@@ -520,6 +561,10 @@ def _choice_field(prompt: Prompt) -> str:
 
 def _calls(turns: list[Turn]) -> bool:
     return any(isinstance(part, Call | Result) for turn in turns for part in turn.parts)
+
+
+def _says(part: Part) -> bool:
+    return not isinstance(part, Text) or bool(part.text)
 
 
 def _in_turns(turns: list[Turn], target: Dialect) -> Iterator[str]:
@@ -577,6 +622,8 @@ def foreign(prompt: Prompt, source: Dialect) -> Iterator[tuple[str, Own]]:
     for tool in prompt.tools or ():
         if isinstance(tool, Foreign):
             yield f"tools of type {tool.what}", tool.own
+        elif isinstance(tool, ServerTool):
+            yield from _members(FIELDS[tool.kind.value].path(source) + ".", tool.own)
         else:
             yield from _members("tools.", tool.own)
     for name, held in (
@@ -585,7 +632,10 @@ def foreign(prompt: Prompt, source: Dialect) -> Iterator[tuple[str, Own]]:
         ("effort", prompt.reasoning),
     ):
         if held is not None:
-            yield from _members(FIELDS[name].path(source) + ".", held.own)
+            path = FIELDS[name].path(source)
+            if source is Dialect.RESPONSES and held is prompt.reasoning:
+                path = path.partition(".")[0]  # its members stand beside the effort
+            yield from _members(path + ".", held.own)
     for turn in prompt.turns:
         yield from _members("messages.", turn.own)
         for part in turn.parts:
@@ -614,7 +664,9 @@ def _members(path: str, own: Own | None) -> Iterator[tuple[str, Own]]:
                 yield path + name, own
 
 
-UNSAID = frozenset({"annotations", "audio", "caller", "citations", "id", "status", "phase"})
+UNSAID = frozenset(
+    {"annotations", "audio", "caller", "citations", "id", "logprobs", "status", "phase", "thoughtSignature"}
+)
 """Members of the model's own earlier answers that its next one does not depend on."""
 
 
@@ -631,6 +683,9 @@ def _drop(prompt: Prompt, name: str) -> None:
         prompt.reasoning = None
     elif name.startswith("tool_choice"):
         prompt.tool_choice = None
+    elif name in frozenset(Service):
+        kept = [one for one in prompt.tools or () if not (isinstance(one, ServerTool) and one.kind == name)]
+        prompt.tools = kept or None
     elif name == "result_media":
         for turn in prompt.turns:
             for part in turn.parts:

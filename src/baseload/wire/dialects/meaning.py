@@ -19,6 +19,8 @@ from baseload.wire.dialects.nouns import (
     Reply,
     Result,
     Role,
+    ServerTool,
+    Shape,
     Text,
     Thought,
     Tool,
@@ -37,6 +39,7 @@ def of_prompt(prompt: Prompt, approximated: set[str]) -> Json:
         "presence_penalty",
         "frequency_penalty",
         "stop",
+        "verbosity",
         "user",
         "tier",
         "metadata",
@@ -46,20 +49,24 @@ def of_prompt(prompt: Prompt, approximated: set[str]) -> Json:
         if name not in approximated and (value := getattr(prompt, name)) is not None:
             said[name] = value
     if not approximated & {"tool_choice_none", "calls_without_tools"}:
-        said["tools"] = [_tool(tool, approximated) for tool in prompt.tools or ()]
+        tools = sorted(prompt.tools or (), key=lambda tool: isinstance(tool, ServerTool))
+        said["tools"] = [_tool(tool, approximated) for tool in tools]
     choice = prompt.tool_choice
     if choice is not None and not approximated & {"tool_choice", "tool_choice_none"}:
         said["tool_choice"] = (choice.use, choice.name)
     said["serial"] = prompt.parallel_calls is False
-    if prompt.form is not None:
+    if prompt.form is not None and prompt.form.shape is not Shape.TEXT:
         said["form"] = (prompt.form.shape, prompt.form.schema)
     said["turns"] = _turns(prompt, approximated)
     return said
 
 
 def _tool(tool: object, approximated: set[str]) -> Any:
+    """A tool; `strict` that is not said is false, which responses has to say."""
+    if isinstance(tool, ServerTool):
+        return ("server", tool.kind)
     assert isinstance(tool, Tool), tool
-    strict = None if "tool_strict" in approximated else tool.strict
+    strict = "tool_strict" not in approximated and bool(tool.strict)
     return tool.name, tool.description or None, tool.schema or {"type": "object", "properties": {}}, strict
 
 
@@ -73,7 +80,8 @@ def _turns(prompt: Prompt, approximated: set[str]) -> list[Any]:
     for turn in prompt.turns:
         side = "user" if turn.role in (Role.USER, Role.TOOL) else turn.role.value
         if turn.role in _INSTRUCTING:
-            side = "system" if not any(one for one, _ in turns if one != "system") else "user"
+            midway = any(one for one, _ in turns if one != "system")
+            side = "user" if midway or "system_alone" in approximated else "system"
         parts = [part for one in turn.parts for part in _part(one, approximated)]
         if supplied:  # what a user was made to say means nothing
             parts = [part for part in parts if part != ("text", SUPPLIED)]
@@ -137,6 +145,7 @@ def of_reply(reply: Reply) -> Json:
                 None if choice.finish is None else _SAME.get(choice.finish, choice.finish),
             )
             for choice in reply.choices
+            if choice.parts or choice.finish is not None  # one that says nothing yet is none
         ],
     }
 
@@ -145,7 +154,8 @@ def _told(part: Part) -> list[Any]:
     if isinstance(part, Foreign):
         return [("foreign", part.what, part.own.members)]
     if isinstance(part, Thought):
-        return [("thought", part.text, part.signature or None, part.sealed)]
+        said = (part.text, part.signature or None, part.sealed)
+        return [("thought", *said)] if any(said) else []
     return _part(part, set())
 
 

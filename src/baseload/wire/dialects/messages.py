@@ -22,6 +22,8 @@ from baseload.wire.dialects.nouns import (
     Reasoning,
     Result,
     Role,
+    ServerTool,
+    Service,
     Shape,
     Text,
     Thought,
@@ -165,9 +167,29 @@ def _cache(rest: Rest) -> Cache | None:
     return Cache(marker.get("ttl"))
 
 
-def _tool(value: object, where: str) -> Tool | Foreign:
+SERVED = {
+    "web_search_": (Service.WEB_SEARCH, "web_search_20250305"),
+    "code_execution_": (Service.CODE_EXECUTION, "code_execution_20250825"),
+}
+"""Tools that Anthropic runs: how their dated types begin, and the type that stands for a plain one."""
+
+
+def _served(rest: Rest, kind: str) -> ServerTool | None:
+    """A tool that Anthropic runs; None for one that the nouns do not know."""
+    for begin, (service, usual) in SERVED.items():
+        if kind.startswith(begin) and rest.members.get("name") == service.value:
+            del rest.members["type"], rest.members["name"]
+            if kind != usual:
+                rest.spelling["type"] = kind
+            return ServerTool(service, rest.own())
+    return None
+
+
+def _tool(value: object, where: str) -> Tool | ServerTool | Foreign:
     rest = Rest(value, _MESSAGES, where)
     kind = rest.members.get("type")
+    if isinstance(kind, str) and (served := _served(rest, kind)) is not None:
+        return served
     if kind not in (None, "custom"):
         assert isinstance(value, dict)
         return Foreign(str(kind), Own(_MESSAGES, value))
@@ -197,6 +219,8 @@ def _thinking(rest: Rest, prompt: Prompt) -> None:
         held = Rest(value, _MESSAGES, "thinking")
         word = held.need("type", str)
         prompt.reasoning = Reasoning(budget=held.take("budget_tokens", int), off=word == "disabled")
+        if word != "disabled":
+            prompt.reasoning.shown = held.members.get("display") != "omitted"
         held.spelling["type"] = word
         prompt.reasoning.own = held.own()
     output = rest.members.get("output_config")
@@ -407,9 +431,13 @@ def _write_result(result: Result) -> Json:
     return _marked(block, result.cache, result.own)
 
 
-def _write_tool(tool: Tool | Foreign) -> Json:
+def _write_tool(tool: Tool | ServerTool | Foreign) -> Json:
     if isinstance(tool, Foreign):
         return tool.own.members
+    if isinstance(tool, ServerTool):
+        usual = next(word for service, word in SERVED.values() if service is tool.kind)
+        kind = spelt(tool.own, _MESSAGES, "type") or usual
+        return put_back({"type": kind, "name": tool.kind.value}, tool.own, _MESSAGES)
     value: Json = {"name": tool.name}
     if tool.description is not None:
         value["description"] = tool.description

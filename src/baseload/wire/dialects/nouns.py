@@ -152,6 +152,7 @@ class Declined(Struct, tag=True):
     """The model's refusal, said in words."""
 
     text: str
+    own: Own | None = None
 
 
 class Foreign(Struct, tag=True):
@@ -185,6 +186,20 @@ class Tool(Struct):
     schema: Json | None = None
     strict: bool | None = None
     cache: Cache | None = None
+    own: Own | None = None
+
+
+class Service(StrEnum):
+    """What a provider's own servers do for the model while it answers."""
+
+    WEB_SEARCH = "web_search"
+    CODE_EXECUTION = "code_execution"
+
+
+class ServerTool(Struct, tag=True):
+    """A tool that the provider runs itself; `own` holds the options that only one dialect has."""
+
+    kind: Service
     own: Own | None = None
 
 
@@ -252,10 +267,11 @@ class Prompt(Struct):
     choices: int | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
-    tools: list[Tool | Foreign] | None = None
+    tools: list[Tool | ServerTool | Foreign] | None = None
     tool_choice: ToolChoice | None = None
     parallel_calls: bool | None = None
     form: Form | None = None
+    verbosity: str | None = None  # how much is said: low, medium, high
     reasoning: Reasoning | None = None
     user: str | None = None
     tier: str | None = None
@@ -296,13 +312,17 @@ class Reply(Struct):
 
 
 class Failure(Struct):
-    """An error as a provider reports it, in OpenAI's terms: `kind` is its type, `code` says which."""
+    """An error as a provider reports it, in OpenAI's terms: `kind` is its type, `code` says which.
+
+    `retry_after_s` where the error itself says when to come again.
+    """
 
     message: str
     kind: str | None = None
     code: str | None = None
     param: str | None = None
     own: Own | None = None
+    retry_after_s: float | None = None
 
 
 # -- a streamed answer --------------------------------------------------------------------------------------
@@ -352,7 +372,7 @@ class Noted(Struct, tag=True):
 
 
 class Closed(Struct, tag=True):
-    """Part `index` is complete."""
+    """Part `index` is complete. `own`, where it is there, replaces what the part said of itself so far."""
 
     index: int
     choice: int = 0

@@ -11,8 +11,15 @@ from baseload.wire.dialects import (
     converse,
     converse_reply,
     converse_stream,
+    gemini,
+    gemini_reply,
+    gemini_stream,
     messages,
     messages_reply,
+    responses,
+    responses_reply,
+    responses_stream,
+    responses_writer,
 )
 from baseload.wire.dialects.nouns import Dialect, Event, Failure, Json, Prompt, Reply
 
@@ -81,5 +88,25 @@ SPEAKERS: dict[Dialect, Speaker] = {
         converse_reply.write_failure,
         converse_stream.StreamReader,
         converse_stream.StreamWriter,
+    ),
+    Dialect.GEMINI: Speaker(
+        gemini.read_request,
+        gemini.write_request,
+        gemini_reply.read_reply,
+        gemini_reply.write_reply,
+        gemini_reply.read_failure,
+        gemini_reply.write_failure,
+        gemini_stream.StreamReader,
+        gemini_stream.StreamWriter,
+    ),
+    Dialect.RESPONSES: Speaker(
+        responses.read_request,
+        responses.write_request,
+        responses_reply.read_reply,
+        responses_reply.write_reply,
+        responses_reply.read_failure,
+        responses_reply.write_failure,
+        responses_stream.StreamReader,
+        responses_writer.StreamWriter,
     ),
 }

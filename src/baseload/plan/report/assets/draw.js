@@ -156,7 +156,7 @@ function drawLoad(found, narrow) {
   const marks = [[loads[0], "peak", "quiet"]];
   if (!option.n) marks.push([roomOf(fleet, 1), "room of 1 replica", "quiet"]);
   if (option.n) {
-    marks.push([room, `${replicas(option.n)} full`, "quiet"]);
+    marks.push([room, `${replicas(option.n)} at ${percent(room / (option.n * fleet.throughput))}`, "quiet"]);
     marks.push([Math.min(room, loads.at(-1)) / 2, `owned ${percent(option.share)}`, "owned"]);
   }
   if (bought > 0) marks.push([option.n ? (loads[0] + room) / 2 : loads[0] / 2, `bought ${percent(bought)}`, option.role]);

@@ -47,7 +47,7 @@ function put(id, picture) {
   element.innerHTML = picture === null ? made[id] : picture;
 }
 
-const NUMBER = /(?<![\w.,\-×+])\$?\d(?:[\d,]*\d)?(?:\.\d+)?(?:%|[kMB]\b)?(?:\+\d+)?(?![\w×])/g;
+const NUMBER = /(?<![\w.,\-−×+])−?\$?\d(?:[\d,]*\d)?(?:\.\d+)?(?:%|[kMB]\b)?(?:\+\d+)?(?![\w×])/g;
 const linked = (text, source) => safe(text).replace(NUMBER, (number) => `<a class="n" href="#${source}">${number}</a>`);
 
 function showWords(found, moved) {
@@ -138,4 +138,14 @@ document.addEventListener("click", (event) => {
   else if (!event.target.closest("#card")) closeCard(false);
 });
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") closeCard(true); });
+// A table wider than the screen says that there is more of it, until its end is in sight.
+function hint() {
+  document.querySelectorAll(".scroll").forEach((box) => {
+    box.classList.toggle("over", box.scrollLeft + box.clientWidth < box.scrollWidth - 4);
+  });
+}
+document.querySelectorAll(".scroll").forEach((box) => box.addEventListener("scroll", hint, { passive: true }));
+document.querySelectorAll("details").forEach((box) => box.addEventListener("toggle", hint));
+window.addEventListener("resize", hint);
+hint();
 window.baseload = { answerAt, drawLoad, drawBreakEven, planned };

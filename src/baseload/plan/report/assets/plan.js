@@ -185,7 +185,10 @@ function fixed(value, places) {
 }
 
 const commas = (text) => text.replace(/^(-?\d+)/, (digits) => digits.replace(/\B(?=(\d{3})+$)/g, ","));
-const usd = (amount) => `$${commas(fixed(amount, Math.abs(amount) >= 1000 || amount === 0 ? 0 : 2))}`;
+function usd(amount) {
+  const size = Math.abs(amount), text = `$${commas(fixed(size, size >= 1000 || size === 0 ? 0 : 2))}`;
+  return amount < 0 && text !== "$0.00" ? `−${text}` : text;
+}
 const usdPerMillion = (price) => `$${fixed(price, price >= 0.1 ? 2 : 3)}/M`;
 const wholeNumber = (value, up) => (up ? Math.ceil(value * (1 - 1e-9)) : halfEven(value));
 
