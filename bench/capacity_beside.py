@@ -5,9 +5,9 @@
 
 AIConfigurator is a tool for this comparison and lives in an environment of its own. The rows are drawn with a
 fixed seed, as many from each (GPU, engine) as there is room for in turn; each configuration once. Both are
-asked the same question: model, GPU, engine, precision, parallel sizes, lengths, concurrency. Note that the
-rows are AIConfigurator's own accuracy sample, and that it may refuse rows; errors are given for all of ours
-and for the rows both answer.
+asked the same question: model, GPU, engine, precision, parallel sizes, lengths, concurrency; not whether a
+run guessed tokens ahead (a line of its own has ours with that told). Note that the rows are AIConfigurator's
+own accuracy sample, and that it may refuse rows; errors are given for all of ours and for those both answer.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from baseload.capacity.first_token import FirstToken
 from baseload.capacity.fitting import fit, fit_first_token
+from baseload.capacity.folds import SEED, asked, configuration
 from baseload.capacity.measured import Row, read_measurements
-from baseload.capacity.validation import SEED, configuration
 from bench.capacity import MEASUREMENTS
 
 WANTED = 60
@@ -88,7 +90,7 @@ def question(row: Row) -> dict[str, object]:
     setup, load = row.setup, row.load
     paths = NVFP4_PATHS if setup.precision == "nvfp4" else PATHS
     gemm = {"fp8": "fp8_block" if setup.model.experts else "fp8", "nvfp4": "nvfp4"}.get(setup.precision)
-    asked: dict[str, object] = {
+    said: dict[str, object] = {
         "model_path": paths.get(setup.model.name, PATHS[setup.model.name]),
         "system_name": SYSTEMS[setup.gpu.name],
         "backend_name": setup.engine,
@@ -102,10 +104,37 @@ def question(row: Row) -> dict[str, object]:
     }
     own = paths is NVFP4_PATHS and setup.model.name in NVFP4_PATHS
     if gemm and not own:
-        asked["gemm_quant_mode"] = gemm
+        said["gemm_quant_mode"] = gemm
         if setup.model.experts:
-            asked["moe_quant_mode"] = gemm
-    return asked
+            said["moe_quant_mode"] = gemm
+    return said
+
+
+class Beside(NamedTuple):
+    """Relative errors of one row: ours, ours where speculation is told, theirs; None where they refuse."""
+
+    tpot: float
+    told: float
+    ttft: float
+    their_tpot: float | None
+    their_ttft: float | None
+
+
+def compared(row: Row, first: FirstToken, other: dict[str, Any]) -> Beside:
+    """What both say of a row, beside what was measured."""
+    setup, told = asked(row), asked(row, told=True)
+
+    def off(time_s: float, measured_s: float) -> float:
+        return abs(time_s / measured_s - 1)
+
+    answered = "tpot_ms" in other
+    return Beside(
+        off(math.exp(first.tpot.log_tpot(setup, row.load)), row.tpot_s),
+        off(math.exp(first.tpot.log_tpot(told, row.load)), row.tpot_s),
+        off(math.exp(first.log_ttft(setup, row.load)), row.ttft_s),
+        off(other["tpot_ms"] / 1e3, row.tpot_s) if answered else None,
+        off(other["ttft_ms"] / 1e3, row.ttft_s) if answered else None,
+    )
 
 
 def main() -> None:
@@ -116,8 +145,7 @@ def main() -> None:
     chosen = drawn(rows)
     out = {configuration(row) for row in chosen}
     seen = [row for row in rows if configuration(row) not in out]
-    made = fit(seen)
-    first = fit_first_token(seen, made)
+    first = fit_first_token(seen, fit(seen))
     run = subprocess.run(
         [sys.argv[1], str(ASKED)],
         input=json.dumps([question(row) for row in chosen]),
@@ -126,33 +154,33 @@ def main() -> None:
         check=True,
     )
     theirs = json.loads(run.stdout.splitlines()[-1])
-    ours_tpot, ours_ttft, both = [], [], []
-    for row, other in zip(chosen, theirs, strict=True):
-        tpot = abs(math.exp(made.log_tpot(row.setup, row.load)) / row.tpot_s - 1)
-        ttft = abs(math.exp(first.log_ttft(row.setup, row.load)) / row.ttft_s - 1)
-        ours_tpot.append(tpot)
-        ours_ttft.append(ttft)
-        if "tpot_ms" in other:
-            their_tpot = abs(other["tpot_ms"] / 1e3 / row.tpot_s - 1)
-            their_ttft = abs(other["ttft_ms"] / 1e3 / row.ttft_s - 1)
-            both.append((tpot, their_tpot, ttft, their_ttft))
-            said = f"TPOT {their_tpot:4.0%}  TTFT {their_ttft:4.0%}"
-        else:
-            said = other["error"][:60]
-        concurrency, read, made_tokens = (f"{value:g}" for value in row.load)
-        what = f"{configuration(row):<58} {concurrency:>5} {read:>5}/{made_tokens:<5}"
-        print(f"{what} ours TPOT {tpot:4.0%}  TTFT {ttft:4.0%}   AIConfigurator {said}")
+    found = [compared(row, first, other) for row, other in zip(chosen, theirs, strict=True)]
+    for row, each, other in zip(chosen, found, theirs, strict=True):
+        said = other["error"][:60] if each.their_tpot is None else ""
+        if each.their_tpot is not None and each.their_ttft is not None:
+            said = f"TPOT {each.their_tpot:4.0%}  TTFT {each.their_ttft:4.0%}"
+        load = "{:>5g} {:>5g}/{:<5g}".format(*row.load)
+        ours = f"ours TPOT {each.tpot:4.0%}  TTFT {each.ttft:4.0%}"
+        print(f"{configuration(row):<58} {load} {ours}   AIConfigurator {said}")
+    both = [each for each in found if each.their_tpot is not None]
     print(f"\n{len(chosen)} rows of {len(out)} configurations; AIConfigurator answered {len(both)}")
-    print(f"{'error, median / mean':<34}{'TPOT':>14}{'TTFT':>14}")
-    _line("baseload, all rows", ours_tpot, ours_ttft)
-    if both:
-        _line("baseload, rows both answer", [each[0] for each in both], [each[2] for each in both])
-        _line("aiconfigurator 0.12.0, the same", [each[1] for each in both], [each[3] for each in both])
+    print(f"{'error, median / mean':<44}{'TPOT':>14}{'TTFT':>14}")
+    _line("baseload, all rows", [each.tpot for each in found], [each.ttft for each in found])
+    _line("baseload, rows both answer", [each.tpot for each in both], [each.ttft for each in both])
+    _line("the same, speculation told", [each.told for each in both], [])
+    _line(
+        "aiconfigurator 0.12.0, the same rows",
+        [each.their_tpot for each in both if each.their_tpot is not None],
+        [each.their_ttft for each in both if each.their_ttft is not None],
+    )
 
 
 def _line(name: str, tpot: Sequence[float], ttft: Sequence[float]) -> None:
-    cells = (f"{np.median(values) * 100:.1f} / {np.mean(values) * 100:.1f}" for values in (tpot, ttft))
-    print(f"{name:<34}" + "".join(f"{cell:>14}" for cell in cells))
+    cells = (
+        f"{np.median(values) * 100:.1f} / {np.mean(values) * 100:.1f}" if values else ""
+        for values in (tpot, ttft)
+    )
+    print(f"{name:<44}" + "".join(f"{cell:>14}" for cell in cells))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ tpot_efficiencies.csv   how many times its data-sheet time each physical term ta
 tpot_effects.csv        corrections that groups of rows have shown, with the number of rows
 tpot_intervals.csv      quantiles that cover 80% of rows left out, by what was left out
 ttft_*.csv              the same three for TTFT
+measured_loads.csv      between which loads each configuration was measured
 step_times.csv          the four step-time coefficients of every configuration with rows
 """
 
@@ -19,13 +20,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from baseload.capacity import first_token, fitted
+from baseload.capacity.first_token import OCTAVE, Range
 from baseload.capacity.fitted import Effect, Novelty
 from baseload.capacity.fitting import fit, fit_first_token
+from baseload.capacity.folds import Split, asked, configuration, fits
 from baseload.capacity.levels import BASIS
 from baseload.capacity.measured import Row, read_measurements
 from baseload.capacity.steptime import MEASURED_COLUMNS, REFERENCE, TABLE, draw, key_of
-from baseload.capacity.terms import TERMS, Setup
-from baseload.capacity.validation import CASES, configuration, left_out, left_out_ttft, quantile
+from baseload.capacity.terms import TERMS, Load, Setup
+from baseload.capacity.validation import (
+    CASES,
+    first_tokens,
+    left_out,
+    left_out_ttft,
+    octave,
+    octaves,
+    quantile,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASUREMENTS = ROOT.parent / "shared" / "data" / "engine_perf" / "silicon_measurements.csv"
@@ -33,6 +44,9 @@ DATA = ROOT / "src" / "baseload" / "capacity" / "data"
 SOURCE = "aiconfigurator-core 0.12.0 silicon sample (NVIDIA)"
 MADE = "Made by scripts/make_capacity_table.py, do not edit."
 FROM = f"Source: {SOURCE}, Apache-2.0, measured 2025-10 to 2026-04, fitted 2026-11-24."
+
+MAKER_FACTOR = 1.5
+"""An assumption: how many times wider the widest interval is for GPUs of a maker that no row is from."""
 
 
 def _table(what: str, columns: Sequence[str], lines: Sequence[str]) -> str:
@@ -50,21 +64,28 @@ def effects_text(
 ) -> str:
     """Weights of each group, rounded; those that vanish are left empty."""
     lines = []
-    for (level, group), (count, weights) in effects.items():
+    for (level, group), (count, weights, guessed) in effects.items():
         cells = (f"{w:.{places}f}" if abs(w) >= 0.5 / 10**places else "" for w in weights)
-        lines.append(f"{level},{group},{count},{','.join(cells)}")
+        lines.append(f"{level},{group},{count},{guessed or ''},{','.join(cells)}")
     about = f"Corrections of log {what} by group of measured rows (capacity/levels.py)."
-    return _table(about, ("level", "group", "rows", *features), lines)
+    return _table(about, ("level", "group", "rows", "speculative", *features), lines)
 
 
-def quantiles_text(what: str, found: Mapping[Novelty, float]) -> str:
+def quantiles_text(what: str, found: Mapping[str, float]) -> str:
     """What covers 80% of rows left out."""
-    lines = [f"{novelty},{value:.4f}" for novelty, value in found.items()]
+    lines = [f"{case},{value:.4f}" for case, value in found.items()]
     return _table(what, ("case", "quantile"), lines)
 
 
+def ranges_text(ranges: Mapping[str, Range]) -> str:
+    """The lowest and highest of each quantity by configuration; no name: of all rows."""
+    ends = [f"{name}_{end}" for end in ("from", "to") for name in Load._fields]
+    lines = [f"{name},{','.join(f'{x:g}' for end in each for x in end)}" for name, each in ranges.items()]
+    return _table("Loads between which each configuration was measured.", ("configuration", *ends), lines)
+
+
 def fitted_texts(rows: Sequence[Row]) -> dict[str, str]:
-    """The tables of efficiencies, factors and effects, by file name."""
+    """The tables of efficiencies, factors, effects and loads, by file name."""
     made = fit(rows)
     first = fit_first_token(rows, made)
     weights = [0.0] * len(BASIS)
@@ -76,27 +97,47 @@ def fitted_texts(rows: Sequence[Row]) -> dict[str, str]:
         fitted.EFFICIENCIES: factors_text(times, "term", "efficiency", TERMS, made.efficiencies),
         fitted.EFFECTS: effects_text("TPOT", BASIS, effects, 4),
         first_token.FACTORS: factors_text(guessed, "part", "factor", first_token.PARTS, first.factors),
-        first_token.EFFECTS: effects_text("TTFT", first_token.FEATURES, first.effects, 3),
+        first_token.EFFECTS: effects_text("TTFT", first_token.WEIGHTS, first.effects, 3),
+        first_token.RANGES: ranges_text(first.ranges),
     }
 
 
 def quantile_texts(rows: Sequence[Row]) -> dict[str, str]:
     """The tables of interval quantiles, by file name."""
-    tpot = {case: quantile(left_out(rows, split)) for case, split in CASES.items()}
-    ttft = {case: quantile(left_out_ttft(rows, split)) for case, split in CASES.items()}
-    for found in (tpot, ttft):  # knowing neither cannot be surer than knowing one
-        found[Novelty.BOTH] = max(found[Novelty.BOTH], found[Novelty.MODEL], found[Novelty.GPU])
+    tpot: dict[str, float] = {}
+    ttft: dict[str, float] = {}
+    for case, split in CASES.items():
+        made = fits(rows, split)
+        tpot[case] = quantile(left_out(rows, made))
+        ttft[case] = quantile(left_out_ttft(rows, made, first_tokens(rows, made)))
+    for found in (tpot, ttft):
+        unsure(found)
+    ends = fits(rows, Split.ENDS)
+    first = first_tokens(rows, ends)
+    held = left_out_ttft(rows, ends, first)
+    ttft[OCTAVE] = octave(held, octaves(rows, ends, first), ttft[Novelty.MEASURED])
     return {
         fitted.QUANTILES: quantiles_text("Error of log TPOT over its spread, 80% of rows left out.", tpot),
-        first_token.QUANTILES: quantiles_text("Error of log TTFT, 80% of rows left out.", ttft),
+        first_token.QUANTILES: quantiles_text(
+            "Error of log TTFT over its spread, 80% of rows left out; what an octave adds to the spread.",
+            ttft,
+        ),
     }
+
+
+def unsure(found: dict[str, float]) -> None:
+    """Knowing less is never surer: several unknowns, and a maker nobody measured, which no row can judge."""
+    found[Novelty.PRECISION] = max(found[Novelty.PRECISION], found[Novelty.CONFIGURATION])
+    known = [found[case] for case in (Novelty.PRECISION, Novelty.GPU, Novelty.MODEL, Novelty.SEVERAL)]
+    found[Novelty.SEVERAL] = max(known)
+    found[Novelty.MAKER] = MAKER_FACTOR * found[Novelty.SEVERAL]
 
 
 def step_times_text(rows: Sequence[Row]) -> str:
     """The drawn coefficients of every configuration, from the tables that are shipped now."""
     setups: dict[str, Setup] = {}
     for row in rows:
-        setups.setdefault(configuration(row), row.setup)
+        setups.setdefault(configuration(row), asked(row))
     lines = []
     for name, setup in sorted(setups.items()):
         coefficients, drawn_error = draw(setup)

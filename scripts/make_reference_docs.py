@@ -1,7 +1,8 @@
-"""Writes what is generated of the reference pages: docs/cli.md, and the diagram in docs/gateway.md.
+"""Writes what is generated of the reference pages: docs/cli.md, the diagram in docs/gateway.md, and the
+tables in docs/translation.md.
 
-Run after a change of a command or of `gateway.attempt.TRANSITIONS`: `python scripts/make_reference_docs.py`.
-A test compares the pages with what this script makes of the code.
+Run after a change of a command, of `gateway.attempt.TRANSITIONS` or of `wire.dialects.matrix`:
+`python scripts/make_reference_docs.py`. A test compares the pages with what this script makes of the code.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import click
 
 from baseload.cli import cli
 from baseload.gateway.attempt import TRANSITIONS, State
+from baseload.wire.dialects.matrix import FIELDS, HARMLESS, Field
+from baseload.wire.dialects.nouns import Dialect
+from baseload.wire.dialects.speakers import SPEAKERS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -112,7 +116,38 @@ def with_diagram(page: str) -> str:
     )
 
 
+def field_row(field: Field) -> str:
+    """One field as a row: what becomes of it in each dialect that is spoken."""
+    return f"| {field.name} | " + " | ".join(_cell(field, dialect) for dialect in SPEAKERS) + " |"
+
+
+def _cell(field: Field, dialect: Dialect) -> str:
+    name = field.says(dialect).removeprefix("~").partition(":")[0]
+    shown = f"`{name}`" if name else ""
+    if how := field.approximated(dialect):
+        return f"≈ {shown}: {how}" if shown else f"≈ {how}"
+    return shown or "refused"
+
+
+def with_matrix(page: str) -> str:
+    """docs/translation.md with its tables as `wire.dialects.matrix` has them now."""
+    heads = " | ".join(dialect.value for dialect in SPEAKERS)
+    rows = "\n".join(field_row(field) for field in FIELDS.values())
+    table = f"| field | {heads} |\n|---|{'---|' * len(SPEAKERS)}\n{rows}"
+    harmless = "\n".join(
+        f"| {dialect.value} | `{name}` | {why} |"
+        for dialect, names in HARMLESS.items()
+        if dialect in SPEAKERS
+        for name, why in names.items()
+    )
+    page = re.sub(r"\| field \| .*?(?=\n\n)", lambda _: table, page, count=1, flags=re.S)
+    lines = f"| of | member | since it is |\n|---|---|---|\n{harmless}"
+    return re.sub(r"\| of \| member .*?(?=\n\n|\n$)", lambda _: lines, page, count=1, flags=re.S)
+
+
 if __name__ == "__main__":
     (DOCS / "cli.md").write_text(cli_page(), encoding="utf-8")
     gateway = DOCS / "gateway.md"
     gateway.write_text(with_diagram(gateway.read_text(encoding="utf-8")), encoding="utf-8")
+    translation = DOCS / "translation.md"
+    translation.write_text(with_matrix(translation.read_text(encoding="utf-8")), encoding="utf-8")

@@ -14,12 +14,25 @@ UNPLACED = frozenset({"any", "cross-region", "global", "multi-region", "unknown"
 """Words for regions that name no place: never admissible for a class that asks for regions, and no class may
 list them."""
 
+AZURE_AUTHORITY = "https://login.microsoftonline.com"
+AZURE_SCOPE = "https://cognitiveservices.azure.com/.default"
+GOOGLE_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+
 
 class Side(StrEnum):
     """How serving is paid: by the hour (owned) or by the token (metered)."""
 
     OWNED = "owned"
     METERED = "metered"
+
+
+class Format(StrEnum):
+    """The format that a target speaks, or a path of the data port."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"  # Gemini API and Vertex AI
+    BEDROCK = "bedrock"  # Converse
 
 
 class Reason(StrEnum):
@@ -139,12 +152,65 @@ class Timeouts(Struct, frozen=True, gc=False):
     total_s: float = 900.0
 
 
+class EntraLogin(Struct, frozen=True):
+    """Client credentials of Microsoft Entra: `secret`, or the PEM file `certificate` with its private key."""
+
+    tenant: str
+    client: str
+    secret: str = ""
+    certificate: str = ""
+    authority: str = AZURE_AUTHORITY
+    scope: str = AZURE_SCOPE
+
+    def __repr__(self) -> str:
+        return f"EntraLogin({self.tenant!r}, {self.client!r})"
+
+
+class GoogleLogin(Struct, frozen=True):
+    """A service account by the JSON text of its key file; "" for what the environment names.
+
+    `token_url` "" is the one that the key names.
+    """
+
+    service_account: str = ""
+    scope: str = GOOGLE_SCOPE
+    token_url: str = ""
+
+    def __repr__(self) -> str:
+        return f"GoogleLogin({'a service account' if self.service_account else 'the environment'})"
+
+
+class AwsLogin(Struct, frozen=True):
+    """Keys that sign for a region, by themselves or to assume `role`; `access_key` "" for the environment's.
+
+    `sts_url` "" is the region's own endpoint.
+    """
+
+    region: str
+    access_key: str = ""
+    secret_key: str = ""
+    session_token: str = ""
+    role: str = ""
+    external_id: str = ""
+    sts_url: str = ""
+    service: str = "bedrock"
+
+    def __repr__(self) -> str:
+        return f"AwsLogin({self.region!r}, {self.access_key or 'the environment'!r}, {self.role!r})"
+
+
+LoginSettings = EntraLogin | GoogleLogin | AwsLogin
+"""How a metered target is signed in to where one lasting key does not do; `repr` leaves every secret out."""
+
+
 class Target(Struct, frozen=True):
     """One place that serves a model: an owned replica, or a provider's model behind one credential.
 
     `model` is the name the upstream knows; None passes the client's own name on. `region` None is unknown.
+    `drop_unsupported`: what its `format` cannot carry is left out of a request instead of refused.
     Owned: `usd_nano_per_hour`, `step`. Metered: `price` (None: unknown, alarms), `quota`.
-    `credential` is a secret: never logged (`repr` leaves it out).
+    `credential` is a lasting key, a secret: never logged (`repr` leaves it out). `login` stands in its place
+    where the target is signed in to otherwise.
     """
 
     name: str
@@ -153,6 +219,8 @@ class Target(Struct, frozen=True):
     model: str | None = None
     region: str | None = None
     zero_retention: bool = False
+    format: Format = Format.OPENAI
+    drop_unsupported: bool = False
     engine: str | None = None
     provider: str | None = None
     usd_nano_per_hour: int | None = None
@@ -163,6 +231,7 @@ class Target(Struct, frozen=True):
     timeouts: Timeouts = Timeouts()
     ca_file: str | None = None
     credential: str = ""
+    login: LoginSettings | None = None
 
     def __repr__(self) -> str:
         return f"Target({self.name!r}, {self.side.value}, {self.url!r})"

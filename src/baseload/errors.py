@@ -171,6 +171,9 @@ NOT_FOUND = _fault("not_found", 404, _BAD, _C, False, "see the paths named in th
 INVALID_JSON = _fault("invalid_json", 400, _BAD, _C, False, "send one JSON object")
 DUPLICATE_KEY = _fault("duplicate_key", 400, _BAD, _C, False, "send each key once")
 INVALID_FIELD = _fault("invalid_field", 400, _BAD, _C, False, "correct the field named in param")
+UNSUPPORTED_PARAMETER = _fault(
+    "unsupported_parameter", 400, _BAD, _C, False, "leave out the field named in param, or ask another model"
+)
 MODEL_NOT_FOUND = _fault("model_not_found", 404, _BAD, _C, False, "GET /v1/models lists the models")
 CONTEXT_TOO_LONG = _fault("context_length_exceeded", 400, _BAD, _C, False, "shorten the prompt or the answer")
 

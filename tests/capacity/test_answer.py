@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
+from baseload.capacity.anchors import Anchor
 from baseload.capacity.answer import Factors, answer
 from baseload.capacity.launch import launch_command
 from baseload.capacity.memory import check, most_at_once
@@ -75,6 +77,47 @@ def test_impossible_factors_are_refused(wrong: dict[str, float]) -> None:
     """A share of all, no chunk, fewer than one token a step."""
     with pytest.raises(UsageError):
         answer(PAIR, LOAD, Factors(**wrong))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "factors",
+    [
+        Factors(accepted_tokens=2.5),
+        Factors(lora_slowdown=1.3),
+        Factors(cached_share=0.7),
+        Factors(chunk_tokens=512, lora_slowdown=1.1, cached_share=0.3),
+    ],
+)
+def test_what_an_anchor_has_in_it_counts_once(factors: Factors) -> None:
+    """Points that a model says of an engine with factors change nothing: the factors are in both already."""
+    setup = Setup(open_model("mixtral-8x22b"), H100, "fp8", tensor=8)
+    load = Load(16, 4096, 512)
+    before = answer(setup, load, factors)
+    point = Anchor(load, before.tpot_ms / 1e3, before.ttft_ms / 1e3)
+    after = answer(setup, load, factors, [point])
+    assert after.tpot_ms == pytest.approx(before.tpot_ms)
+    assert after.ttft_ms == pytest.approx(before.ttft_ms)
+    assert after.tpot_ms_high < before.tpot_ms_high
+    assert after.ttft_ms_high < before.ttft_ms_high
+
+
+def test_tokens_that_are_accepted_replace_what_measured_runs_guessed() -> None:
+    """2.5 accepted tokens halve and more the TPOT of an engine that does not guess, said or not."""
+    setup = Setup(open_model("deepseek-v3"), gpu("b200"), "fp8", "trtllm", tensor=8, expert=8)
+    plain = answer(replace(setup, speculative=0.0), LOAD)
+    for said in (None, 0.0, 1.0):
+        found = answer(replace(setup, speculative=said), LOAD, Factors(accepted_tokens=2.5))
+        assert found.tpot_ms == pytest.approx(plain.tpot_ms / 2.5)
+
+
+def test_anchors_that_contradict_are_named() -> None:
+    """TPOT three times the measured configuration's; an agreeing point is not."""
+    before = answer(PAIR, LOAD)
+    agreeing = answer(PAIR, LOAD, anchors=[Anchor(LOAD, before.tpot_ms / 1e3)])
+    against = answer(PAIR, LOAD, anchors=[Anchor(LOAD, 3 * before.tpot_ms / 1e3)])
+    assert "contradicts" not in agreeing.basis
+    assert "their TPOT contradicts it" in against.basis
+    assert against.tpot_ms_high / against.tpot_ms_low > before.tpot_ms_high / before.tpot_ms_low
 
 
 def test_the_search_finds_the_cheapest_that_keeps_the_slo() -> None:

@@ -74,6 +74,32 @@ def test_an_anchor_is_taken() -> None:
     assert anchored["anchors"] == 1
 
 
+def test_an_anchor_may_have_a_ttft() -> None:
+    """It moves TTFT, and one that contradicts is named."""
+    free = said(*PAIR)
+    point = f"16:1024:1024={free['tpot_ms']}ms"
+    moved = said(*PAIR, "--anchor", f"{point}/{free['ttft_ms'] * 1.4}ms")
+    assert moved["ttft_ms"] > free["ttft_ms"] * 1.05
+    assert said(*PAIR, "--anchor", point)["ttft_ms"] == free["ttft_ms"]
+    wrong = said(*PAIR, "--anchor", f"16:1024:1024={4 * free['tpot_ms']}ms")
+    assert "contradicts" in wrong["basis"]
+
+
+def test_speculation_may_be_said(tmp_path: Path) -> None:
+    """Yes is faster than no, and unknown, which is the default, between; a table says the same."""
+    deepseek = ("--model", "deepseek-v3", "--gpu", "b200", "--gpus", "8", "--precision", "fp8")
+    one = (*deepseek, "--engine", "trtllm", "--expert-parallel", "8")
+    answers = {word: said(*one, "--speculative", word) for word in ("yes", "no", "unknown")}
+    assert answers["yes"]["tpot_ms"] < answers["unknown"]["tpot_ms"] < answers["no"]["tpot_ms"]
+    assert said(*one) == answers["unknown"]
+    row = {"model_path": "deepseek-v3", "system": "b200_sxm", "backend": "trtllm", "concurrency": "16"}
+    sizes = {"tp_size": "8", "moe_tp_size": "1", "moe_ep_size": "8"}
+    table = questions(tmp_path / "questions.csv", row | sizes)
+    for word, each in answers.items():
+        (found,) = said("--table", table, "--speculative", word)["rows"]
+        assert found["tpot_ms"] == each["tpot_ms"]
+
+
 def test_what_is_wrong_is_an_error_of_ours() -> None:
     """No model, no node that large, an uneven split: each with exit code 2."""
     for arguments in ((), (*PAIR, "--gpus", "16"), (*PAIR, "--attention-data-parallel", "3")):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from baseload.capacity.fitted import Anchor, Novelty, fitted, solve
-from baseload.capacity.levels import family
-from baseload.capacity.terms import TERMS, Load, Setup, terms
-from baseload.catalog.gpus import gpu, gpus
-from baseload.catalog.models import open_model, open_models
+from baseload.capacity.anchors import Anchor
+from baseload.capacity.fitted import KNOWN_ROWS, Effect, Novelty, fitted
+from baseload.capacity.terms import Load, Setup
+from baseload.catalog.gpus import gpu
+from baseload.catalog.models import open_model
 from baseload.errors import UsageError
 
 LLAMA, H100 = open_model("llama-3.3-70b"), gpu("h100")
@@ -28,13 +26,15 @@ def test_a_measured_point_is_met() -> None:
 
 
 def test_what_is_not_measured_is_named_and_less_sure() -> None:
-    """Configuration, GPU, model, neither: each says so, and every interval is wider than a measured one."""
+    """Configuration, precision, GPU, model, several, maker: each says so, and is less sure than measured."""
     other = open_model("mixtral-8x22b")
     cases = {
         Novelty.CONFIGURATION: replace(SEEN, tensor=4),
+        Novelty.PRECISION: replace(SEEN, precision="int8", tensor=4),
         Novelty.GPU: replace(SEEN, gpu=gpu("l40s"), tensor=8),
         Novelty.MODEL: replace(SEEN, model=other),
-        Novelty.BOTH: replace(SEEN, model=other, gpu=gpu("a100")),
+        Novelty.SEVERAL: replace(SEEN, model=other, gpu=gpu("a100")),
+        Novelty.MAKER: replace(SEEN, gpu=gpu("mi300x")),
     }
     measured = fitted().estimate(SEEN, LOAD)
     for novelty, setup in cases.items():
@@ -82,31 +82,54 @@ def test_not_knowing_about_speculation_widens_the_interval() -> None:
     assert maybe.error > 1.5 * max(on.error, off.error)
 
 
-def test_one_network_is_one_family() -> None:
-    """Llama 3.3 70B is 3.1's network, R1 is V3's; Kimi K2.5, though of the same form, is its own."""
-    assert family(LLAMA) == "llama-3.1-70b"
-    assert family(open_model("deepseek-r1")) == "deepseek-v3"
-    assert family(open_model("kimi-k2.5")) != "deepseek-v3"
+def test_a_precision_nobody_measured_is_less_sure_than_one_that_was() -> None:
+    """Weights in int8 that no row has, in int4 that one other model has: wider than fp8 on the same GPUs."""
+    known = fitted().estimate(replace(SEEN, tensor=4), LOAD)
+    for precision in ("int8", "int4"):
+        found = fitted().estimate(replace(SEEN, tensor=4, precision=precision), LOAD)
+        assert found.novelty is Novelty.PRECISION
+        assert found.error > 1.5 * known.error
+    kimi = Setup(open_model("kimi-k2"), gpu("h100"), "int4", tensor=8)
+    assert fitted().novelty(kimi) is not Novelty.PRECISION
 
 
-@given(
-    st.sampled_from(open_models()),
-    st.sampled_from(gpus()),
-    st.sampled_from([1, 2, 4, 8]),
-    st.integers(1, 1024),
-    st.integers(16, 32_768),
-    st.integers(2, 8192),
-)
-def test_every_term_is_a_time_and_grows_with_load(model, board, tensor, concurrency, read, made) -> None:  # type: ignore[no-untyped-def]
-    """No term is negative; twice the requests take no term away."""
-    setup = Setup(model, board, "bf16", tensor=tensor)
-    one = terms(setup, Load(concurrency, read, made))
-    two = terms(setup, Load(2 * concurrency, read, made))
-    assert len(one) == len(TERMS)
-    assert min(one) >= 0
-    assert all(more >= less for less, more in zip(one, two, strict=True))
+def test_a_maker_nobody_measured_is_the_least_sure() -> None:
+    """No row is from AMD: wider than any NVIDIA GPU without rows, whatever else is known."""
+    maker = fitted().estimate(replace(SEEN, gpu=gpu("mi300x")), LOAD)
+    assert maker.novelty is Novelty.MAKER
+    assert all(
+        maker.error > fitted().estimate(replace(SEEN, gpu=gpu(board)), LOAD).error
+        for board in ("a100", "gb200", "gb300")
+    )
 
 
-def test_small_systems_are_solved() -> None:
-    """Also where the first pivot is zero."""
-    assert solve([[0.0, 2.0], [1.0, 1.0]], [4.0, 5.0]) == pytest.approx([3.0, 2.0])
+def test_a_few_rows_make_nothing_known() -> None:
+    """GB200 has two rows in the sample: it counts as not measured, and with KNOWN_ROWS it would."""
+    setup = replace(SEEN, gpu=gpu("gb200"))
+    assert 0 < fitted().effects["gpu", "GB200"].rows < KNOWN_ROWS
+    assert fitted().novelty(setup) is Novelty.GPU
+    more = {
+        **fitted().effects,
+        ("gpu", "GB200"): Effect(KNOWN_ROWS, fitted().effects["gpu", "GB200"].weights),
+    }
+    assert replace(fitted(), effects=more).novelty(setup) is Novelty.CONFIGURATION
+
+
+def test_where_nobody_says_the_share_of_the_measured_runs_is_taken() -> None:
+    """DeepSeek on TensorRT-LLM: some of its rows guessed ahead; a model none of whose rows did: never."""
+    setup = Setup(open_model("deepseek-v3"), gpu("b200"), "fp8", "trtllm", tensor=8, expert=8)
+    assert 0.2 < fitted().guessing(setup) < 0.8
+    assert fitted().guessing(replace(setup, engine="vllm")) == 0
+    assert fitted().guessing(SEEN) == 0
+    assert fitted().guessing(replace(SEEN, speculative=1.0)) == 1
+    off, unsaid, on = (fitted().estimate(replace(setup, speculative=said), LOAD) for said in (0.0, None, 1.0))
+    assert on.tpot_s < unsaid.tpot_s < off.tpot_s
+    assert unsaid.error > 1.5 * max(on.error, off.error)
+
+
+def test_an_answer_of_one_token_has_no_tpot() -> None:
+    """It is refused with what to ask, and so is an anchor of such answers."""
+    with pytest.raises(UsageError, match="no time per output token"):
+        fitted().estimate(SEEN, Load(16, 1024, 1))
+    with pytest.raises(UsageError, match="no time per output token"):
+        fitted().estimate(SEEN, LOAD, [Anchor(Load(16, 1024, 1), 0.02)])

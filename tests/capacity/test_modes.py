@@ -28,6 +28,7 @@ VALUES = {
     "rounds": "2",
     "shapes": "512/128",
     "slo": None,
+    "speculative": "no",
 }
 MODE_OPTIONS = {"table", "search", "calibrate", "trace", "slo"}
 

@@ -31,6 +31,7 @@ def test_a_valid_file_becomes_typed_values(parsed: Parse) -> None:
         owned.usd_per_hour,
         (owned.gpus.number, owned.gpus.name.partition("-")[0].lower()) if owned.gpus else None,
     ) == (1.5, 0.06, 400_000, 8_000_000_000, (2, "h100"))
+    assert metered.key is not None
     assert metered.key.get_secret_value() == "sk-secret-1234"
 
 

@@ -16,10 +16,10 @@ from baseload.catalog.providers import provider
 from baseload.config import json_schema
 from baseload.config.document import read_document
 from baseload.config.load import LATER
-from baseload.config.providers import ENDPOINTS
+from baseload.config.providers import ENDPOINTS, NATIVE_ENDPOINTS, endpoint
 from baseload.config.published import key_rows, known_keys, meaning
 from baseload.config.schema import SloSection
-from baseload.core import Slo
+from baseload.core import Format, Slo
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -122,9 +122,18 @@ def test_every_endpoint_is_where_the_price_package_expects_that_provider() -> No
 
     patterns = {known.id: known.api_pattern for known in providers}
     assert [name for name, url in ENDPOINTS.items() if not re.match(patterns[name], url)] == []
+    native = [(name, url) for (name, _), url in NATIVE_ENDPOINTS.items()]
+    assert [name for name, url in native if not re.match(patterns[name], url)] == []
 
 
 def test_an_slo_that_is_not_written_is_the_cores() -> None:
     """The schema's defaults are those a model without `slo` gets."""
     section = SloSection()
     assert Slo() == Slo(section.ttft, section.tpot)
+
+
+def test_googles_own_format_has_its_own_url_where_it_is_written() -> None:
+    """Its usual format stays OpenAI's, under the path that speaks it."""
+    assert endpoint("google", Format.GEMINI) == "https://generativelanguage.googleapis.com/v1beta"
+    assert endpoint("google", None) == endpoint("google", Format.OPENAI) == ENDPOINTS["google"]
+    assert endpoint("nobody", None) == ""

@@ -6,6 +6,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,20 +22,29 @@ def docs() -> Path:
     return ROOT / "docs"
 
 
+def signed_in() -> dict[str, Any]:
+    """A target with a login, at an address where nobody answers."""
+    login = {"region": "eu-west-1", "access_key": "AKIDEXAMPLE", "secret_key": "not-a-secret"}
+    section = {"provider": "aws", "aws": login, "price": {"input": "1.00", "output": "5.00"}}
+    return {"metered": section, "url": "http://127.0.0.1:9", "model": "m", "format": "bedrock"}
+
+
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    """A gateway with an owned and a metered twin, limits, and a request refused before it was read."""
+    """A gateway with an owned and a metered twin, one that is signed in to, limits, and a request
+    refused before it was read."""
     with contextlib.ExitStack() as stack:
         targets = {
             "replica": owned(stack.enter_context(engine())),
             "api": metered(stack.enter_context(provider())),
+            "claude": signed_in(),
         }
         config = {
             "listen": "127.0.0.1:0",
             "control": "127.0.0.1:0",
             "data": "./data",
             "targets": targets,
-            "models": {"chat": {"owned": ["replica"], "metered": ["api"]}},
+            "models": {"chat": {"owned": ["replica"], "metered": ["api"]}, "claude": {"metered": ["claude"]}},
             "classes": {"default": {"regions": "any"}},
             "tenants": {"shop": {"limits": {"requests_per_minute": 6000, "tokens_per_minute": 1_000_000}}},
         }

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
-from baseload.capacity.first_token import PARTS, first_token, parts
-from baseload.capacity.fitted import Anchor, Estimate, Novelty, fitted
+from baseload.capacity.anchors import CONTRADICTS, Anchor
+from baseload.capacity.first_token import PARTS, TimeToFirst, first_token, own_prefill_s
+from baseload.capacity.fitted import Estimate, check_load, fitted
 from baseload.capacity.memory import ENGINES, check, kv_tokens, most_at_once, refuse_unless_fits
 from baseload.capacity.predict import CHUNK_TOKENS
 from baseload.capacity.terms import TERMS, Load, Setup
@@ -87,9 +89,14 @@ def answer(
     is not capped, since what its rows state is what was offered, and the fit follows them. Raises
     UsageError for a setup whose weights and one such request do not fit, or that no engine starts; a
     configuration with measured rows is never refused for memory: it ran.
+
+    Order: the fit says what a plain engine does (one that does not guess ahead, where `accepted_tokens` are
+    given); anchors, measured with the factors, are put back to it and shift it; then the factors apply.
     """
     _check(setup, load, factors)
-    measured = fitted().novelty(setup) is Novelty.MEASURED
+    if factors.accepted_tokens > 1:
+        setup = msgspec.structs.replace(setup, speculative=0.0)
+    measured = fitted().rows(setup) > 0
     tokens = load.input_tokens + load.output_tokens
     if not measured:
         refuse_unless_fits(setup, tokens, factors.kv_precision)
@@ -99,36 +106,84 @@ def answer(
         room = limit
     running, capped_by = _running(int(load.concurrency), room, limit)
     at = load._replace(concurrency=running)
-    tpot = fitted().estimate(setup, at, anchors)
+    plain = [_plain(setup, anchor, factors) for anchor in anchors]
+    tpot = fitted().estimate(setup, at, plain)
+    ttft = first_token().estimate(setup, at, plain)
+    ttft_scale, more_s = _ttft_change(setup, at, factors, tpot.tpot_s)
     scale = _tpot_scale(setup, at, factors)
-    ttft = first_token().estimate(setup, at)
-    ttft_scale, more_s = _ttft_change(setup, at, factors, tpot)
-    ttft_s, ttft_low_s, ttft_high_s = (value * ttft_scale + more_s for value in ttft)
-    tpot_s, tpot_low_s, tpot_high_s = (value * scale for value in (tpot.tpot_s, tpot.low_s, tpot.high_s))
+    return _answer(
+        setup,
+        at,
+        factors,
+        msgspec.structs.replace(
+            tpot, tpot_s=tpot.tpot_s * scale, low_s=tpot.low_s * scale, high_s=tpot.high_s * scale
+        ),
+        ttft._replace(
+            ttft_s=ttft.ttft_s * ttft_scale + more_s,
+            low_s=ttft.low_s * ttft_scale + more_s,
+            high_s=ttft.high_s * ttft_scale + more_s,
+        ),
+        (int(load.concurrency), capped_by),
+    )
+
+
+def _answer(
+    setup: Setup,
+    load: Load,
+    factors: Factors,
+    tpot: Estimate,
+    ttft: TimeToFirst,
+    asked: tuple[int, str | None],
+) -> Answer:
+    """What these times, factors in them, come to; `asked` are the wished requests and what caps them."""
     after_first = load.output_tokens - 1
-    e2e_s = ttft_s + after_first * tpot_s
-    made = running * load.output_tokens
+    e2e_s = ttft.ttft_s + after_first * tpot.tpot_s
+    made = load.concurrency * load.output_tokens
     return Answer(
-        concurrency=running,
-        concurrency_asked=int(load.concurrency),
-        capped_by=capped_by,
-        ttft_ms=ttft_s * 1e3,
-        ttft_ms_low=ttft_low_s * 1e3,
-        ttft_ms_high=ttft_high_s * 1e3,
-        tpot_ms=tpot_s * 1e3,
-        tpot_ms_low=tpot_low_s * 1e3,
-        tpot_ms_high=tpot_high_s * 1e3,
-        longest_gap_ms=(tpot_s + _chunk_s(setup, at, factors)) * 1e3,
+        concurrency=int(load.concurrency),
+        concurrency_asked=asked[0],
+        capped_by=asked[1],
+        ttft_ms=ttft.ttft_s * 1e3,
+        ttft_ms_low=ttft.low_s * 1e3,
+        ttft_ms_high=ttft.high_s * 1e3,
+        tpot_ms=tpot.tpot_s * 1e3,
+        tpot_ms_low=tpot.low_s * 1e3,
+        tpot_ms_high=tpot.high_s * 1e3,
+        longest_gap_ms=(tpot.tpot_s + _chunk_s(setup, load, factors)) * 1e3,
         e2e_ms=e2e_s * 1e3,
         output_tokens_per_s=made / e2e_s,
-        output_tokens_per_s_low=made / (ttft_high_s + after_first * tpot_high_s),
-        output_tokens_per_s_high=made / (ttft_low_s + after_first * tpot_low_s),
+        output_tokens_per_s_low=made / (ttft.high_s + after_first * tpot.high_s),
+        output_tokens_per_s_high=made / (ttft.low_s + after_first * tpot.low_s),
         output_tokens_per_s_per_gpu=made / e2e_s / setup.gpus,
         kv_tokens=max(kv_tokens(setup, factors.kv_precision), 0),
-        basis=f"{tpot.novelty}" + (f", shifted by {len(anchors)} anchors" if anchors else ""),
+        basis=_basis(tpot, ttft),
         measured_rows=tpot.rows,
-        anchors=len(anchors),
+        anchors=tpot.anchors,
     )
+
+
+def _basis(tpot: Estimate, ttft: TimeToFirst) -> str:
+    """What the answer rests on, in words; anchors that contradict the fit are named."""
+    said = f"{tpot.novelty}"
+    if tpot.anchors:
+        said += f", shifted by {tpot.anchors} anchors"
+    for what, scatter in (("TPOT", tpot.scatter), ("TTFT", ttft.scatter)):
+        if scatter > CONTRADICTS:
+            said += f"; their {what} contradicts it: {scatter:.1f} times as far off as expected"
+    return said
+
+
+def _plain(setup: Setup, anchor: Anchor, factors: Factors) -> Anchor:
+    """An anchor as an engine without the factors would have measured it."""
+    check_load(anchor.load)
+    tpot_s = anchor.tpot_s / _tpot_scale(setup, anchor.load, factors)
+    if anchor.ttft_s is None:
+        return Anchor(anchor.load, tpot_s)
+    scale, more_s = _ttft_change(setup, anchor.load, factors, tpot_s)
+    ttft_s = (anchor.ttft_s - more_s) / scale
+    if anchor.ttft_s > 0:
+        ttft_s = max(ttft_s, own_prefill_s(setup, anchor.load))
+    return Anchor(anchor.load, tpot_s, ttft_s)
 
 
 def _running(asked: int, room: int, limit: int) -> tuple[int, str | None]:
@@ -165,14 +220,14 @@ def _tpot_scale(setup: Setup, load: Load, factors: Factors) -> float:
     return (1 - saved) * factors.lora_slowdown / factors.accepted_tokens
 
 
-def _ttft_change(setup: Setup, load: Load, factors: Factors, tpot: Estimate) -> tuple[float, float]:
+def _ttft_change(setup: Setup, load: Load, factors: Factors, tpot_s: float) -> tuple[float, float]:
     """Factor and seconds: cached prompts prefill less; chunks below the default wait for more steps."""
-    made = [f * p for f, p in zip(first_token().factors, parts(fitted(), setup, load), strict=True)]
+    made = first_token().made(setup, load)
     saved = sum(value for name, value in zip(PARTS, made, strict=True) if name in PREFILL_PARTS)
     scale = 1 - factors.cached_share * saved / sum(made)
     prompt = load.input_tokens * (1 - factors.cached_share)
     steps = max(prompt / factors.chunk_tokens, 1.0) - max(prompt / CHUNK_TOKENS, 1.0)
-    return scale * factors.lora_slowdown, max(steps, 0.0) * tpot.tpot_s
+    return scale * factors.lora_slowdown, max(steps, 0.0) * tpot_s
 
 
 def _chunk_s(setup: Setup, load: Load, factors: Factors) -> float:

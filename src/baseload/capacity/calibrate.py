@@ -11,7 +11,7 @@ from statistics import median
 
 from msgspec import Struct
 
-from baseload.capacity.fitted import Anchor
+from baseload.capacity.anchors import Anchor
 from baseload.capacity.imports import Point
 from baseload.capacity.steptime import columns, non_negative
 from baseload.capacity.terms import Load
@@ -65,7 +65,7 @@ class Calibration(Struct, frozen=True):
 
     def anchors(self) -> list[Anchor]:
         """The points as anchors of a fitted setup."""
-        return [Anchor(point.load, point.tpot_s) for point in self.points]
+        return [Anchor(point.load, point.tpot_s, point.ttft_s) for point in self.points]
 
 
 def calibrate(points: Sequence[Point], source: str) -> Calibration:

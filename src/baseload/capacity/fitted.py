@@ -7,14 +7,18 @@ need numpy can ask; the figures are those of `data/`, made by scripts/make_capac
 
 The interval's half-width in log TPOT is `spread · quantile`: spread² = noise² + Σ_groups D/(1 + n·D/noise²),
 D = shift² + slope²·|b|² of groups with n measured rows, and the quantile is the one that covered 80% of rows
-left out in the same way (seen or unseen configuration, model, GPU).
+left out in the same way (seen or unseen configuration, precision, GPU, model).
+
+Where nobody says whether tokens are guessed ahead (`Setup.speculative` is None), the share of such runs among
+the measured rows is taken, p·effect is added to log TPOT and p·(1 − p)·effect² to spread²: the first two
+moments of the mixture.
 """
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from importlib import resources
@@ -22,13 +26,28 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from baseload.capacity.anchors import CONTRADICTS, Anchor, Conditioned, condition, covariance
 from baseload.capacity.levels import BASIS, LEVELS, NOISE, SPECULATIVE_LOG, Level, basis, keys
-from baseload.capacity.terms import TERMS, Load, Setup, terms
+from baseload.capacity.terms import TERMS, Load, Setup, is_amd, terms
 from baseload.errors import DataError, UsageError
 
 EFFICIENCIES, EFFECTS, QUANTILES = "tpot_efficiencies.csv", "tpot_effects.csv", "tpot_intervals.csv"
 
 USUAL_NOISE = NOISE["inferencex"]
+
+KNOWN_ROWS = 20
+"""Rows with which a model, a GPU or a precision counts as measured; with fewer it is as good as unknown."""
+
+KNOWN_CONFIGURATION_ROWS = 3
+"""The same for a configuration, whose other groups already speak for it."""
+
+NORMAL_80 = 1.2816
+"""Half-width, in standard deviations, of the 80% interval of a normal distribution."""
+
+_HABIT = ("model+engine", "stack", "configuration")
+HABIT_ROWS = 4.0
+"""Groups that narrow down how likely it is that tokens are guessed ahead, and the rows a wider one counts
+for in a narrower."""
 
 
 class Novelty(StrEnum):
@@ -36,27 +55,26 @@ class Novelty(StrEnum):
 
     MEASURED = "measured configuration"
     CONFIGURATION = "configuration not measured"
+    PRECISION = "precision not measured"
     GPU = "GPU not measured"
     MODEL = "model not measured"
-    BOTH = "neither model nor GPU measured"
+    SEVERAL = "neither model nor GPU measured"
+    MAKER = "GPU maker not measured"
 
 
 class Effect(NamedTuple):
-    """What one group has shown: its weights in BASIS' order, and on how many measured rows."""
+    """What one group has shown: its weights, on how many rows, and how many of these guessed ahead."""
 
     rows: int
     weights: tuple[float, ...]
-
-
-class Anchor(NamedTuple):
-    """A measured point of the user's own, on the setup that is asked about."""
-
-    load: Load
-    tpot_s: float
+    guessed: int = 0
 
 
 class Estimate(Struct, frozen=True):
-    """TPOT in seconds with its 80% interval, and what that rests on."""
+    """TPOT in seconds with its 80% interval, and what that rests on.
+
+    `scatter` is how many times farther from the fit the anchors are than it allows for; 0 without anchors.
+    """
 
     tpot_s: float
     low_s: float
@@ -64,20 +82,30 @@ class Estimate(Struct, frozen=True):
     novelty: Novelty
     rows: int
     anchors: int = 0
+    scatter: float = 0.0
 
     @property
     def error(self) -> float:
         """Relative half-width of the 80% interval."""
         return math.sqrt(self.high_s / self.low_s) - 1
 
+    @property
+    def contradicted(self) -> bool:
+        """Whether the anchors disagree with the fit, or each other, by more than chance."""
+        return self.scatter > CONTRADICTS
+
 
 class Fitted(Struct, frozen=True):
-    """A fit: efficiencies in TERMS' order, effects by (level, group), interval quantiles by novelty."""
+    """A fit: efficiencies in TERMS' order, effects by (level, group), interval quantiles by novelty.
+
+    `precisions` are those measured on several models, which say something of a model not measured in them.
+    """
 
     efficiencies: tuple[float, ...]
     effects: Mapping[tuple[str, str], Effect]
     speculative: tuple[float, float] = (0.0, 0.0)
     quantiles: Mapping[Novelty, float] = {}
+    precisions: frozenset[str] = frozenset()
 
     def log_tpot(self, setup: Setup, load: Load) -> float:
         """Logarithm of TPOT in seconds, corrections of every group included."""
@@ -93,66 +121,94 @@ class Fitted(Struct, frozen=True):
         """TPOT in seconds from the terms alone, and the features of this load."""
         parts = self.parts(setup, load)
         physical = sum(parts)
-        return physical, basis([part / physical for part in parts], load)
+        return physical, basis([part / physical for part in parts], setup, load)
 
     def parts(self, setup: Setup, load: Load) -> list[float]:
         """Seconds of each of TERMS within one output token's time, efficiencies applied."""
         return [e * t for e, t in zip(self.efficiencies, terms(setup, load), strict=True)]
 
+    def guessing(self, setup: Setup) -> float:
+        """How likely it is that tokens are guessed ahead: what the setup says, else the measured rows' share.
+
+        Each narrower group's share is pulled to the wider one's by HABIT_ROWS.
+        """
+        if setup.speculative is not None:
+            return setup.speculative
+        share = 0.0
+        for level, key in zip(LEVELS, keys(setup), strict=True):
+            effect = self.effects.get((level.name, key)) if level.name in _HABIT else None
+            if effect is None:
+                continue
+            if level.name == _HABIT[0]:
+                share = effect.guessed / max(effect.rows, 1)
+            else:
+                share = (effect.guessed + HABIT_ROWS * share) / (effect.rows + HABIT_ROWS)
+        return share
+
     def speculation(self, setup: Setup, load: Load) -> float:
-        """What guessing tokens ahead changes in log TPOT, as likely as the setup says."""
-        if not setup.speculative:
-            return 0.0
+        """What guessing tokens ahead changes in log TPOT, as likely as it is."""
+        share = self.guessing(setup)
+        return share * self._guessed(load) if share else 0.0
+
+    def _guessed(self, load: Load) -> float:
         shift, slope = self.speculative
-        curve = 0.5 * (math.log2(load.concurrency) - 4) / 3
-        return setup.speculative * (SPECULATIVE_LOG + shift + slope * curve)
+        return SPECULATIVE_LOG + shift + slope * 0.5 * (math.log2(load.concurrency) - 4) / 3
 
     def estimate(self, setup: Setup, load: Load, anchors: Sequence[Anchor] = ()) -> Estimate:
         """TPOT with its interval. Anchors shift it as far as the prior says they speak for this load.
 
-        Raises UsageError for a load or an anchor that is none.
+        Anchors that contradict the fit, or each other, widen it. Raises UsageError for a load or an anchor
+        that is none.
         """
-        _check(load)
+        check_load(load)
         for anchor in anchors:
-            _check(anchor.load)
+            check_load(anchor.load)
             if not 0 < anchor.tpot_s < math.inf:
                 raise UsageError(f"a TPOT of {anchor.tpot_s} s is no measurement")
-        shift, variance = self._conditioned(setup, load, anchors)
-        log_tpot = self.log_tpot(setup, load) + shift
         novelty = self.novelty(setup)
-        quantile = self.quantiles.get(Novelty.MEASURED if anchors else novelty, 1.2816)
-        half = quantile * math.sqrt(variance + self._guessing(setup) + USUAL_NOISE**2)
-        effect = self.effects.get(("configuration", keys(setup)[-1]))
+        told = self._conditioned(setup, load, anchors)
+        log_tpot = self.log_tpot(setup, load) + told.shift
+        scatter = told.scatter * NORMAL_80 / self.quantiles.get(novelty, NORMAL_80)
+        quantile = self.quantiles.get(Novelty.MEASURED if anchors else novelty, NORMAL_80)
+        half = quantile * math.sqrt(told.variance + USUAL_NOISE**2) * max(scatter, 1.0)
         return Estimate(
             tpot_s=math.exp(log_tpot),
             low_s=math.exp(log_tpot - half),
             high_s=math.exp(log_tpot + half),
             novelty=novelty,
-            rows=effect.rows if effect else 0,
+            rows=self.rows(setup),
             anchors=len(anchors),
+            scatter=scatter,
         )
 
+    def rows(self, setup: Setup) -> int:
+        """Measured rows of this very configuration."""
+        effect = self.effects.get(("configuration", keys(setup)[-1]))
+        return effect.rows if effect else 0
+
     def novelty(self, setup: Setup) -> Novelty:
-        """What of this setup has measured rows."""
-        held = {level.name: rows > 0 for level, rows in self._groups(setup)}
-        if held["configuration"]:
+        """What of this setup has measured rows, KNOWN_ROWS at least."""
+        held = {level.name: rows for level, rows in self.groups(setup)}
+        if held["configuration"] >= KNOWN_CONFIGURATION_ROWS:
             return Novelty.MEASURED
-        if not held["model"]:
-            return Novelty.MODEL if held["gpu"] else Novelty.BOTH
-        return Novelty.CONFIGURATION if held["gpu"] else Novelty.GPU
+        gpu, model = held["gpu"] >= KNOWN_ROWS, held["model"] >= KNOWN_ROWS
+        precision = setup.precision in self.precisions or held["model+precision"] >= KNOWN_ROWS
+        if not gpu and is_amd(setup.gpu):
+            return Novelty.MAKER
+        unknown = [
+            case
+            for case, known in ((Novelty.PRECISION, precision), (Novelty.GPU, gpu), (Novelty.MODEL, model))
+            if not known
+        ]
+        if len(unknown) > 1:
+            return Novelty.SEVERAL
+        return unknown[0] if unknown else Novelty.CONFIGURATION
 
     def spread(self, setup: Setup, load: Load) -> float:
         """Standard deviation of log TPOT before the quantile is applied."""
-        features = self.physical(setup, load)[1]
-        variance = _covariance(self._groups(setup), features, features)
-        return math.sqrt(variance + self._guessing(setup) + USUAL_NOISE**2)
+        return math.sqrt(self._conditioned(setup, load, ()).variance + USUAL_NOISE**2)
 
-    def _guessing(self, setup: Setup) -> float:
-        """Variance from not knowing whether tokens are guessed ahead: p·(1 − p)·effect²."""
-        effect = SPECULATIVE_LOG + self.speculative[0]
-        return setup.speculative * (1 - setup.speculative) * effect**2
-
-    def _groups(self, setup: Setup) -> list[tuple[Level, int]]:
+    def groups(self, setup: Setup) -> list[tuple[Level, int]]:
         """The groups of a setup with their measured rows."""
         found = []
         for level, key in zip(LEVELS, keys(setup), strict=True):
@@ -160,59 +216,45 @@ class Fitted(Struct, frozen=True):
             found.append((level, effect.rows if effect else 0))
         return found
 
-    def _conditioned(self, setup: Setup, load: Load, anchors: Sequence[Anchor]) -> tuple[float, float]:
-        """Shift and remaining variance at `load` once the anchors are known, as in kriging."""
-        groups = self._groups(setup)
-        here = self.physical(setup, load)[1]
-        there = [self.physical(setup, anchor.load)[1] for anchor in anchors]
-        between = [[_covariance(groups, one, other) for other in there] for one in there]
-        for index, row in enumerate(between):
-            row[index] += USUAL_NOISE**2
-        across = [_covariance(groups, here, one) for one in there]
+    def _conditioned(self, setup: Setup, load: Load, anchors: Sequence[Anchor]) -> Conditioned:
+        """What the anchors leave at `load`; whether tokens are guessed ahead is one more thing they tell."""
+        groups, share = self.groups(setup), self.guessing(setup)
+
+        def features(at: Load) -> tuple[float, ...]:
+            return (*self.physical(setup, at)[1], self._guessed(at))
+
+        def between(one: Sequence[float], other: Sequence[float]) -> float:
+            mixture = share * (1 - share) * one[-1] * other[-1]
+            return covariance(groups, one[:-1], other[:-1], USUAL_NOISE) + mixture
+
+        there = [features(anchor.load) for anchor in anchors]
         off = [math.log(anchor.tpot_s) - self.log_tpot(setup, anchor.load) for anchor in anchors]
-        weights = solve(between, across)
-        left = _covariance(groups, here, here) - sum(w * c for w, c in zip(weights, across, strict=True))
-        return sum(w * r for w, r in zip(weights, off, strict=True)), max(left, 0.0)
+        return condition(between, features(load), there, off, USUAL_NOISE)
 
 
-def _covariance(groups: Sequence[tuple[Level, int]], one: Sequence[float], other: Sequence[float]) -> float:
-    """Covariance of the corrections at two loads' features, as far as no measured row fixes them."""
-    curves = sum(x * y for x, y in zip(one[1:], other[1:], strict=True))
-    own = sum(x * x for x in one[1:])
-    opposite = sum(y * y for y in other[1:])
-    total = 0.0
-    for level, rows in groups:
-        size = level.shift**2 + level.slope**2 * curves
-        if rows:
-            wide = level.shift**2 + level.slope**2 * math.sqrt(own * opposite)
-            size /= 1 + rows * wide / USUAL_NOISE**2
-        total += size
-    return total
+def shared_precisions(effects: Mapping[tuple[str, str], Effect]) -> frozenset[str]:
+    """Precisions with KNOWN_ROWS rows in all and rows of two models at least."""
+    models: dict[str, int] = {}
+    for level, key in effects:
+        if level == "model+precision":
+            precision = key.rsplit("|", 1)[1]
+            models[precision] = models.get(precision, 0) + 1
+    return frozenset(
+        name for name, count in models.items() if count > 1 and effects["precision", name].rows >= KNOWN_ROWS
+    )
 
 
-def solve(matrix: Sequence[Sequence[float]], right: Sequence[float]) -> list[float]:
-    """The solution of a small regular system of linear equations, by elimination with pivoting."""
-    rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]
-    size = len(rows)
-    for step in range(size):
-        best = max(range(step, size), key=lambda index: abs(rows[index][step]))
-        rows[step], rows[best] = rows[best], rows[step]
-        for below in rows[step + 1 :]:
-            factor = below[step] / rows[step][step]
-            for column in range(step, size + 1):
-                below[column] -= factor * rows[step][column]
-    found = [0.0] * size
-    for step in reversed(range(size)):
-        known = sum(rows[step][column] * found[column] for column in range(step + 1, size))
-        found[step] = (rows[step][size] - known) / rows[step][step]
-    return found
-
-
-def _check(load: Load) -> None:
+def check_load(load: Load) -> None:
+    """Raises UsageError for what is no load, and for answers of one token, which have no TPOT."""
     if not all(0 < value < math.inf for value in load):
         raise UsageError(
             "a load is a number of requests that run at once, and input and output tokens of each",
             hint="give all three, above 0",
+        )
+    if load.output_tokens < 2:
+        raise UsageError(
+            f"an answer of {load.output_tokens:g} tokens has no time per output token after the first",
+            hint="ask for at least 2 output tokens",
         )
 
 
@@ -220,15 +262,27 @@ def _check(load: Load) -> None:
 def fitted() -> Fitted:
     """The fit that the package ships."""
     efficiencies = {row["term"]: float(row["efficiency"]) for row in shipped_rows(EFFICIENCIES)}
-    quantiles = {Novelty(row["case"]): float(row["quantile"]) for row in shipped_rows(QUANTILES)}
-    effects = {}
-    for row in shipped_rows(EFFECTS):
-        weights = tuple(float(row[name] or 0) for name in BASIS)
-        effects[row["level"], row["group"]] = Effect(int(row["rows"]), weights)
+    effects = read_effects(shipped_rows(EFFECTS), BASIS)
     speculative = effects.pop(("speculative", "")).weights
     return Fitted(
-        tuple(efficiencies[name] for name in TERMS), effects, (speculative[0], speculative[6]), quantiles
+        tuple(efficiencies[name] for name in TERMS),
+        effects,
+        (speculative[0], speculative[BASIS.index("concurrency")]),
+        {Novelty(row["case"]): float(row["quantile"]) for row in shipped_rows(QUANTILES)},
+        shared_precisions(effects),
     )
+
+
+def read_effects(rows: Iterable[Mapping[str, str]], features: Sequence[str]) -> dict[tuple[str, str], Effect]:
+    """The groups of a shipped table; a weight that is not written is 0."""
+    return {
+        (row["level"], row["group"]): Effect(
+            int(row["rows"]),
+            tuple(float(row[name] or 0) for name in features),
+            int(row.get("speculative") or 0),
+        )
+        for row in rows
+    }
 
 
 def shipped_rows(table: str) -> list[dict[str, str]]:

@@ -8,13 +8,16 @@ with w_g drawn around zero: `shift` is the standard deviation of its first weigh
 group with many rows finds its own weights, one with few stays near zero, one without is zero: so the
 configuration nobody measured gets what its model, GPU, engine and precision have shown elsewhere. A share is
 a term's part of the physical TPOT, so a weight on it corrects that term's efficiency in this group.
-The standard deviations were chosen by a random search on the cross-validation of docs/capacity.md.
+How wide levels are depends only on whether their groups hold one network, several of a kind, or all: six
+figures, chosen by leaving rows out (bench/capacity_levels.py). A pair for each level serves the rows left out
+in the choice better, and those left out of it worse.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
 
@@ -31,28 +34,58 @@ class Level(NamedTuple):
     slope: float
 
 
+class Reach(StrEnum):
+    """What the groups of a level hold together: several networks, several of one kind, or a single one."""
+
+    ALL = "all networks"
+    KIND = "networks of a kind"
+    MODEL = "one network"
+
+
+DIFFER = {Reach.ALL: (0.024, 0.037), Reach.KIND: (0.060, 0.065), Reach.MODEL: (0.065, 0.127)}
+"""Shift and slope of a level by its reach: six figures, chosen by bench/capacity_levels.py."""
+
 PARALLEL = ("tensor", "data", "expert")
 
-LEVELS = (
-    Level("all", (), 0.020, 0.039),
-    Level("model", ("model",), 0.120, 0.100),
-    Level("gpu", ("gpu",), 0.023, 0.031),
-    Level("engine", ("engine",), 0.014, 0.033),
-    Level("precision", ("precision",), 0.021, 0.034),
-    Level("model+engine", ("model", "engine"), 0.080, 0.100),
-    Level("model+gpu", ("model", "gpu"), 0.060, 0.100),
-    Level("model+precision", ("model", "precision"), 0.119, 0.078),
-    Level("gpu+precision", ("gpu", "precision"), 0.030, 0.050),
-    Level("gpu+engine", ("gpu", "engine"), 0.030, 0.050),
-    Level("engine+precision", ("engine", "precision"), 0.007, 0.062),
-    Level("model+gpu+engine", ("model", "gpu", "engine"), 0.027, 0.244),
-    Level("stack", ("model", "gpu", "engine", "precision"), 0.050, 0.100),
-    Level("engine+parallel", ("engine", *PARALLEL), 0.023, 0.080),
-    Level("model+engine+parallel", ("model", "engine", *PARALLEL), 0.049, 0.048),
-    Level("model+engine+precision+parallel", ("model", "engine", "precision", *PARALLEL), 0.035, 0.191),
-    Level("configuration", ("model", "gpu", "engine", "precision", *PARALLEL), 0.080, 0.200),
-)
-"""From what all share to what one configuration has alone."""
+GROUPED = {
+    "all": (),
+    "model": ("model",),
+    "gpu": ("gpu",),
+    "engine": ("engine",),
+    "precision": ("precision",),
+    "model+engine": ("model", "engine"),
+    "model+gpu": ("model", "gpu"),
+    "model+precision": ("model", "precision"),
+    "gpu+precision": ("gpu", "precision"),
+    "gpu+engine": ("gpu", "engine"),
+    "engine+precision": ("engine", "precision"),
+    "model+gpu+engine": ("model", "gpu", "engine"),
+    "kind+engine+gpu": ("kind", "engine", "gpu"),
+    "kind+engine+precision": ("kind", "engine", "precision"),
+    "model+engine+precision": ("model", "engine", "precision"),
+    "stack": ("model", "gpu", "engine", "precision"),
+    "engine+parallel": ("engine", *PARALLEL),
+    "model+engine+parallel": ("model", "engine", *PARALLEL),
+    "model+engine+precision+parallel": ("model", "engine", "precision", *PARALLEL),
+    "configuration": ("model", "gpu", "engine", "precision", *PARALLEL),
+}
+"""The levels' attributes, from what all share to what one configuration has alone."""
+
+
+def reach(by: Sequence[str]) -> Reach:
+    """What groups by these attributes hold together."""
+    if "model" in by:
+        return Reach.MODEL
+    return Reach.KIND if "kind" in by else Reach.ALL
+
+
+def levels(differ: Mapping[Reach, tuple[float, float]]) -> tuple[Level, ...]:
+    """All levels, each as wide as its reach says."""
+    return tuple(Level(name, by, *differ[reach(by)]) for name, by in GROUPED.items())
+
+
+LEVELS = levels(DIFFER)
+"""The levels as they are shipped."""
 
 NOISE = {"inferencex": 0.060, "nvidia": 0.095}
 """Standard deviation of log TPOT among repeats of one key, by measuring campaign."""
@@ -63,6 +96,7 @@ SPECULATIVE_SHIFT, SPECULATIVE_LOG = 0.15, -0.30
 BASIS = (
     *("one", "cache", "prefill", "experts", "dense", "sequences"),
     *("concurrency", "concurrency_squared", "input", "output"),
+    *("gpus", "copies", "spread"),
 )
 """What a group's weights multiply, in the order `basis` gives it."""
 
@@ -76,8 +110,11 @@ _PARTS = (
 _INDICES = tuple(tuple(TERMS.index(name) for name in part) for part in _PARTS)
 
 
-def basis(parts: Sequence[float], load: Load) -> tuple[float, ...]:
+def basis(parts: Sequence[float], setup: Setup, load: Load) -> tuple[float, ...]:
     """The features of a load on a setup: `parts` are the terms' shares of the physical TPOT, in TERMS' order.
+
+    Groups that hold several splits also have weights on the number of GPUs, on attention that is copied, and
+    on experts that are spread.
 
     Loads count in octaves around 16 requests of 1,024/1,024 tokens, scaled so that a weight's size means
     about as much for each feature.
@@ -90,6 +127,9 @@ def basis(parts: Sequence[float], load: Load) -> tuple[float, ...]:
         0.15 * (octaves**2 - 1),
         0.1 * math.log2(load.input_tokens / 1024),
         0.1 * math.log2(load.output_tokens / 1024),
+        0.15 * (math.log2(setup.gpus) - 2),
+        0.15 if setup.data > 1 else 0.0,
+        0.15 if setup.expert > 1 else 0.0,
     )
 
 
@@ -97,6 +137,7 @@ def keys(setup: Setup) -> tuple[str, ...]:
     """The group a setup belongs to at each of LEVELS, as text: `llama-3.1-70b|vllm`."""
     words = {
         "model": family(setup.model),
+        "kind": kind(setup.model),
         "gpu": setup.gpu.name,
         "engine": setup.engine,
         "precision": setup.precision,
@@ -105,6 +146,15 @@ def keys(setup: Setup) -> tuple[str, ...]:
         "expert": f"ep{setup.expert}",
     }
     return tuple("|".join(words[name] for name in level.by) for level in LEVELS)
+
+
+def kind(model: OpenModel) -> str:
+    """The class of networks that an engine runs with the same kernels: what its attention and experts are."""
+    if model.kv_latent_dim:
+        return "latent"
+    if model.linear_layers:
+        return "linear"
+    return "experts" if model.experts else "dense"
 
 
 def family(model: OpenModel) -> str:

@@ -39,7 +39,7 @@ SAME_TPOT, SAME_TTFT = 0.003, 0.01
 
 SPECULATIVE_RUNS = frozenset({"2026-01-14", "2026-01-28", "2026-02-05", "2026-02-06"})
 """Days on which DeepSeek ran on TensorRT-LLM 1.5 to 2 times as fast at the same key: very likely with
-speculative decoding, which the sample does not say."""
+speculative decoding, which the sample does not say. The fit is told, nobody who asks is."""
 
 _SUFFIX = re.compile(
     r"[-_](fp8|nvfp4|fp4|mxfp4|int4|int8|awq|gptq|bf16|w8a8|dynamic|static|block|instruct|chat|hf|\d{4})$",
@@ -159,16 +159,15 @@ def _row(line: Mapping[str, str]) -> tuple[Row | None, str]:
     if batch != load.concurrency and _size(line, "attention_dp_size") == 1:
         return None, "load of one replica unclear"
     ttft_s, tpot_s = float(line["silicon_ttft_ms"]) / 1e3, float(line["silicon_tpot_ms"]) / 1e3
-    if tpot_s <= 0:
+    if tpot_s <= 0 or load.output_tokens < 2:
         return None, "no TPOT"
     if ttft_s > QUEUED_TTFT_S and 2 * ttft_s > ttft_s + tpot_s * (load.output_tokens - 1):
         return None, "queued at admission"
     setup = read_setup(line)
     source = line["source"]
     campaign = "inferencex" if source.startswith(("db-dump", "source_file=2026")) else "nvidia"
-    guessed = setup.engine == "trtllm" and setup.model.name.startswith("deepseek")
-    if guessed and line["measured"] in SPECULATIVE_RUNS:
-        setup = replace(setup, speculative=1.0)
+    if setup.engine == "trtllm" and setup.model.name.startswith("deepseek"):
+        setup = replace(setup, speculative=float(line["measured"] in SPECULATIVE_RUNS))
     return Row(setup, load, ttft_s, tpot_s, campaign, line["backend_version"], line["measured"]), ""
 
 

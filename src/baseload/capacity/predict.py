@@ -34,16 +34,13 @@ def predict(
     """(TTFT, TPOT) in seconds that a request sent now would see on this replica; neither falls as load grows.
 
     `running` sequences hold `kv_tokens`; `waiting` ones ahead bring `waiting_tokens` uncached prompt tokens;
-    the new request has `input_tokens` uncached and about `output_tokens`, and the others are taken to be
-    like it.
+    the new request has `input_tokens` uncached and about `output_tokens`, as the others are taken to have.
 
-    TTFT = admission + half a step (the running one must end) + prefill of everything ahead and its own
-           + one decode step per chunk of it
-    admission = blocked · output_tokens · decode step. `blocked` is the part of the batch that must leave
-           first, by sequences or by KV room, whichever is more; a batch turns over once in
-           `output_tokens` steps, so half the batch is gone in half of that.
-    TPOT = decode step with this request in the batch + prefill of those that replace the others as they
-           finish: (n−1)·input/output tokens a step, never more than a chunk.
+    TTFT = admission + half a step (the running one must end) + prefill of all ahead and its own + one decode
+           step per chunk of it
+    admission = blocked · output_tokens · decode step: the part of the batch that must leave first, by
+           sequences or KV room, whichever is more; a batch turns over once in `output_tokens` steps.
+    TPOT = decode step with this request + prefill of (n−1)·input/output tokens, at most a chunk
     """
     base_s, per_sequence_s = step.base_s, step.per_sequence_s
     per_kv_token_s, per_prefill_token_s = step.per_kv_token_s, step.per_prefill_token_s

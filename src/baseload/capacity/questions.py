@@ -10,14 +10,12 @@ from typing import Any
 import msgspec
 
 from baseload.capacity.answer import PLAIN, Answer, Factors, answer
-from baseload.capacity.levels import keys
 from baseload.capacity.measured import TABLE_COLUMNS, read_load, read_setup
 from baseload.capacity.terms import Load, Setup
 from baseload.errors import BaseloadError, DataError, EnvironmentProblem
 
-SPECULATIVE_SHARE = 0.42
-"""How many of the sample's DeepSeek runs on TensorRT-LLM look speculative: what a row that does not say is
-taken for."""
+SPECULATIVE = {"yes": 1.0, "no": 0.0, "unknown": None, "": None}
+"""Whether tokens are guessed ahead, as a user says it; where nobody says, the fit takes what runs show."""
 
 NO_LIMIT = 1 << 30
 
@@ -39,9 +37,12 @@ def read_questions(file: Path) -> list[dict[str, str]]:
         raise DataError(f"{file}: not a CSV file: {error}") from None
 
 
-def answers(rows: Sequence[Mapping[str, str]], factors: Factors = PLAIN) -> Iterator[dict[str, Any]]:
+def answers(
+    rows: Sequence[Mapping[str, str]], factors: Factors = PLAIN, speculative: float | None = None
+) -> Iterator[dict[str, Any]]:
     """For each row, in order: its number, its own question, and the answer's fields or `error`.
 
+    `speculative` holds for rows that do not say themselves, in a column of that name.
     The stated concurrency is what a load generator keeps open, as in the measurements, and the engine's limit
     of sequences is taken to allow it; memory caps it only where the configuration was never measured, with a
     cache in 8 bits for quantised weights.
@@ -49,14 +50,16 @@ def answers(rows: Sequence[Mapping[str, str]], factors: Factors = PLAIN) -> Iter
     for number, row in enumerate(rows, 1):
         asked = {name: row.get(name) or "" for name in TABLE_COLUMNS}
         try:
-            found = answer_row(row, factors)
+            found = answer_row(row, factors, speculative)
         except BaseloadError as error:
             yield {"row": number, **asked, "error": str(error).replace("\n ", ";")}
         else:
             yield {"row": number, **asked, **found}
 
 
-def answer_row(row: Mapping[str, str], factors: Factors = PLAIN) -> dict[str, Any]:
+def answer_row(
+    row: Mapping[str, str], factors: Factors = PLAIN, speculative: float | None = None
+) -> dict[str, Any]:
     """One row's answer as plain values; raises what is wrong with it.
 
     Heads that the stated GPUs cannot share are taken for attention data parallelism, and `note` says so.
@@ -66,8 +69,10 @@ def answer_row(row: Mapping[str, str], factors: Factors = PLAIN) -> dict[str, An
     if setup.model.heads % setup.tensor and setup.data == 1:
         note = f"{setup.tensor} GPUs cannot share {setup.model.heads} heads: read as copies of the attention"
         setup = msgspec.structs.replace(setup, tensor=1, data=setup.tensor)
-    if setup.engine == "trtllm" and keys(setup)[1].startswith("deepseek-v3"):
-        setup = msgspec.structs.replace(setup, speculative=SPECULATIVE_SHARE)
+    said = (row.get("speculative") or "").strip().lower()
+    if said not in SPECULATIVE:
+        raise DataError(f"speculative: {said!r} is neither yes, no nor unknown")
+    setup = msgspec.structs.replace(setup, speculative=SPECULATIVE[said] if said else speculative)
     found = row_answer(setup, load, factors)
     named = {"gpus": setup.gpus, "model": setup.model.name, **msgspec.to_builtins(found)}
     return named | ({"note": note} if note else {})

@@ -22,7 +22,8 @@ from importlib import resources
 
 from msgspec import Struct
 
-from baseload.capacity.fitted import Fitted, fitted, solve
+from baseload.capacity.anchors import solve
+from baseload.capacity.fitted import Fitted, fitted
 from baseload.capacity.levels import family
 from baseload.capacity.memory import ENGINES, check, kv_tokens, refuse_unless_fits
 from baseload.capacity.memory import GPUS_MOST as GPUS_MOST

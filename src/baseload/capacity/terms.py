@@ -69,7 +69,8 @@ class Setup(Struct, frozen=True):
 
     `tensor` GPUs share each layer; `data` copies of the attention run beside each other (attention data
     parallelism: each holds its own sequences and all dense weights); experts are spread over all of
-    them, whole ones over `expert` GPUs. `speculative` is how likely it is that tokens are guessed ahead.
+    them, whole ones over `expert` GPUs. `speculative` is how likely it is that tokens are guessed ahead: 1
+    yes, 0 no, None where nobody says.
     """
 
     model: OpenModel
@@ -79,7 +80,7 @@ class Setup(Struct, frozen=True):
     tensor: int = 1
     data: int = 1
     expert: int = 1
-    speculative: float = 0.0
+    speculative: float | None = None
 
     @property
     def gpus(self) -> int:

@@ -1,30 +1,24 @@
-"""How good the fit is on rows it has not seen, and the interval quantiles that follow from it.
-
-Four ways to leave rows out: at random (the configuration is known from other rows), whole configurations,
-whole models, whole GPUs. Fixed seeds, so the same rows give the same figures.
-"""
+"""How good the fit is on rows it has not seen (`folds.py`), and the interval quantiles that follow."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
+from baseload.capacity.anchors import Anchor
 from baseload.capacity.closed_loop import closed_loop
-from baseload.capacity.fitted import Anchor, Fitted, Novelty
-from baseload.capacity.fitting import fit, fit_first_token
-from baseload.capacity.levels import keys
+from baseload.capacity.first_token import FirstToken
+from baseload.capacity.fitted import Novelty
+from baseload.capacity.fitting import fit_first_token
+from baseload.capacity.folds import SEED, Fold, Split, asked, configuration, grouped
 from baseload.capacity.measured import Row
 from baseload.capacity.steptime import draw
 from baseload.core import StepTime
 
-T = TypeVar("T")
-
-FOLDS = 5
-SEED = 0
 COVERED = 0.80
 ROWS_LEAST = 5
 """A configuration with fewer rows is fitted and predicted, but has no error of its own."""
@@ -33,18 +27,8 @@ ANCHOR_DRAWS = 3
 """Random choices of anchors per configuration; the error is over all of them."""
 
 
-class Split(StrEnum):
-    """What is left out together."""
-
-    ROWS = "rows"
-    CONFIGURATION = "configuration"
-    MODEL = "model"
-    GPU = "gpu"
-    MODEL_AND_GPU = "model and gpu"
-
-
 class Held(NamedTuple):
-    """A row that was left out: `off` is the log of computed over measured TPOT, `spread` the fit's own scale.
+    """A row that was left out: `off` is the log of computed over measured time, `spread` the fit's own scale.
 
     `fold` says which rows were left out together.
     """
@@ -56,7 +40,7 @@ class Held(NamedTuple):
 
     @property
     def error(self) -> float:
-        """Relative error of TPOT, absolute."""
+        """Relative error, absolute."""
         return abs(math.expm1(self.off))
 
 
@@ -68,114 +52,120 @@ class Score(NamedTuple):
     configurations: int
 
 
-def configuration(row: Row) -> str:
-    """The configuration a row belongs to: model, GPU, engine, precision, parallel sizes."""
-    return keys(row.setup)[-1]
-
-
-def model_of(row: Row) -> str:
-    """The network a row measured."""
-    return keys(row.setup)[1]
-
-
-def gpu_of(row: Row) -> str:
-    """The GPU a row was measured on."""
-    return row.setup.gpu.name
-
-
-def left_out(rows: Sequence[Row], split: Split, seed: int = SEED) -> list[Held]:
-    """Every row, predicted by a fit that has not seen it nor what is left out with it."""
+def left_out(rows: Sequence[Row], made: Sequence[Fold], *, told: bool = False) -> list[Held]:
+    """TPOT of every row, predicted by a fit that has not seen it nor what is left out with it."""
     held = []
-    for fold, made, out in _fits(rows, split, seed):
-        for row in (rows[index] for index in out):
-            off = made.log_tpot(row.setup, row.load) - math.log(row.tpot_s)
-            held.append(Held(row, fold, off, made.spread(row.setup, row.load)))
+    for fold in made:
+        for row in (rows[index] for index in fold.out):
+            setup = asked(row, told=told)
+            off = fold.fit.log_tpot(setup, row.load) - math.log(row.tpot_s)
+            held.append(Held(row, fold.name, off, fold.fit.spread(setup, row.load)))
     return held
 
 
-def left_out_ttft(rows: Sequence[Row], split: Split, seed: int = SEED) -> list[Held]:
-    """As `left_out`, of TTFT; every row has the spread 1."""
+def first_tokens(rows: Sequence[Row], made: Sequence[Fold], octave: float = 0.0) -> list[FirstToken]:
+    """Each fold's fit of TTFT; `octave` is what distance from the measured loads adds to its spread."""
+    found = (fit_first_token([rows[index] for index in fold.seen], fold.fit) for fold in made)
+    return [msgspec.structs.replace(each, octave=octave) for each in found]
+
+
+def left_out_ttft(rows: Sequence[Row], made: Sequence[Fold], first: Sequence[FirstToken]) -> list[Held]:
+    """As `left_out`, of TTFT."""
     held = []
-    for fold, made, out in _fits(rows, split, seed):
-        gone = set(out)
-        first = fit_first_token([row for index, row in enumerate(rows) if index not in gone], made)
-        for row in (rows[index] for index in out):
-            off = first.log_ttft(row.setup, row.load) - math.log(row.ttft_s)
-            held.append(Held(row, fold, off, 1.0))
+    for fold, found in zip(made, first, strict=True):
+        for row in (rows[index] for index in fold.out):
+            off = found.log_ttft(asked(row), row.load) - math.log(row.ttft_s)
+            held.append(Held(row, fold.name, off, found.spread(asked(row), row.load)))
     return held
 
 
-def left_out_closed_loop(rows: Sequence[Row], split: Split, seed: int = SEED) -> list[Held]:
+def left_out_closed_loop(rows: Sequence[Row], made: Sequence[Fold]) -> list[Held]:
     """As `left_out_ttft`, but simulated: each row's closed loop through the batching of a replica, with the
     step time drawn through the fit that has not seen the row."""
     held = []
-    for fold, made, out in _fits(rows, split, seed):
+    for fold in made:
         steps: dict[str, StepTime] = {}
-        for row in (rows[index] for index in out):
+        for row in (rows[index] for index in fold.out):
             name = configuration(row)
             if name not in steps:
-                steps[name] = StepTime(*draw(row.setup, made)[0], 1, 1, 0.0, "left out")
+                steps[name] = StepTime(*draw(asked(row), fold.fit)[0], 1, 1, 0.0, "left out")
             found = closed_loop(steps[name], row.load)
-            held.append(Held(row, fold, math.log(found.ttft_s / row.ttft_s), 1.0))
+            held.append(Held(row, fold.name, math.log(found.ttft_s / row.ttft_s), 1.0))
     return held
 
 
-def anchored(rows: Sequence[Row], split: Split, points: int, seed: int = SEED) -> list[Held]:
-    """As `left_out`, but `points` random rows of each configuration are given back as anchors.
+def anchored(
+    rows: Sequence[Row],
+    made: Sequence[Fold],
+    points: int,
+    quantiles: Mapping[Novelty, float],
+    *,
+    told: bool = False,
+) -> list[Held]:
+    """As `left_out`, but rows at `points` random loads of each engine are given back as anchors.
 
-    Configurations with fewer than ROWS_LEAST rows are passed over; the anchors themselves are not judged.
+    An engine is a configuration that guesses ahead or not: its owner measures the one that is asked about.
+    Those with fewer than ROWS_LEAST rows are passed over; no row at an anchor's load is judged. The spread
+    is the half-width of the interval with these quantiles, so its factor is 1.
     """
-    draw = np.random.default_rng(seed)
+    made = [fold._replace(fit=msgspec.structs.replace(fold.fit, quantiles=quantiles)) for fold in made]
     held = []
-    for fold, made, out in _fits(rows, split, seed):
-        for _, members in _grouped(out, lambda index: configuration(rows[index])):
-            if len(members) < ROWS_LEAST:
+    for fold, members, chosen in _anchor_draws(rows, made, points):
+        given = [Anchor(rows[index].load, rows[index].tpot_s) for index in chosen]
+        loads = {anchor.load for anchor in given}
+        for row in (rows[index] for index in members if rows[index].load not in loads):
+            found = fold.fit.estimate(asked(row, told=told), row.load, given)
+            half = math.log(found.high_s / found.low_s) / 2
+            held.append(Held(row, fold.name, math.log(found.tpot_s / row.tpot_s), half))
+    return held
+
+
+def anchored_ttft(
+    rows: Sequence[Row],
+    made: Sequence[Fold],
+    first: Sequence[FirstToken],
+    points: int,
+    quantiles: Mapping[Novelty, float],
+) -> list[Held]:
+    """As `anchored`, of TTFT."""
+    fit_of = {
+        fold.name: msgspec.structs.replace(found, quantiles=quantiles)
+        for fold, found in zip(made, first, strict=True)
+    }
+    held = []
+    for fold, members, chosen in _anchor_draws(rows, made, points):
+        given = [Anchor(rows[index].load, rows[index].tpot_s, rows[index].ttft_s) for index in chosen]
+        loads = {anchor.load for anchor in given}
+        for row in (rows[index] for index in members if rows[index].load not in loads):
+            found = fit_of[fold.name].estimate(asked(row), row.load, given)
+            half = math.log(found.high_s / found.low_s) / 2
+            held.append(Held(row, fold.name, math.log(found.ttft_s / row.ttft_s), half))
+    return held
+
+
+def _anchor_draws(
+    rows: Sequence[Row], made: Sequence[Fold], points: int
+) -> Iterable[tuple[Fold, list[int], list[int]]]:
+    """For each fold and engine, ANCHOR_DRAWS times: its rows, and one row at each of the drawn loads."""
+    draw = np.random.default_rng(SEED)
+    for fold in made:
+        engines = grouped(
+            fold.out, lambda index: f"{configuration(rows[index])} {rows[index].setup.speculative}"
+        )
+        for _, members in engines:
+            by_load = grouped(members, lambda index: str(tuple(rows[index].load)))
+            if len(members) < ROWS_LEAST or len(by_load) <= points:
                 continue
             for _ in range(ANCHOR_DRAWS):
-                chosen = set(draw.choice(members, points, replace=False).tolist())
-                given = [Anchor(rows[index].load, rows[index].tpot_s) for index in sorted(chosen)]
-                for index in members:
-                    if index not in chosen:
-                        found = made.estimate(rows[index].setup, rows[index].load, given)
-                        half = math.log(found.high_s / found.low_s) / 2
-                        off = math.log(found.tpot_s / rows[index].tpot_s)
-                        held.append(Held(rows[index], fold, off, half / 1.2816))
-    return held
-
-
-def _fits(rows: Sequence[Row], split: Split, seed: int) -> Iterable[tuple[str, Fitted, list[int]]]:
-    """A fit for each fold, with the indices of the rows to be predicted by it."""
-    if split is Split.MODEL_AND_GPU:  # rows that share either would tell too much
-        pairs = sorted({(model_of(row), gpu_of(row)) for row in rows})
-        for model, board in pairs:
-            seen = [row for row in rows if model_of(row) != model and gpu_of(row) != board]
-            out = [i for i, row in enumerate(rows) if (model_of(row), gpu_of(row)) == (model, board)]
-            yield f"{model} on {board}", fit(seen), out
-        return
-    folds = _folds(rows, split, seed)
-    for fold in sorted(set(folds)):
-        out = [index for index, name in enumerate(folds) if name == fold]
-        yield fold, fit([row for row, name in zip(rows, folds, strict=True) if name != fold]), out
-
-
-def _folds(rows: Sequence[Row], split: Split, seed: int) -> list[str]:
-    if split is Split.MODEL:
-        return [model_of(row) for row in rows]
-    if split is Split.GPU:
-        return [gpu_of(row) for row in rows]
-    by_row = split is Split.ROWS
-    names = [str(index) for index in range(len(rows))] if by_row else [configuration(row) for row in rows]
-    order = sorted(set(names), key=int if by_row else None)
-    np.random.default_rng(seed).shuffle(order)
-    fold = {name: str(place % FOLDS) for place, name in enumerate(order)}
-    return [fold[name] for name in names]
+                places = sorted(draw.choice(len(by_load), points, replace=False).tolist())
+                yield fold, members, [int(draw.choice(by_load[place][1])) for place in places]
 
 
 def score(held: Iterable[Held]) -> Score:
     """Median and mean over configurations of their mean error."""
     errors = [
         float(np.mean([each.error for each in members]))
-        for _, members in _grouped(list(held), lambda each: configuration(each.row))
+        for _, members in grouped(list(held), lambda each: configuration(each.row))
         if len(members) >= ROWS_LEAST
     ]
     return Score(float(np.median(errors)), float(np.mean(errors)), len(errors))
@@ -186,10 +176,32 @@ def quantile(held: Sequence[Held]) -> float:
     return float(np.quantile([abs(each.off) / each.spread for each in held], COVERED))
 
 
+def octaves(rows: Sequence[Row], made: Sequence[Fold], first: Sequence[FirstToken]) -> list[float]:
+    """How far each left-out row, in their order, is from the loads of its configuration that were seen."""
+    return [
+        found.range_of(asked(rows[index])).octaves(rows[index].load)
+        for fold, found in zip(made, first, strict=True)
+        for index in fold.out
+    ]
+
+
+def octave(held: Sequence[Held], distances: Sequence[float], factor: float) -> float:
+    """What an octave of distance must add to the spread so that 80% of these rows are inside.
+
+    The interval is `factor`·√(spread² + (octave·distance)²).
+    """
+    needed = [
+        math.sqrt(max((each.off / factor) ** 2 - each.spread**2, 0.0)) / distance
+        for each, distance in zip(held, distances, strict=True)
+        if distance > 0
+    ]
+    return float(np.quantile(needed, COVERED))
+
+
 def coverage(held: Sequence[Held]) -> float:
     """Share of rows inside their 80% interval, each fold's quantile taken from the other folds."""
     inside = 0
-    for fold, members in _grouped(held, lambda each: each.fold):
+    for fold, members in grouped(held, lambda each: each.fold):
         factor = quantile([each for each in held if each.fold != fold])
         inside += sum(abs(each.off) <= factor * each.spread for each in members)
     return inside / len(held)
@@ -206,7 +218,7 @@ def worst(held: Sequence[Held], group: Callable[[Row], str]) -> tuple[str, float
         fold: quantile([each for each in held if each.fold != fold]) for fold in {each.fold for each in held}
     }
     found = []
-    for name, members in _grouped(held, lambda each: group(each.row)):
+    for name, members in grouped(held, lambda each: group(each.row)):
         inside = [abs(each.off) <= factors[each.fold] * each.spread for each in members]
         found.append((name, float(np.mean([each.error for each in members])), float(np.mean(inside))))
     return max(found, key=lambda each: each[1])
@@ -215,15 +227,9 @@ def worst(held: Sequence[Held], group: Callable[[Row], str]) -> tuple[str, float
 CASES = {
     Novelty.MEASURED: Split.ROWS,
     Novelty.CONFIGURATION: Split.CONFIGURATION,
+    Novelty.PRECISION: Split.PRECISION,
     Novelty.GPU: Split.GPU,
     Novelty.MODEL: Split.MODEL,
-    Novelty.BOTH: Split.MODEL_AND_GPU,
+    Novelty.SEVERAL: Split.MODEL_AND_GPU,
 }
 """The split that makes each case an interval is needed for."""
-
-
-def _grouped(items: Sequence[T], key: Callable[[T], str]) -> list[tuple[str, list[T]]]:
-    groups: dict[str, list[T]] = {}
-    for item in items:
-        groups.setdefault(key(item), []).append(item)
-    return sorted(groups.items())

@@ -25,7 +25,7 @@ COMMANDS = {
     "ledger": "Read the record of every request and attempt.",
     "bill": "What a provider's bill says, beside the catalog's prices.",
     "replay": "Past requests under another policy, fleet or price list.",
-    "config": "Check baseload.yaml, or print its schema.",
+    "config": "Check baseload.yaml, or make one of another gateway's configuration.",
 }
 
 

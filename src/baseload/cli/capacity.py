@@ -14,16 +14,16 @@ from baseload.cli.modes import Finite, one_mode, refuse_unused
 from baseload.errors import UsageError
 
 if TYPE_CHECKING:
+    from baseload.capacity.anchors import Anchor
     from baseload.capacity.answer import Answer, Factors
     from baseload.capacity.calibrate import Calibration
-    from baseload.capacity.fitted import Anchor
     from baseload.capacity.search import Found
     from baseload.capacity.terms import Load, Setup
 
 SHOWN = 10
 
 _SETUP = ("model", "gpu_names", "gpus", "precision", "engine")
-_SPLIT = ("data", "expert")
+_SPLIT = ("data", "expert", "speculative")
 _LOAD = ("input_tokens", "output_tokens", "concurrency")
 _ENGINE = ("cached_share", "chunk_tokens", "accepted_tokens", "lora_slowdown")
 _SLO = ("ttft", "tpot", "tokens_per_s", "cautious")
@@ -32,7 +32,7 @@ USED = {
         *(*_SETUP, *_SPLIT, *_LOAD, *_ENGINE),
         *("kv_precision", "max_sequences", "anchors", "as_json"),
     ),
-    "--table": ("table", *_ENGINE, "as_json"),
+    "--table": ("table", *_ENGINE, "speculative", "as_json"),
     "--search": ("search", *_SETUP, *_LOAD[:2], *_ENGINE, "kv_precision", *_SLO, "as_json"),
     "--calibrate": ("calibrate", *_LOAD, "as_json"),
     "--calibrate with --model": (
@@ -44,18 +44,21 @@ USED = {
 
 
 def _anchor(text: str) -> Anchor:
-    """A measured point: CONCURRENCY:INPUT:OUTPUT=TPOT."""
-    from baseload.capacity.fitted import Anchor
+    """A measured point: CONCURRENCY:INPUT:OUTPUT=TPOT, or TPOT/TTFT."""
+    from baseload.capacity.anchors import Anchor
     from baseload.capacity.terms import Load
 
     try:
-        load, _, tpot = text.partition("=")
+        load, _, measured = text.partition("=")
         concurrency, read, made = (float(part) for part in load.split(":"))
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no point; write 16:1024:1024=18.5ms") from None
+        raise click.BadParameter(
+            f"{text!r} is no point; write 16:1024:1024=18.5ms or 16:1024:1024=18.5ms/300ms"
+        ) from None
     if not all(1 <= each < float("inf") for each in (concurrency, read, made)):
         raise click.BadParameter(f"{text!r} is no point: its numbers are at least 1")
-    return Anchor(Load(concurrency, read, made), duration_s(tpot))
+    tpot, _, ttft = measured.partition("/")
+    return Anchor(Load(concurrency, read, made), duration_s(tpot), duration_s(ttft) if ttft else None)
 
 
 @click.command(
@@ -109,6 +112,13 @@ def _anchor(text: str) -> Anchor:
     help="Tokens a step yields with speculative decoding.",
 )
 @click.option(
+    "--speculative",
+    type=click.Choice(["yes", "no", "unknown"]),
+    default="unknown",
+    show_default=True,
+    help="Whether the engine guesses tokens ahead, as measured runs did; unknown: as often as they did.",
+)
+@click.option(
     "--lora-slowdown",
     type=Finite(1),
     default=1.0,
@@ -127,7 +137,7 @@ def _anchor(text: str) -> Anchor:
     "anchors",
     type=_anchor,
     multiple=True,
-    metavar="C:IN:OUT=TPOT",
+    metavar="C:IN:OUT=TPOT[/TTFT]",
     help="A point you measured on this setup; repeatable.",
 )
 @click.option(
@@ -165,7 +175,7 @@ def command(as_json: bool, table: Path | None, calibrate: Path | None, search: b
         mode = "--calibrate with --model"
     refuse_unused(mode or "a question about one setup", USED[mode or "a question about one setup"])
     if table is not None:
-        _table(table, _factors(asked), as_json)
+        _table(table, asked, as_json)
     elif search:
         _search(asked, as_json)
     elif calibrate is not None:
@@ -190,6 +200,7 @@ def _setup(asked: dict[str, Any]) -> Setup:
     from baseload.capacity.engines import engine_name
     from baseload.capacity.measured import find_model
     from baseload.capacity.memory import GPUS_MOST
+    from baseload.capacity.questions import SPECULATIVE
     from baseload.capacity.terms import Setup
     from baseload.catalog.gpus import gpu
 
@@ -209,6 +220,7 @@ def _setup(asked: dict[str, Any]) -> Setup:
         tensor=gpus // data,
         data=data,
         expert=asked["expert"] or 1,
+        speculative=SPECULATIVE[asked["speculative"]],
     )
 
 
@@ -276,10 +288,10 @@ def _print_answer(setup: Setup, load: Load, found: Answer) -> None:
     click.echo(f"  basis: {found.basis}, {found.measured_rows} measured rows")
 
 
-def _table(file: Path, factors: Factors, as_json: bool) -> None:
-    from baseload.capacity.questions import answers, read_questions
+def _table(file: Path, asked: dict[str, Any], as_json: bool) -> None:
+    from baseload.capacity.questions import SPECULATIVE, answers, read_questions
 
-    rows = list(answers(read_questions(file), factors))
+    rows = list(answers(read_questions(file), _factors(asked), SPECULATIVE[asked["speculative"]]))
     refused = [row for row in rows if "error" in row]
     if as_json:
         said = {"rows": rows, "answered": len(rows) - len(refused), "refused": len(refused)}

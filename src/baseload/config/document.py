@@ -7,6 +7,7 @@ does not stop the reading is collected, so that all are shown at once.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -84,8 +85,11 @@ def dotted(path: PathIn) -> str:
     return text
 
 
-def read_document(text: str, file: str, base: Path, env: Mapping[str, str]) -> Document:
-    """Reads the text of a file that stands in the folder `base`. Raises ConfigError for what is no YAML."""
+def read_document(text: str, file: str, base: Path, env: Mapping[str, str] | None) -> Document:
+    """Reads the text of a file that stands in the folder `base`; without `env` references stay as written.
+
+    Raises ConfigError for what is no YAML.
+    """
     root = _compose(text, file)
     reading = _Reading(file, base, env)
     data = reading.value(root, (), root.line)
@@ -202,7 +206,7 @@ class _Reading:
 
     file: str
     base: Path
-    env: Mapping[str, str]
+    env: Mapping[str, str] | None
     places: dict[PathIn, Place] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     problems: list[ConfigError] = field(default_factory=list)
@@ -217,8 +221,11 @@ class _Reading:
         text = _shown(node.text or "")
         self.places[path] = Place(line, text)
         if "${" in text:
-            return _REFERENCE.sub(lambda found: self._referred(found[1], path, line), text)
-        return _resolve(text) if node.plain else text
+            env = self.env
+            if env is None:
+                return text
+            return _REFERENCE.sub(lambda found: self._referred(found[1], path, line, env), text)
+        return resolved(text) if node.plain else text
 
     def _mapping(self, rows: list[tuple[str, int, _Node]], path: PathIn) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -234,7 +241,7 @@ class _Reading:
     def _wrong(self, line: int, path: PathIn, message: str, hint: str) -> None:
         self.problems.append(ConfigError(self.file, line, dotted(path), message, hint=hint))
 
-    def _referred(self, name: str, path: PathIn, line: int) -> str:
+    def _referred(self, name: str, path: PathIn, line: int, env: Mapping[str, str]) -> str:
         """What `${name}` stands for; a problem leaves the reference as it is."""
         kept = f"${{{name}}}"
         if name.startswith("file:"):
@@ -242,9 +249,9 @@ class _Reading:
         if not _NAME.fullmatch(name):
             self._wrong(line, path, f"cannot read {kept}", "write ${NAME} or ${file:PATH}")
             return kept
-        value = self.env.get(name)
+        value = env.get(name)
         if not value:
-            near = nearest(name, self.env) if value is None else None
+            near = nearest(name, env) if value is None else None
             state = "empty" if value == "" else "not set"
             hint = f"did you mean {near}?" if near else f"export {name}=…, or use ${{file:PATH}}"
             self._wrong(line, path, f"environment variable {name} is {state}", hint)
@@ -268,16 +275,26 @@ class _Reading:
             self._wrong(line, path, f"cannot read the file {file}: {reason}", "check the path and its rights")
             return None
         try:
-            text = raw.decode().removesuffix("\n").removesuffix("\r")
+            text = _one_line(raw.decode())
         except UnicodeDecodeError:
             text = "\x00"
         if not text or _CONTROL.search(text) or len(raw) > MOST_SECRET_BYTES:
-            self._wrong(line, path, f"the file {file} must hold one line of text", "")
+            self._wrong(line, path, f"the file {file} must hold one line of text, or a JSON object", "")
             return None
         return text
 
 
-def _resolve(text: str) -> Any:
+def _one_line(text: str) -> str:
+    """Without its last line break; a JSON object, which needs no line break, without any."""
+    try:
+        if text.startswith("{"):
+            return json.dumps(json.loads(text))
+    except (ValueError, RecursionError):
+        pass
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def resolved(text: str) -> Any:
     """A plain scalar by YAML 1.2's core schema; numbers with a point stay exact decimals."""
     if text in _WORDS:
         return _WORDS[text]

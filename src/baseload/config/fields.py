@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import ssl
 from collections.abc import Callable, Iterable
@@ -133,6 +134,22 @@ def _credential(value: SecretStr) -> SecretStr:
     return value
 
 
+def _service_account(value: SecretStr) -> SecretStr:
+    try:
+        said = json.loads(value.get_secret_value())
+    except ValueError:
+        said = None
+    wanted = ("client_email", "private_key")
+    if (
+        not isinstance(said, dict)
+        or said.get("type") != "service_account"
+        or not all(isinstance(said.get(key), str) for key in wanted)
+        or _PEM_KEY.search(said["private_key"].encode()) is None
+    ):
+        raise ValueError("not the JSON key file of a service account; write ${file:PATH} of the file")
+    return value
+
+
 def _path(value: object, info: ValidationInfo) -> Path:
     """Relative paths are seen from the file's own folder, wherever the command was started."""
     if not isinstance(value, str) or not value or "\x00" in value:
@@ -180,6 +197,7 @@ def _regions(value: object) -> frozenset[str] | None:
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$"
 _REGION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _UPSTREAM = r"^[!-~]{1,256}$"
+_ROLE = r"^arn:[a-z-]{1,32}:iam::[0-9]{12}:role/[!-~]{1,512}$"
 _WORDS = r"^[^\x00-\x1f\x7f-\x9f]{1,256}$"
 _DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
@@ -243,11 +261,28 @@ CertificateFile = Annotated[
 PrivateKeyFile = Annotated[
     Path, BeforeValidator(_path), AfterValidator(_private_key), _text("path", "certificates/server.key")
 ]
+CertificateAndKeyFile = Annotated[
+    Path,
+    BeforeValidator(_path),
+    AfterValidator(_certificates),
+    AfterValidator(_private_key),
+    _text("path", "certificates/entra.pem"),
+]
 Url = Annotated[str, AfterValidator(_url), _notation("URL", r"https?://.+", "https://api.example.com/v1")]
 Credential = Annotated[
     SecretStr,
     AfterValidator(_credential),
     _text("secret", "${OPENAI_API_KEY}", format="password"),
+]
+ServiceAccount = Annotated[
+    SecretStr,
+    AfterValidator(_service_account),
+    _text("secret", "${file:vertex.json}", format="password"),
+]
+Role = Annotated[
+    str,
+    StringConstraints(pattern=_ROLE),
+    _text("role", "arn:aws:iam::123456789012:role/bedrock", pattern=_ROLE),
 ]
 Engine = Annotated[
     str,

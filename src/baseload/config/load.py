@@ -12,15 +12,19 @@ from pydantic_core import ErrorDetails
 
 from baseload.config.document import MOST_BYTES, Document, PathIn, read_document
 from baseload.config.fields import NO_KEY
+from baseload.config.logins import SECRETS
 from baseload.config.published import known_keys, meaning
 from baseload.config.references import check_references
-from baseload.config.schema import Config, Outline, Section
+from baseload.config.schema import Config, Outline
+from baseload.config.section import Section
 from baseload.errors import ConfigError, EnvironmentProblem, nearest
 
 LATER = frozenset({"shared", "workers", "hard", "fallback", "budget"})
 """Keys of the design that this version does not have: refused, never accepted in silence."""
 
 _S = TypeVar("_S", bound=Section)
+
+_SECRET_KEYS = frozenset(path[-1] for path in SECRETS)
 
 _MESSAGES = {
     "missing": "is required",
@@ -64,7 +68,12 @@ def parse(text: str, file: str, base: Path, env: Mapping[str, str] | None = None
     config._file = file
     certificates = [config.tls.cert, config.tls.key] if config.tls else []
     authorities = [target.ca for target in config.targets.values() if target.ca]
-    config._sources = (*document.secret_files, *certificates, *authorities)
+    applications = [
+        target.metered.entra.certificate
+        for target in config.targets.values()
+        if target.metered and target.metered.entra and target.metered.entra.certificate
+    ]
+    config._sources = (*document.secret_files, *certificates, *authorities, *applications)
     config._literal_keys = tuple(_literal_keys(document, config))
     return config
 
@@ -119,9 +128,10 @@ def _literal_keys(document: Document, config: Config) -> Iterator[str]:
     """Credentials that stand in the file itself."""
     for name, target in config.targets.items():
         side = "owned" if target.owned else "metered"
-        place = document.places.get(("targets", name, side, "key"))
-        if place and place.text and place.text != NO_KEY and "${" not in place.text:
-            yield f"targets.{name}.{side}.key"
+        for secret in SECRETS:
+            place = document.places.get(("targets", name, side, *secret))
+            if place and place.text and place.text != NO_KEY and "${" not in place.text:
+                yield f"targets.{name}.{side}.{'.'.join(secret)}"
 
 
 def _in_order(problems: Sequence[ConfigError]) -> list[ConfigError]:
@@ -147,7 +157,7 @@ def _message(document: Document, path: PathIn, detail: ErrorDetails) -> tuple[st
         return _MESSAGES[kind], meaning(path)
     place = document.places.get(path)
     shown = ""
-    if place and place.text is not None and path[-1] != "key" and "@" not in place.text:
+    if place and place.text is not None and path[-1] not in _SECRET_KEYS and "@" not in place.text:
         shown = f" (got {document.shown(path) or 'nothing'})"
     if kind == "value_error":
         message, _, hint = str(detail["ctx"]["error"]).partition("; ")

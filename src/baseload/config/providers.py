@@ -1,8 +1,19 @@
-"""Where the OpenAI-format endpoint of a metered provider is, by the name the price catalog uses."""
+"""Where a metered provider's endpoint is and what it speaks, by the name the price catalog uses."""
 
 from __future__ import annotations
 
+from baseload.core import Format
+
+FORMATS: dict[str, Format] = {"anthropic": Format.ANTHROPIC}
+"""What a provider's targets speak where they do not write a `format`; all others OpenAI's."""
+
+NATIVE_ENDPOINTS: dict[tuple[str, Format], str] = {
+    ("google", Format.GEMINI): "https://generativelanguage.googleapis.com/v1beta",
+}
+"""Base URL where a target writes this `format` and no `url`."""
+
 ENDPOINTS: dict[str, str] = {
+    "anthropic": "https://api.anthropic.com/v1",
     "arcee": "https://api.arcee.ai/api/v1",
     "cerebras": "https://api.cerebras.ai/v1",
     "deepseek": "https://api.deepseek.com/v1",
@@ -23,3 +34,9 @@ ENDPOINTS: dict[str, str] = {
 A test compares the hosts with genai-prices'. Left out are those whose endpoint is not fixed (azure, aws,
 databricks) or refuses `stream_options` (cohere).
 """
+
+
+def endpoint(provider: str, format_: Format | None) -> str:
+    """Base URL of a provider's target that writes this `format`, or none; empty where it is not fixed."""
+    native = NATIVE_ENDPOINTS.get((provider, format_)) if format_ is not None else None
+    return native or ENDPOINTS.get(provider, "")

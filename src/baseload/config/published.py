@@ -29,6 +29,8 @@ def json_schema() -> dict[str, Any]:
     schema = _cleaned(Config.model_json_schema())
     schema["properties"]["classes"]["required"] = ["default"]
     schema["$defs"]["TargetSection"]["oneOf"] = [{"required": ["owned"]}, {"required": ["metered"]}]
+    logins = ("key", "entra", "google", "aws")
+    schema["$defs"]["MeteredSection"]["oneOf"] = [{"required": [name]} for name in logins]
     return {"$schema": DIALECT, "title": "baseload.yaml", **schema}
 
 

@@ -80,9 +80,38 @@ def _target(document: Document, path: PathIn, target: Any) -> Iterator[ConfigErr
         )
 
 
+_LOGINS = ("key", "entra", "google", "aws")
+
+
+def _signed_in(
+    document: Document, path: PathIn, target: dict[str, Any], metered: dict[str, Any]
+) -> Iterator[ConfigError]:
+    """One way to sign in, and no token that goes to a provider's usual address by default."""
+    written = [name for name in _LOGINS if name in metered]
+    if not written:
+        yield document.problem(
+            (*path, "metered", "key"),
+            "is required",
+            "write the key as ${ENV}, `none` for an endpoint that takes none, or `entra`, `google` or `aws`",
+        )
+    for name in written[1:]:
+        yield document.problem(
+            (*path, "metered", name), f"there is `{written[0]}` already", "keep one way to sign in"
+        )
+    if _has_login(metered) and "url" not in target:
+        yield document.problem(
+            (*path, "url"), f"is required with `{written[-1]}`", "write the base URL of your resource"
+        )
+
+
+def _has_login(metered: dict[str, Any]) -> bool:
+    return any(name in metered for name in _LOGINS[1:])
+
+
 def _metered(
     document: Document, path: PathIn, target: dict[str, Any], metered: dict[str, Any]
 ) -> Iterator[ConfigError]:
+    yield from _signed_in(document, path, target, metered)
     name, has_url = metered.get("provider"), "url" in target
     known = known_provider(name) if isinstance(name, str) else None
     if isinstance(name, str) and known is None and not (has_url and "price" in metered):
@@ -93,7 +122,7 @@ def _metered(
             (f"did you mean {near!r}? " if near else "")
             + "Another provider must bring its own `url` and `price`",
         )
-    elif known is not None and not has_url and known.name not in ENDPOINTS:
+    elif known is not None and not has_url and not _has_login(metered) and known.name not in ENDPOINTS:
         yield document.problem(
             (*path, "url"), f"is required: {known.name} has no one OpenAI-format URL", "write its base URL"
         )

@@ -10,7 +10,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from baseload.config.fields import (
     Address,
@@ -40,19 +40,14 @@ from baseload.config.fields import (
     Usd,
     Words,
 )
+from baseload.config.logins import AwsSection, EntraSection, GoogleSection
+from baseload.config.section import Section
+from baseload.core import Format
 
 DEFAULT_LISTEN, DEFAULT_CONTROL = "127.0.0.1:4000", "127.0.0.1:4001"
 DEFAULT_DATA = "./baseload-data"
 DEFAULT_TENANT = "default"
 """The tenant of requests without a key (`open: true`); it exists even where the file does not write it."""
-
-
-class Section(BaseModel):
-    """A mapping of the file: unknown keys are refused, values never change, inputs stay out of messages."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
-    )
 
 
 class LimitsSection(Section):
@@ -190,12 +185,18 @@ class OwnedSection(Section):
 
 
 class MeteredSection(Section):
-    """A provider's model behind one credential, paid by the token."""
+    """A provider's model behind one credential, paid by the token: `key`, `entra`, `google` or `aws`."""
 
     provider: ProviderName
     """The provider's name in the price catalog, or one of your own with `url` and `price`."""
-    key: Credential
-    """The credential, as `${ENV}` or `${file:PATH}`; `none` for an endpoint that takes none."""
+    key: Credential | None = None
+    """A lasting key, as `${ENV}` or `${file:PATH}`; `none` for an endpoint that takes none."""
+    entra: EntraSection | None = None
+    """Signed in to with Microsoft Entra, in place of a key (docs/credentials.md)."""
+    google: GoogleSection | None = None
+    """Signed in to with a Google service account, in place of a key."""
+    aws: AwsSection | None = None
+    """Requests signed with AWS keys, in place of a key."""
     price: PriceSection | None = None
     """A price in place of the catalog's."""
 
@@ -221,7 +222,11 @@ class TargetSection(Section):
     metered: MeteredSection | None = None
     """An API paid by the token."""
     url: Url | None = None
-    """Base URL of its OpenAI-format API; may be left out for providers whose URL is known."""
+    """Base URL of its API, up to and with `/v1`; may be left out for providers whose URL is known."""
+    format: Format | None = Field(default=None, examples=["anthropic"])
+    """What it speaks: `openai`, `anthropic`, `gemini`, `bedrock`; not written: the provider's own."""
+    drop_unsupported: Flag = False
+    """Leave out what its format cannot carry, instead of refusing such requests (docs/translation.md)."""
     model: UpstreamName | None = None
     """The name the upstream knows; not written: the name the client asked for."""
     region: Region | None = None
@@ -305,7 +310,7 @@ class Config(Section):
     """The names clients ask for."""
     classes: dict[Name, ClassSection]
     """Where data may be processed, by class; `default` must be written."""
-    tenants: dict[Name, TenantSection] = {}
+    tenants: dict[Name, TenantSection] = Field(default_factory=dict)
     """Who pays, by name; `default` exists even where it is not written."""
 
     _file: str = PrivateAttr("")
@@ -335,7 +340,7 @@ class Outline(Section):
 
     data: FilePath = Field(default=DEFAULT_DATA, validate_default=True)
     """Folder of journal, ledger and keys."""
-    tenants: dict[str, Any] = {}
+    tenants: dict[str, Any] = Field(default_factory=dict)
     """Written tenants."""
-    models: dict[str, Any] = {}
+    models: dict[str, Any] = Field(default_factory=dict)
     """Written models."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from baseload.config.fields import NO_KEY
-from baseload.config.schema import Config, TargetSection
+from baseload.config.schema import Config, MeteredSection, OwnedSection, TargetSection
 from baseload.core import UNPLACED, Slo
 from baseload.errors import nearest
 
@@ -42,8 +42,14 @@ def _targets(config: Config) -> Iterator[str]:
         if name not in used:
             yield f"targets.{name}: no model lists it"
         side = target.owned or target.metered
-        if side and side.key and side.key.get_secret_value() != NO_KEY and _in_the_clear(target):
+        if side and _is_signed_in(side) and _in_the_clear(target):
             yield f"targets.{name}.url: the credential crosses the network unencrypted: use https"
+
+
+def _is_signed_in(side: OwnedSection | MeteredSection) -> bool:
+    if isinstance(side, MeteredSection) and (side.entra or side.google or side.aws):
+        return True
+    return side.key is not None and side.key.get_secret_value() != NO_KEY
 
 
 def _in_the_clear(target: TargetSection) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from baseload.catalog.providers import provider
-from baseload.config.providers import ENDPOINTS
+from baseload.config.providers import ENDPOINTS, FORMATS
 from baseload.core import TokenPrice, Tokens
 from baseload.demo.configuration import MeteredTarget
 from baseload.errors import EnvironmentProblem, UnknownName, UsageError
@@ -30,8 +30,9 @@ def real_target(name: str, environment: Mapping[str, str] = os.environ) -> Meter
     """
     wanted, _, model = name.partition("/")
     known = provider(wanted)
-    if known is None or known.name not in ENDPOINTS:
-        raise UnknownName("provider with an OpenAI-format endpoint", wanted, ENDPOINTS)
+    spoken = [name for name in ENDPOINTS if name not in FORMATS]  # of OpenAI's format, as the story tells it
+    if known is None or known.name not in spoken:
+        raise UnknownName("provider with an OpenAI-format endpoint", wanted, spoken)
     model = model or DEFAULT_MODELS.get(known.name, "")
     if not model:
         raise UsageError(f"which model of {known.name}?", hint=f"write --real {known.name}/MODEL")

@@ -70,7 +70,7 @@ def standing(exchange: Exchange) -> Standing:
 def authenticate(gateway: Gateway, site: Site, head: RequestHead) -> Caller:
     """The caller behind the request's key. Raises RequestError: missing_api_key, invalid_api_key."""
     fields = head.fields
-    credential = fields.get(b"authorization") or fields.get(b"x-api-key")
+    credential = fields.get(b"authorization") or fields.get(b"x-api-key") or fields.get(b"x-goog-api-key")
     if credential is None:
         if site.snapshot.open:
             return site.anyone()

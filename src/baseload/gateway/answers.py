@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from baseload.core import Format
 from baseload.errors import RequestError
-from baseload.wire.openai import error_body
+from baseload.wire.forms import FORMS, Form
 from baseload.wire.sse import chunk
 
 _STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 _JSON = b"content-type: application/json\r\n"
 KEEP_ALIVE_COMMENT = b": waiting for the first token\n\n"
 LAST_CHUNK = b"0\r\n\r\n"
+OPENAI = FORMS[Format.OPENAI]
+"""The form of errors on paths that have none of their own."""
 
 
 def status_line(status: int) -> bytes:
@@ -35,9 +38,15 @@ def answer(
 
 
 def error_answer(
-    error: RequestError, request_id: str, date: bytes, *, keep_alive: bool, headers: bytes = b""
+    error: RequestError,
+    request_id: str,
+    date: bytes,
+    form: Form = OPENAI,
+    *,
+    keep_alive: bool,
+    headers: bytes = b"",
 ) -> bytes:
-    """An error as a whole answer: OpenAI's shape, `x-request-id`, and `retry-after` where it is known."""
+    """An error as a whole answer: in the path's form, `x-request-id`, `retry-after` where it is known."""
     headers += b"x-request-id: %b\r\n" % request_id.encode()
     if error.retry_after_s is not None:
         headers += b"retry-after: %d\r\nretry-after-ms: %d\r\n" % (
@@ -46,7 +55,7 @@ def error_answer(
         )
     if not error.fault.retryable:
         headers += b"x-should-retry: false\r\n"
-    body = error_body(error, request_id)
+    body = form.error_body(error, request_id)
     return answer(error.fault.status, body, date, keep_alive=keep_alive, headers=headers)
 
 
@@ -59,9 +68,9 @@ def stream_head(date: bytes, *, chunked: bool, headers: bytes) -> bytes:
     )
 
 
-def error_event(error: RequestError, request_id: str, *, chunked: bool) -> bytes:
-    """An error within a stream (OpenAI's form); no `[DONE]` follows, so no client takes it for complete."""
-    event = b"data: %b\n\n" % error_body(error, request_id)
+def error_event(error: RequestError, request_id: str, form: Form, *, chunked: bool) -> bytes:
+    """An error within a stream; its last event does not follow, so no client takes it for complete."""
+    event = form.error_event(error, request_id)
     return chunk(event) + LAST_CHUNK if chunked else event
 
 

@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from baseload import errors
-from baseload.core import Outcome
+from baseload.core import Format, Outcome
 from baseload.errors import Fault, RequestError
 from baseload.gateway import failure, settle
 from baseload.gateway.body import WholeBody
 from baseload.gateway.failure import Blame
+from baseload.gateway.site import passed_on
 from baseload.gateway.upstream import is_ours, kind_of
 from baseload.policy.dispatch import Choice
+from baseload.wire.dialects.crossing import Crossing
+from baseload.wire.forms import Answered
 from baseload.wire.http1 import CHUNKED, ResponseHead, UpstreamSyntax
-from baseload.wire.openai import patch_request
+from baseload.wire.openai import patch_request, rename_answer
 from baseload.wire.sse import EventRelay
 
 if TYPE_CHECKING:
@@ -64,8 +67,11 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 }
 
 
+_STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream")
+
+
 def _is_event_stream(head: ResponseHead) -> bool:
-    return head.fields.get(b"content-type", b"").startswith(b"text/event-stream")
+    return head.fields.get(b"content-type", b"").startswith(_STREAMS)
 
 
 class Attempt(Struct, eq=False):
@@ -89,6 +95,7 @@ class Attempt(Struct, eq=False):
     counterfactual_nano: int | None = None
     head: ResponseHead | None = None
     relay: EventRelay | None = None
+    crossing: Crossing | None = None  # the target speaks another format than the client
     unmetered: bytes = b""  # a whole answer that says no usage
     _reused: bool = False
     _sent_s: float = 0.0
@@ -97,6 +104,28 @@ class Attempt(Struct, eq=False):
     _flows: bool = False  # a part of a whole answer is here
     _connection: UpstreamConnection | None = None
     _body: WholeBody | None = None
+
+    def read_answer(self, body: bytes) -> Answered | None:
+        """Usage and error of a whole answer; None when it is not such a JSON object."""
+        head = self.head
+        if self.crossing is not None and head is not None:
+            return self.crossing.read_answer(body, head.status, self.error_named)
+        return self._exchange.endpoint.form.read_answer(body)
+
+    @property
+    def error_named(self) -> str:
+        """What AWS calls an error, which stands in a header; empty elsewhere."""
+        fields = self.head.fields if self.head is not None else {}
+        return fields.get(b"x-amzn-errortype", b"").decode("latin-1")
+
+    def told(self, body: bytes) -> bytes:
+        """A whole answer of this target as the client gets it, under the client's name for the model.
+
+        Raises ValueError where the target speaks another format and this is no answer in it.
+        """
+        if self.crossing is not None:
+            return self.crossing.whole(body)
+        return rename_answer(body, self.place.target.model, self._exchange.fields.model)
 
     def start(self, *, fresh: bool = False) -> None:
         """Ask for a connection; the journal holds the attempt's begin already."""
@@ -115,10 +144,28 @@ class Attempt(Struct, eq=False):
         self._reused = reused = connection.used > 0  # then it was at hand: the attempt has only just begun
         self._sent_s = sent_s = self.begun_ns / 1e9 if reused else time.monotonic()
         self._deadline_s = sent_s + place.target.timeouts.ttft_s
-        fields = exchange.fields
-        add_usage = exchange.stream and not fields.wants_usage
-        body = patch_request(exchange.body, fields, model=place.target.model, add_usage=add_usage)
-        head = place.request_head(exchange.endpoint, exchange.request_id, self.number, len(body))
+        endpoint, more = exchange.endpoint, b""
+        if self.crossing is not None:
+            body = self.crossing.body
+        else:
+            fields = exchange.fields
+            add_usage = exchange.stream and endpoint.format is Format.OPENAI and not fields.wants_usage
+            body = patch_request(exchange.body, fields, model=place.target.model, add_usage=add_usage)
+            if endpoint.passes:
+                more = passed_on(endpoint, exchange.head.fields)
+        try:
+            if self.crossing is not None:
+                suffix = self.crossing.suffix()
+                head = place.crossing_head(suffix, exchange.request_id, self.number, body)
+            else:
+                head = place.request_head(endpoint, exchange.request_id, self.number, body, more)
+        except RequestError as error:  # no credential that holds
+            self._connection = None
+            self.sent = False
+            connection.release(reusable=True)
+            place.load.health.refuse()
+            self._fail(error.fault, error.message, blame=Blame.ELSEWHERE)
+            return
         connection.send(self, head, body)
 
     def connect_failed(self, error: Exception) -> None:
@@ -135,11 +182,15 @@ class Attempt(Struct, eq=False):
         exchange = self._exchange
         if exchange.stream and head.status == 200 and _is_event_stream(head):
             self.state = State.HELD
-            self.relay = EventRelay(
-                chunked_in=head.length == CHUNKED,
-                chunked_out=exchange.chunked,
-                drop_usage=not exchange.fields.wants_usage,
-            )
+            chunked_in = head.length == CHUNKED
+            if self.crossing is not None:
+                self.relay = self.crossing.relay(chunked_in=chunked_in, chunked_out=exchange.chunked)
+            else:
+                self.relay = exchange.endpoint.form.relay(
+                    chunked_in=chunked_in,
+                    chunked_out=exchange.chunked,
+                    drop_usage=not exchange.fields.wants_usage,
+                )
         else:
             self.state = State.BUFFERING
             if head.length == len(body):
@@ -231,7 +282,10 @@ class Attempt(Struct, eq=False):
         relay = self.relay
         assert relay is not None
         if not relay.done:
-            self._fail(errors.UPSTREAM_BROKEN, f"{self.place.target.name} ended the stream without [DONE]")
+            self._fail(
+                errors.UPSTREAM_BROKEN,
+                f"{self.place.target.name} ended the stream without {relay.last_event}",
+            )
             return
         if last:
             self._exchange.client.write(last)

@@ -13,12 +13,13 @@ from msgspec import Struct, field
 
 from baseload.core import Outcome, Reason
 from baseload.errors import RequestError
-from baseload.gateway import admission, answers, failure, settle
+from baseload.gateway import admission, answers, crossings, failure, settle
 from baseload.gateway.attempt import Attempt
 from baseload.policy.dispatch import Ask
 from baseload.policy.limits import Grant
+from baseload.wire.dialects.crossing import Crossing
 from baseload.wire.http1 import RequestHead
-from baseload.wire.openai import RequestFields, read_answer, read_request, rename_answer
+from baseload.wire.openai import RequestFields, read_request
 
 if TYPE_CHECKING:
     from baseload.gateway.client import ClientConnection
@@ -81,9 +82,13 @@ class Exchange(Struct, eq=False):
         choice = self.terms.place.route.choose(self.ask, now_s, self.tried)
         number = self.number + 1
         place = self.site.places[choice.target.name]
+        crossing: Crossing | None = None
+        if place.format is not self.endpoint.format:
+            choice, place, crossing = crossings.choose(self, choice, now_s)
         connect_until_s = now_s + place.target.timeouts.connect_s
         reason = (because or choice.reason)._value_  # `.value` is a call in Python
         attempt = Attempt(self, place, choice, reason, number, now_ns, connect_until_s)
+        attempt.crossing = crossing
         settle.begin(self, attempt)
         attempt.start(fresh=fresh)
 
@@ -120,18 +125,23 @@ class Exchange(Struct, eq=False):
 
     def answered(self, attempt: Attempt, status: int, body: bytes) -> None:
         """Step 9, unstreamed: the whole answer is here. Step 10 comes before its first byte goes out."""
-        answer = read_answer(body)
-        bad = status != 200 or answer is None or (answer.error is not None and answer.usage is None)
+        answer = attempt.read_answer(body)
+        bad = status != 200 or answer is None or (answer.error is not None and answer.tokens is None)
         if bad or answer is None or self.head_sent:  # a stream was begun: a whole answer comes too late
             failure.answered_badly(self, attempt, status, answer, body)
             return
-        if answer.usage is None:
+        try:
+            told = attempt.told(body)
+        except ValueError:  # in another format, and not readable as that
+            failure.answered_badly(self, attempt, status, answer, body)
+            return
+        tokens = answer.tokens
+        if tokens is None and not self.endpoint.free:
             attempt.unmetered = body
-        settle.end(self, attempt, Outcome.COMPLETED, usage=answer.usage)
-        named = rename_answer(body, attempt.place.target.model, self.fields.model)
+        settle.end(self, attempt, Outcome.COMPLETED, tokens=tokens)
         headers = settle.answer_headers(self, attempt) + settle.cost_headers(attempt)
         whole = answers.answer(
-            200, named, self.gateway.date, keep_alive=self.client.keep_alive, headers=headers
+            200, told, self.gateway.date, keep_alive=self.client.keep_alive, headers=headers
         )
         self.deliver(whole)
 

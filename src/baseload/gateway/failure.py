@@ -16,11 +16,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from baseload import errors
-from baseload.core import Outcome, Reason
+from baseload.core import Outcome, Reason, Tokens
 from baseload.errors import RequestError
 from baseload.gateway import answers, settle
 from baseload.policy.health import NO_ROOM_S
 from baseload.policy.retry import (
+    LONGEST_RETRY_AFTER_S,
     MOST_RETRIES,
     VERDICTS,
     WAITING_BUDGET_S,
@@ -30,7 +31,8 @@ from baseload.policy.retry import (
     classify,
     retry_after_s,
 )
-from baseload.wire.openai import Answer, ErrorDetail, Usage
+from baseload.wire.forms import Answered
+from baseload.wire.openai import ErrorDetail
 
 if TYPE_CHECKING:
     from baseload.gateway.attempt import Attempt
@@ -69,7 +71,7 @@ def attempt_failed(exchange: Exchange, attempt: Attempt, error: RequestError, bl
 
 
 def answered_badly(
-    exchange: Exchange, attempt: Attempt, status: int, answer: Answer | None, body: bytes
+    exchange: Exchange, attempt: Attempt, status: int, answer: Answered | None, body: bytes
 ) -> None:
     """The target answered with an error status, or with a 200 that is none."""
     detail = answer.error if answer is not None else None
@@ -84,8 +86,15 @@ def answered_badly(
     else:
         verdict = classify(status)
     wait_s = retry_after_s(head.fields, time.time())
-    _tell_health(exchange, attempt, verdict, wait_s)
+    if wait_s is None and answer is not None and answer.retry_after_s:
+        wait_s = min(answer.retry_after_s, LONGEST_RETRY_AFTER_S)
     name = attempt.place.target.name
+    if verdict.kind is Kind.DEAD_CREDENTIAL and _may_sign_anew(attempt):
+        late = RequestError(errors.UPSTREAM_CREDENTIALS, f"{name} took our clock for wrong")
+        settle.end(exchange, attempt, Outcome.FAILED, status=status, error=late)
+        _move_on(exchange, attempt, late, same_target=True)
+        return
+    _tell_health(exchange, attempt, verdict, wait_s)
     if verdict.alarm:
         _log.error("target %s: %s (answered %d)", name, verdict.kind, status)
     if verdict.fault is None:  # the client's own mistake
@@ -93,10 +102,10 @@ def answered_badly(
         _pass_on(exchange, attempt, status, body)
         return
     error = RequestError(verdict.fault, f"{name} answered {status}", retry_after_s=wait_s)
-    usage = answer.usage if answer is not None and status == 200 else None
-    if usage is None:
+    tokens = answer.tokens if answer is not None and status == 200 else None
+    if tokens is None:
         attempt.unmetered = body
-    settle.end(exchange, attempt, Outcome.FAILED, usage=usage, status=status, error=error)
+    settle.end(exchange, attempt, Outcome.FAILED, tokens=tokens, status=status, error=error)
     _move_on(exchange, attempt, error, same_target=False)
 
 
@@ -104,14 +113,14 @@ def refuse(exchange: Exchange, error: RequestError) -> None:
     """The request ends with an error: recorded if no attempt was, answered in the form still possible."""
     settle.refused(exchange, error)
     settle.closed(exchange, error.fault.code)
-    client = exchange.client
+    client, form = exchange.client, exchange.endpoint.form
     if exchange.head_sent:
-        exchange.finish(answers.error_event(error, exchange.request_id, chunked=exchange.chunked))
+        exchange.finish(answers.error_event(error, exchange.request_id, form, chunked=exchange.chunked))
         return
     headers = settle.refusal_headers(exchange)
     date, keep_alive = exchange.gateway.date, client.keep_alive
     exchange.finish(
-        answers.error_answer(error, exchange.request_id, date, keep_alive=keep_alive, headers=headers)
+        answers.error_answer(error, exchange.request_id, date, form, keep_alive=keep_alive, headers=headers)
     )
 
 
@@ -155,7 +164,7 @@ def _settle_defect(exchange: Exchange, attempt: Attempt, error: RequestError) ->
         settle.end(exchange, attempt, Outcome.FAILED, status=error.fault.status, error=error)
     except Exception:  # noqa: BLE001  must not keep the client waiting
         _log.exception("request %s: its usage is not known", exchange.request_id)
-        settle.end(exchange, attempt, Outcome.FAILED, usage=Usage(), status=error.fault.status, error=error)
+        settle.end(exchange, attempt, Outcome.FAILED, tokens=Tokens(), status=error.fault.status, error=error)
 
 
 def _forget_retry(exchange: Exchange) -> bool:
@@ -211,14 +220,28 @@ def cut_off(exchange: Exchange) -> None:
     refuse(exchange, error)
 
 
+def _may_sign_anew(attempt: Attempt) -> bool:
+    """Whether a refused call was signed by a wrong clock, which is right now; else its login asks anew."""
+    login, head = attempt.place.login, attempt.head
+    if login is None or head is None:
+        return False
+    if login.saw_date(head.fields.get(b"date", b"").decode("latin-1")):
+        return True
+    login.refused(time.monotonic())
+    return False
+
+
 def _tell_health(exchange: Exchange, attempt: Attempt, verdict: Verdict, wait_s: float | None) -> None:
     health, now_s = attempt.place.load.health, time.monotonic()
     if verdict.kind is Kind.NO_ROOM:
         health.full(now_s, now_s + (wait_s if wait_s is not None else NO_ROOM_S), attempt.probe)
     elif verdict.kind is Kind.DEAD_CREDENTIAL:
-        credential = attempt.place.target.credential
+        credential, login = attempt.place.target.credential, attempt.place.target.login
         for place in exchange.site.places.values():  # it is as dead at every target that uses it
-            if place is attempt.place or (credential and place.target.credential == credential):
+            same = (credential and place.target.credential == credential) or (
+                login is not None and place.target.login == login
+            )
+            if place is attempt.place or same:
                 place.load.health.refuse()
     elif verdict.ejects:
         health.failure(now_s, random.random(), attempt.probe)
@@ -280,6 +303,8 @@ def _pass_on(exchange: Exchange, attempt: Attempt, status: int, body: bytes) -> 
         return
     head = attempt.head
     content = head.fields.get(b"content-type", b"application/json") if head is not None else b"text/plain"
+    if attempt.crossing is not None:
+        body, content = attempt.crossing.failure(body, status, attempt.error_named), b"application/json"
     exchange.finish(
         answers.answer(
             status,
@@ -295,4 +320,5 @@ def _pass_on(exchange: Exchange, attempt: Attempt, status: int, body: bytes) -> 
 def _break_off(exchange: Exchange, error: RequestError) -> None:
     """The client holds a part: say so in-band, without the `[DONE]` that would make it look whole."""
     settle.closed(exchange, error.fault.code)
-    exchange.finish(answers.error_event(error, exchange.request_id, chunked=exchange.chunked))
+    form = exchange.endpoint.form
+    exchange.finish(answers.error_event(error, exchange.request_id, form, chunked=exchange.chunked))

@@ -53,6 +53,14 @@ METRICS: dict[str, tuple[str, str]] = {
         "From a request's last byte to the first attempt's first byte out",
     ),
     "baseload_time_to_first_token_seconds": ("histogram", "From attempt to first content, by target"),
+    "baseload_login_renewals_total": (
+        "counter",
+        "Times a login was asked for a credential, by target and result (renewed, failed)",
+    ),
+    "baseload_login_failures_in_a_row": (
+        "gauge",
+        "Failed renewals since the last good one, by target: above 0 an alarm",
+    ),
     "baseload_config_reloads_total": ("counter", "Configuration reloads by result (applied, refused)"),
 }
 

@@ -62,6 +62,7 @@ async def run(path: Path, open_control: Control, announce: Callable[[Started], N
     try:
         gateway = Gateway(journal, keys, _port_limits(config), strict=config.journal.strict)
         gateway.store = store_path(config.data)
+        await asyncio.to_thread(gateway.logins.prepare, loaded.snapshot.targets.values())
         gateway.apply(loaded.snapshot, today.isoformat())
         async with open_control(gateway, config.control.host, config.control.port) as control_port:
             certificate = None if config.tls is None else Certificate(config.tls.cert, config.tls.key)
@@ -94,6 +95,7 @@ async def _serve(gateway: Gateway, reloader: Reloader, announce: Callable[[], No
             cut = await gateway.drain()
         finally:
             gateway.journal.close()
+            gateway.logins.stop()
             await ingest.stop()
     return cut
 

@@ -105,6 +105,7 @@ class Reloader:
         self._stamps = stamps  # what is refused is looked at again when it changes again
         self._prices_due_s = now_s + PRICES_RETRY_S
         read = await asyncio.to_thread(read_stamped, self._path, today, tuple(stamps))
+        await asyncio.to_thread(self._gateway.logins.prepare, read.loaded.snapshot.targets.values())
         self._take(read)
 
     def _take(self, read: Read) -> None:

@@ -86,8 +86,10 @@ def _refuse(gateway: Gateway, client: ClientConnection, head: RequestHead, error
         headers = b"allow: %b\r\n" % error.param.encode()
         error.param = None
     gateway.metrics.request("", "", error.fault.code)
+    endpoint = ENDPOINTS.get(head.path)
+    form = endpoint.form if endpoint is not None else answers.OPENAI
     whole = answers.error_answer(
-        error, gateway.new_request_id(), gateway.date, keep_alive=client.keep_alive, headers=headers
+        error, gateway.new_request_id(), gateway.date, form, keep_alive=client.keep_alive, headers=headers
     )
     _send(client, head, whole)
 

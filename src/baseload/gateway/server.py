@@ -22,6 +22,7 @@ from baseload.core import Side, Snapshot, Target
 from baseload.errors import BaseloadError, EnvironmentProblem, RequestError
 from baseload.gateway import admission, routes
 from baseload.gateway.client import SMALL_BODY, ClientConnection
+from baseload.gateway.login import Logins
 from baseload.gateway.metrics import Metrics
 from baseload.gateway.scrape import Scraper
 from baseload.gateway.site import ENDPOINTS, Caller, ModelPlace, Place, Site
@@ -110,6 +111,9 @@ class Gateway:
         self._id_count = 0
         self._second_due_s = self.now_s() + SWEEP_S
         self._scraper = Scraper(self.now_s)
+        self.logins = Logins()
+        """How calls are signed in at targets; whoever applies a configuration prepares them before."""
+        self._without_login: set[str] = set()
         self._fleet_due_s = 0.0
         self._nobody_until_s = 0.0
         self._nobody_left = 0
@@ -135,7 +139,7 @@ class Gateway:
         }
         estimates = {name: self._estimates.get(name) or TokenEstimate() for name in snapshot.models}
         places = {
-            name: Place(target, pools[name][1], loads[name], self.metrics.target(name))
+            name: Place(target, pools[name][1], loads[name], self.metrics.target(name), self.logins)
             for name, target in snapshot.targets.items()
         }
         models = {
@@ -147,7 +151,7 @@ class Gateway:
             load = self.loads.get(name)
             if load is None:
                 continue
-            if load.target.credential != target.credential:
+            if load.target.credential != target.credential or load.target.login != target.login:
                 load.health.revive(now_s)
             load.apply(target, now_s)
         kept = dict(pools.values())
@@ -155,6 +159,7 @@ class Gateway:
             if where not in kept:
                 pool.close()
         self._pools, self.loads, self._estimates, self.site = kept, loads, estimates, site
+        self.logins.keep(snapshot.targets.values())
         self._limiter.prune(now_s)
         self._record_fleet(now_s)
 
@@ -314,6 +319,20 @@ class Gateway:
             self._second_due_s = now_s + 1.0 - SWEEP_S / 2
             self._scraper.ask(self.site.places)
             self._report_saturation(now_s)
+            self._watch_logins(now_s)
+
+    def _watch_logins(self, now_s: float) -> None:
+        """A target whose credential cannot be renewed is out until it can."""
+        for place in self.site.places.values():
+            if place.login is None:
+                continue
+            fresh, out = place.login.fresh(now_s), place.target.name in self._without_login
+            if not fresh and not out:
+                self._without_login.add(place.target.name)
+                place.load.health.refuse()
+            elif fresh and out:
+                self._without_login.discard(place.target.name)
+                place.load.health.revive(now_s)
 
     def _fleet_due(self, now_s: float) -> None:
         if self._fleet_due_s and now_s >= self._fleet_due_s:

@@ -16,8 +16,6 @@ from baseload.gateway import guess
 from baseload.gateway.metrics import TargetCounts
 from baseload.ledger.record import Begin, Bill, Call, Chosen, End, Refusal
 from baseload.money import NANO, divide_half_even, token_cost
-from baseload.wire.openai import Usage, read_answer
-from baseload.wire.sse import event_data
 
 if TYPE_CHECKING:
     from baseload.gateway.attempt import Attempt
@@ -63,7 +61,7 @@ def begin(exchange: Exchange, attempt: Attempt) -> None:
                 None if tpot_s is None else tpot_s * 1000,
             ),
             exchange.site.versions,
-            0 if place.owned else _reserve(exchange, place.target),
+            0 if place.owned or exchange.endpoint.free else _reserve(exchange, place.target),
         )
     )
     exchange.attempt, exchange.number = attempt, number
@@ -100,7 +98,7 @@ def end(
     attempt: Attempt,
     outcome: Outcome,
     *,
-    usage: Usage | None = None,
+    tokens: Tokens | None = None,
     status: int = 200,
     error: RequestError | None = None,
 ) -> None:
@@ -111,7 +109,7 @@ def end(
     if attempt.settled:
         return
     try:
-        _record(exchange, attempt, outcome, usage, status, error)
+        _record(exchange, attempt, outcome, tokens, status, error)
     finally:
         if attempt.loaded:
             attempt.loaded = False
@@ -123,11 +121,11 @@ def _record(
     exchange: Exchange,
     attempt: Attempt,
     outcome: Outcome,
-    usage: Usage | None,
+    told: Tokens | None,
     status: int,
     error: RequestError | None,
 ) -> None:
-    tokens = usage.tokens() if usage is not None else _tokens(exchange, attempt)
+    tokens = told if told is not None else _tokens(exchange, attempt)
     bill = _bill(exchange, attempt, tokens)
     gateway, begun_ns, first_ns = exchange.gateway, attempt.begun_ns, attempt.first_ns
     ended, now_ns = outcome._value_, time.monotonic_ns()  # `.value` is a call in Python
@@ -159,7 +157,7 @@ def _record(
     _count(place.counts, (attempt.reason, ended), tokens, bill.cost_nano)
     if outcome is Outcome.COMPLETED:
         load.health.success(now_ns / 1e9, attempt.probe)
-        if not tokens.estimated:  # a whole answer teaches the estimates
+        if not tokens.estimated and not exchange.endpoint.free:  # a whole answer teaches the estimates
             exchange.terms.place.estimate.learn(len(exchange.body), input_tokens, output_tokens)
             guess.learn(exchange, attempt, tokens)
         closed(exchange, "ok")
@@ -203,11 +201,11 @@ def refused(exchange: Exchange, error: RequestError) -> None:
 
 def _tokens(exchange: Exchange, attempt: Attempt) -> Tokens:
     """What the attempt used where its answer is no whole body with usage."""
+    if exchange.endpoint.free:
+        return Tokens()
     relay = attempt.relay
-    if relay is not None and relay.usage_event:
-        answer = read_answer(event_data(relay.usage_event))
-        if answer is not None and answer.usage is not None:
-            return answer.usage.tokens()
+    if relay is not None and (told := relay.tokens()) is not None:
+        return told
     head = attempt.head
     if not attempt.sent or (head is not None and head.status != 200):
         return Tokens()  # providers charge nothing for an error status, and all else that they began

@@ -7,12 +7,14 @@ ledger records, the target whose price is the counterfactual. A request keeps it
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from baseload.config import DEFAULT_TENANT
-from baseload.core import DataClass, Model, Side, Slo, Snapshot, Target, Tenant
+from baseload.core import DataClass, Format, Model, Side, Slo, Snapshot, Target, Tenant
+from baseload.gateway.login import Call, KeyHeader, Login, Logins
 from baseload.gateway.metrics import TargetCounts
 from baseload.keys import Key
 from baseload.ledger.record import Caller as CallerRecord
@@ -22,6 +24,9 @@ from baseload.policy.estimate import TokenEstimate
 from baseload.policy.limits import Gate, Limiter, Party
 from baseload.policy.load import TargetLoad
 from baseload.policy.retry import RetryBudget
+from baseload.wire import anthropic
+from baseload.wire.dialects.nouns import Dialect
+from baseload.wire.forms import FORMS, Form
 
 if TYPE_CHECKING:
     from baseload.gateway.upstream import Pool
@@ -33,27 +38,92 @@ MAX_GATES = 65_536
 class Endpoint(Struct, frozen=True):
     """A path of the data port that reaches models; `suffix` follows a target's base URL.
 
-    `generates`: whether it makes output tokens.
+    `generates`: whether it makes output tokens. Requests for a target of another format than `format` are
+    translated, from and to `dialect`; None where no other format has its like. `passes`: the client's header
+    fields that go on to a target of the same format, each with what is sent in its absence. `free`: its
+    answers cost nothing and count no tokens.
     """
 
     name: str
     suffix: bytes
+    format: Format = Format.OPENAI
+    dialect: Dialect | None = None
     generates: bool = True
+    free: bool = False
+    passes: tuple[tuple[bytes, bytes], ...] = ()
 
+    @property
+    def form(self) -> Form:
+        """How answers of this path are read and errors told."""
+        return FORMS[self.format]
+
+
+_ANTHROPICS = ((b"anthropic-version", anthropic.VERSION), (b"anthropic-beta", b""))
 
 ENDPOINTS: dict[bytes, Endpoint] = {
-    b"/v1/chat/completions": Endpoint("chat.completions", b"/chat/completions"),
+    b"/v1/chat/completions": Endpoint("chat.completions", b"/chat/completions", dialect=Dialect.CHAT),
     b"/v1/completions": Endpoint("completions", b"/completions"),
     b"/v1/embeddings": Endpoint("embeddings", b"/embeddings", generates=False),
+    b"/v1/messages": Endpoint(
+        "messages",
+        b"/messages",
+        Format.ANTHROPIC,
+        Dialect.MESSAGES,
+        passes=_ANTHROPICS,
+    ),
+    b"/v1/messages/count_tokens": Endpoint(
+        "messages.count_tokens",
+        b"/messages/count_tokens",
+        Format.ANTHROPIC,
+        generates=False,
+        free=True,
+        passes=_ANTHROPICS,
+    ),
 }
+
+
+_KEY_HEADERS = {
+    Format.OPENAI: KeyHeader.BEARER,
+    Format.ANTHROPIC: KeyHeader.X_API_KEY,
+    Format.GEMINI: KeyHeader.X_GOOG_API_KEY,
+    Format.BEDROCK: KeyHeader.BEARER,
+}
+"""The header that a lasting key goes in."""
+_ALWAYS = {Format.ANTHROPIC: b"anthropic-version: %b\r\n" % anthropic.VERSION}
+"""Header lines that every translated call to a target of this format carries."""
+
+
+def passed_on(endpoint: Endpoint, fields: Mapping[bytes, bytes]) -> bytes:
+    """The header lines of a client's request that go on to a target of the same format."""
+    lines = b""
+    for name, absent in endpoint.passes:
+        value = fields.get(name) or absent
+        if value:
+            lines += b"%b: %b\r\n" % (name, value)
+    return lines
 
 
 class Place:
     """One target in use: its connections, its live load, and the request heads it is sent."""
 
-    __slots__ = ("_heads", "counts", "load", "name", "owned", "pool", "side", "slo", "target")
+    __slots__ = (
+        "_common",
+        "_heads",
+        "counts",
+        "format",
+        "load",
+        "login",
+        "name",
+        "owned",
+        "pool",
+        "side",
+        "slo",
+        "target",
+    )
 
-    def __init__(self, target: Target, pool: Pool, load: TargetLoad, counts: TargetCounts) -> None:
+    def __init__(
+        self, target: Target, pool: Pool, load: TargetLoad, counts: TargetCounts, logins: Logins
+    ) -> None:
         self.target = target
         self.counts = counts
         self.name = target.name.encode()
@@ -62,23 +132,62 @@ class Place:
         self.slo: Slo | None = None  # the strictest of the models it serves
         self.pool = pool
         self.load = load
-        credential = (
-            b"authorization: Bearer %b\r\n" % target.credential.encode() if target.credential else b""
+        self.format = target.format
+        login = logins.of(target, _KEY_HEADERS[target.format])
+        self.login: Login | None = login if target.login is not None else None
+        """What signs each call; None where a constant line does."""
+        nothing = Call("POST", "", "", b"")
+        constant = login.header_lines(nothing, 0.0) if target.login is None and target.credential else b""
+        self._common = (
+            b"host: %b\r\n%bcontent-type: application/json\r\n"
+            b"accept: application/json, text/event-stream, application/vnd.amazon.eventstream\r\n"
+            b"user-agent: baseload\r\nx-request-id: " % (pool.authority, constant)
         )
         self._heads = {
-            endpoint.name: b"POST %b%b HTTP/1.1\r\nhost: %b\r\n%bcontent-type: application/json\r\n"
-            b"accept: application/json, text/event-stream\r\nuser-agent: baseload\r\nx-request-id: "
-            % (pool.base_path, endpoint.suffix, pool.authority, credential)
+            endpoint.name: self._line(endpoint.suffix) + self._common
             for endpoint in ENDPOINTS.values()
+            if endpoint.format is target.format
         }
 
-    def request_head(self, endpoint: Endpoint, request_id: str, number: int, length: int) -> bytes:
-        """The head of an attempt; the target may log its id, which names its row in the ledger."""
-        return b"%b%b.%d\r\ncontent-length: %d\r\n\r\n" % (
+    def _line(self, suffix: bytes) -> bytes:
+        return b"POST %b%b HTTP/1.1\r\n" % (self.pool.base_path, suffix)
+
+    def request_head(
+        self, endpoint: Endpoint, request_id: str, number: int, body: bytes, more: bytes = b""
+    ) -> bytes:
+        """The head of an attempt; the target may log its id, which names its row in the ledger.
+
+        `more` are further header lines. Raises RequestError (upstream_credentials).
+        """
+        if self.login is not None:
+            more += self._signed(endpoint.suffix, body)
+        return b"%b%b.%d\r\n%bcontent-length: %d\r\n\r\n" % (
             self._heads[endpoint.name],
             request_id.encode(),
             number,
-            length,
+            more,
+            len(body),
+        )
+
+    def crossing_head(self, suffix: bytes, request_id: str, number: int, body: bytes) -> bytes:
+        """As `request_head`, of a request that was translated; `suffix` follows the base URL."""
+        more = _ALWAYS.get(self.format, b"")
+        if self.login is not None:
+            more += self._signed(suffix, body)
+        return b"%b%b%b.%d\r\n%bcontent-length: %d\r\n\r\n" % (
+            self._line(suffix),
+            self._common,
+            request_id.encode(),
+            number,
+            more,
+            len(body),
+        )
+
+    def _signed(self, suffix: bytes, body: bytes) -> bytes:
+        assert self.login is not None
+        path = (self.pool.base_path + suffix).decode()
+        return self.login.header_lines(
+            Call("POST", path, self.pool.authority.decode(), body), time.monotonic()
         )
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
+from pydantic import SecretStr
 
 from baseload import __version__, config
 from baseload.capacity.steptime import step_time
@@ -25,18 +26,24 @@ from baseload.catalog.models import OpenModel, open_model
 from baseload.catalog.rates import RateTable, load_or_compile
 from baseload.config import DEFAULT_TENANT, Config
 from baseload.config.fields import NO_KEY
-from baseload.config.providers import ENDPOINTS
+from baseload.config.providers import FORMATS, endpoint
 from baseload.config.schema import (
     ClassSection,
     LimitsSection,
     MeteredSection,
     ModelSection,
     OwnedSection,
+    TargetSection,
     TimeoutsSection,
 )
 from baseload.core import (
+    AwsLogin,
     DataClass,
+    EntraLogin,
+    Format,
+    GoogleLogin,
     Limits,
+    LoginSettings,
     LongContext,
     Model,
     Side,
@@ -163,7 +170,9 @@ def _target(read: Config, name: str, rates: RateTable) -> Target:
     target = Target(
         name,
         Side.OWNED if owned else Side.METERED,
-        section.url or (ENDPOINTS[metered.provider] if metered else ""),
+        section.url or (endpoint(metered.provider, section.format) if metered else ""),
+        format=_format(section),
+        drop_unsupported=section.drop_unsupported,
         model=section.model,
         region=section.region,
         zero_retention=section.zero_retention,
@@ -186,13 +195,44 @@ def _target(read: Config, name: str, rates: RateTable) -> Target:
         target,
         provider=metered.provider,
         price=_price(read, name, rates),
+        login=_login(metered),
         quota=_limits(section.quota),
     )
+
+
+def _format(section: TargetSection) -> Format:
+    provider = section.metered.provider if section.metered else ""
+    return section.format or FORMATS.get(provider, Format.OPENAI)
 
 
 def _credential(side: OwnedSection | MeteredSection | None) -> str:
     written = side.key.get_secret_value() if side and side.key else NO_KEY
     return "" if written == NO_KEY else written
+
+
+def _login(metered: MeteredSection) -> LoginSettings | None:
+    """How the target is signed in to without a lasting key."""
+    if entra := metered.entra:
+        certificate = str(entra.certificate) if entra.certificate else ""
+        secret = _secret(entra.secret)
+        return EntraLogin(entra.tenant, entra.client, secret, certificate, entra.authority, entra.scope)
+    if google := metered.google:
+        return GoogleLogin(_secret(google.service_account), google.scope, google.token_url or "")
+    if aws := metered.aws:
+        return AwsLogin(
+            aws.region,
+            aws.access_key or "",
+            _secret(aws.secret_key),
+            _secret(aws.session_token),
+            aws.role or "",
+            aws.external_id or "",
+            aws.sts or "",
+        )
+    return None
+
+
+def _secret(value: SecretStr | None) -> str:
+    return value.get_secret_value() if value else ""
 
 
 def _price(read: Config, name: str, rates: RateTable) -> TokenPrice | None:

@@ -42,6 +42,17 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
+def _logins(gateway: Gateway) -> Iterator[Sample]:
+    """What renewals came to, of each target that is signed in to; targets of one login say the same."""
+    for name, place in gateway.site.places.items():
+        if place.login is None:
+            continue
+        counts = place.login.counts
+        for result, count in (("renewed", counts.renewed), ("failed", counts.failed)):
+            yield "baseload_login_renewals_total", {"target": name, "result": result}, count
+        yield "baseload_login_failures_in_a_row", {"target": name}, counts.failures_in_a_row
+
+
 def _samples(gateway: Gateway) -> Iterator[Sample]:
     metrics = gateway.metrics
     for (model, endpoint, code), count in metrics.requests.items():
@@ -50,6 +61,7 @@ def _samples(gateway: Gateway) -> Iterator[Sample]:
         yield "baseload_unread_requests_total", {"code": code}, count
     for result, count in metrics.reloads.items():
         yield "baseload_config_reloads_total", {"result": result}, count
+    yield from _logins(gateway)
     yield "baseload_retries_refused_total", {}, metrics.retries_refused
     yield "baseload_slow_readers_total", {}, metrics.slow_readers
     yield "baseload_connections", {}, len(gateway.connections)

@@ -133,6 +133,16 @@ class Answer(Struct):
     usage: Usage | None = None
     error: ErrorDetail | str | None = None
 
+    @property
+    def tokens(self) -> Tokens | None:
+        """The usage in our own terms."""
+        return None if self.usage is None else self.usage.tokens()
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """OpenAI's errors say when to come again in a header alone."""
+        return None
+
 
 class _ErrorOnly(Struct):
     error: ErrorDetail | str | None = None

@@ -26,6 +26,7 @@ class _Message(Struct, frozen=True):
 
 class _Body(Struct):
     messages: list[_Message] = []
+    system: str | list[Any] | None = None
     prompt: str | list[Any] | None = None
     input: str | list[Any] | None = None
     tools: Raw = Raw(b"")
@@ -38,6 +39,7 @@ class _Choice(Struct):
 
 class _Answer(Struct):
     choices: list[_Choice] = []
+    content: list[dict[str, Any]] = []
 
 
 _decode = msgspec.json.Decoder(_Body).decode
@@ -45,7 +47,7 @@ _decode_answer = msgspec.json.Decoder(_Answer).decode
 
 
 def prompt_size(body: bytes) -> PromptSize | None:
-    """The size of the prompt in a chat completions, completions or embeddings request; None if it has none.
+    """The size of the prompt in a chat, messages, completions or embeddings request; None if it has none.
 
     Tool definitions and calls count as the text they are written as; images and audio do not count.
     """
@@ -56,6 +58,8 @@ def prompt_size(body: bytes) -> PromptSize | None:
     size = PromptSize(len(asked.tools), 0, 0)
     for message in asked.messages:
         size = _plus(size, message.content, len(message.tool_calls))
+    if asked.system is not None:
+        size = _plus(size, asked.system)
     for given in (asked.prompt, asked.input):
         if isinstance(given, list):
             size = size._replace(ids=size.ids + sum(isinstance(each, int) for each in given))
@@ -78,7 +82,7 @@ def answer_text_bytes(body: bytes) -> int:
     size = PromptSize(0, 0, 0)
     for choice in answer.choices:
         size = _plus(size, choice.message.content, len(choice.message.tool_calls) + len(choice.text.encode()))
-    return size.text_bytes
+    return _plus(size, answer.content).text_bytes
 
 
 def _plus(size: PromptSize, content: str | list[dict[str, Any]] | None, more: int = 0) -> PromptSize:

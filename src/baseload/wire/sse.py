@@ -6,14 +6,17 @@
   still come from another target;
 - the upstream's own bytes, chunk framing included, whenever a read holds just whole chunks of whole events
   (the usual case costs a few searches and no copy).
+
+What an event says is judged in one place, `_pass`, which the relays of other formats replace.
 """
 
 from __future__ import annotations
 
 import re
 
+from baseload.core import Tokens
 from baseload.wire.http1 import MAX_CHUNK_LINE, MAX_HEAD, ChunkSyntax, UpstreamSyntax, chunk_size
-from baseload.wire.openai import is_error
+from baseload.wire.openai import is_error, read_answer
 
 MAX_EVENT = 1024 * 1024
 """Bytes of one event; a longer one is a broken upstream."""
@@ -58,6 +61,11 @@ class EventRelay:
     sent in-band), `events` (data lines passed on). Nothing after `[DONE]` or an error is passed on.
     Raises UpstreamSyntax for framing that is not HTTP and for events longer than MAX_EVENT.
     """
+
+    last_event = "[DONE]"
+    """What ends an answer, for messages."""
+    _end = _DONE
+    _usage = _USAGE
 
     __slots__ = (
         "_chunked_in",
@@ -104,7 +112,7 @@ class EventRelay:
             self._raw = bytearray()
         if self.committed and self._chunked_out and not self._partial and self._all_plain(data):
             self.events += data.count(_DATA_LINE)
-            if _USAGE in data:
+            if self._usage in data:
                 self._note_usage(data)
             return data
         return self._events(self._unframe(data))
@@ -117,7 +125,7 @@ class EventRelay:
 
     def _all_plain(self, data: bytes) -> bool:
         """Whether `data` is whole chunks of whole events and nothing else, with none that must be judged."""
-        if _DONE in data or _ERROR in data or (self._drop_usage and _USAGE in data):
+        if self._end in data or _ERROR in data or (self._drop_usage and self._usage in data):
             return False
         if self.done or self.error_event:
             return False
@@ -189,15 +197,18 @@ class EventRelay:
         for boundary in _BOUNDARY.finditer(payload, seen):
             event = payload[pos : boundary.end()]
             pos = boundary.end()
-            if self._judge(event):
-                out.append(event)
+            if passed := self._pass(event):
+                out.append(passed)
             if self.done or self.error_event:
                 break
         else:
             self._partial = bytearray(payload[pos:])
             if len(self._partial) > MAX_EVENT:
                 raise UpstreamSyntax("an event is longer than 1 MiB")
-        passed = b"".join(out)
+        return self._released(b"".join(out))
+
+    def _released(self, passed: bytes) -> bytes:
+        """What may go out now of what passed: nothing before the commit point, then all of it, framed."""
         if not self.committed:
             self._held += passed
             if len(self._held) <= MAX_HELD:
@@ -209,29 +220,36 @@ class EventRelay:
             self._held = b""
         return chunk(passed) if self._chunked_out else passed
 
-    def _judge(self, event: bytes) -> bool:
-        """Note what an event says; False where the client must not see it."""
+    def tokens(self) -> Tokens | None:
+        """The usage that the stream reported last; None where it reported none."""
+        if not self.usage_event:
+            return None
+        answer = read_answer(event_data(self.usage_event))
+        return None if answer is None or answer.usage is None else answer.usage.tokens()
+
+    def _pass(self, event: bytes) -> bytes:
+        """Note what an event says; what the client gets of it."""
         if _DONE in event and event_data(event).strip() == _DONE:
             self.done = True
             self.committed = True
-            return True
+            return event
         if _ERROR in event:
             data = event_data(event)
             if is_error(data):
                 self.error_event = data
-                return False
+                return b""
         if _USAGE in event:
             self.usage_event = event
             if _EMPTY_CHOICES.search(event) is not None:
-                return not self._drop_usage
+                return b"" if self._drop_usage else event
         if not self.committed and _COMMITS.search(event) is not None:
             self.committed = True
         if self.committed and b"data:" in event:
             self.events += (b"\n" + event).count(_DATA_LINE) or 1
-        return True
+        return event
 
     def _note_usage(self, data: bytes) -> None:
         """Keep the last event with usage of whole chunks that pass on as they are."""
-        at = data.rfind(_USAGE)
+        at = data.rfind(self._usage)
         start = data.rfind(_DATA_LINE, 0, at) + 1
         self.usage_event = data[start : data.find(b"\n\n", at) + 2]

@@ -1,0 +1,311 @@
+"""A Portkey config: every innermost target becomes a target, every place a condition leads to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from baseload.catalog.providers import provider as catalog_provider
+from baseload.config.document import PathIn
+from baseload.config.importing.draft import ADDRESS, NAME, Draft, clean, is_name, region_of
+from baseload.config.importing.nouns import Imported
+from baseload.config.importing.portkey_keys import RULES
+from baseload.config.importing.secrets import looks_secret, variable_name
+from baseload.config.importing.signing import AwsKeys, aws_login, aws_region, entra_login, google_login
+from baseload.config.importing.source import Node, Source, snake, tokens
+from baseload.config.importing.upstreams import (
+    ENGINES,
+    Upstream,
+    azure_url,
+    bedrock_url,
+    provider_name,
+    vertex_url,
+    with_v1,
+)
+
+_MILLISECOND = Decimal("0.001")
+DEFAULT_MODEL = "chat"
+"""What clients ask for where a config names no model."""
+
+
+def normal(_data: Any, path: PathIn) -> tuple[str, ...]:
+    """A path as the rules name it: in snake case, and seen from the innermost target."""
+    parts = [part if part == "[]" else snake(part) for part in tokens(None, path)]
+    while parts[:2] == ["targets", "[]"]:
+        parts = parts[2:]
+    return tuple(parts)
+
+
+class _Inherited(NamedTuple):
+    """What a target takes from the configs around it, where it does not write it itself."""
+
+    model: Node
+    timeout: Node
+
+
+def imported(text: str, file: str) -> Imported:
+    """What a config becomes. Raises ConfigError with file, line and key for a broken one."""
+    source = Source(text, file, RULES, normal)
+    draft = Draft("Portkey", source)
+    root = source.root
+    inherited = _Inherited(_get(root, "override_params", "model"), _get(root, "request_timeout"))
+    targets = _targets(draft, root, inherited)
+    if targets:
+        _models(draft, root, targets)
+    return draft.finished()
+
+
+def _get(node: Node, *names: str) -> Node:
+    """The value at these keys, written in snake or camel case."""
+    for name in names:
+        written = next((key for key, _ in node.fields() if snake(key) == name), name)
+        node = node.get(written)
+    return node
+
+
+def _targets(draft: Draft, node: Node, inherited: _Inherited) -> list[str]:
+    """The names of the targets in a config, added to the draft."""
+    inner = _get(node, "targets")
+    if not inner:
+        made = _target(draft, node, inherited) if _says_where(node) else None
+        return [made] if made else []
+    found = []
+    balanced = _get(node, "strategy", "mode").text() == "loadbalance"
+    for item in inner.items():
+        if balanced and _get(item, "weight").number() == 0:
+            item.drop("its weight is 0: it is never asked", "list it with a model by hand if it should be")
+            continue
+        model, timeout = _get(item, "override_params", "model"), _get(item, "request_timeout")
+        found += _targets(draft, item, _Inherited(model or inherited.model, timeout or inherited.timeout))
+    return found
+
+
+def _says_where(node: Node) -> bool:
+    return any(_get(node, name) for name in ("provider", "virtual_key", "custom_host"))
+
+
+def _target(draft: Draft, node: Node, inherited: _Inherited) -> str | None:
+    """Add one innermost target; None where it was listed instead."""
+    said = _get(node, "provider")
+    provider, vault = said.text() or "", ""
+    model = inherited.model.text() or ""
+    if provider.startswith("@"):
+        vault = provider[1:]
+        provider = _provider_of(vault)
+    elif model.startswith("@"):
+        vault, _, model = model[1:].partition("/")
+        provider = provider or _provider_of(vault)
+    virtual = _get(node, "virtual_key")
+    if virtual and not vault and not looks_secret(virtual.text() or ""):
+        vault = virtual.text() or ""
+        provider = provider or _provider_of(vault)
+    if not provider:
+        node.drop("which provider this is, only Portkey knows", "write the target by hand (docs/config.md)")
+        return None
+    wish = _get(node, "name").text() or (vault or provider)
+    upstream = _upstream(draft, node, provider, vault, model, clean(wish))
+    if upstream is None:
+        return None
+    name = draft.target(wish, upstream, node)
+    if name is None:
+        return None
+    said.carry("targets.NAME.metered.provider" if not vault else "targets.NAME.metered.provider, by its name")
+    virtual.carry("targets.NAME.metered.key, whose value Portkey holds")
+    _get(node, "name").carry("the target's name")
+    inherited.model.carry("targets.NAME.model")
+    _settle(draft, name, inherited)
+    return name
+
+
+def _provider_of(slug: str) -> str:
+    """The provider whose name a slug of theirs begins with; "" for none."""
+    parts = slug.lower().replace("_", "-").split("-")
+    for length in range(len(parts), 0, -1):
+        name = "-".join(parts[:length])
+        if catalog_provider(provider_name(name)) or provider_name(name) in ENGINES:
+            return name
+    return ""
+
+
+def _upstream(draft: Draft, node: Node, provider: str, vault: str, model: str, wish: str) -> Upstream | None:
+    name = provider_name(provider)
+    host = _get(node, "custom_host") or _get(node, "huggingface_base_url")
+    url = draft.address(host) if host else None
+    if url:
+        host.carry("targets.NAME.url")
+        url = with_v1(url) if name == "anthropic" or ENGINES.get(name) == "llama.cpp" else url
+    if name == "bedrock":
+        login = aws_login(draft, _aws(node), wish, "aws")
+        return Upstream(name, model or None, url or bedrock_url(login["aws"]["region"]), None, login)
+    if name == "vertex-ai":
+        return _vertex(draft, node, model, wish)
+    if name == "azure":
+        return _azure(draft, node, vault, model, wish)
+    return Upstream(provider, model or None, url, _key(draft, node, name, vault, wish))
+
+
+def _aws(node: Node) -> AwsKeys:
+    names = (
+        "region",
+        "access_key_id",
+        "secret_access_key",
+        "session_token",
+        "role_arn",
+        "external_id",
+        "sts",
+    )
+    return AwsKeys(*(_get(node, f"aws_{name}") for name in names))
+
+
+def _vertex(draft: Draft, node: Node, model: str, wish: str) -> Upstream | None:
+    if model.removeprefix("anthropic.").startswith("claude"):
+        node.drop(
+            "Claude on Vertex AI has a path of its own, which is not spoken in this version",
+            "use Anthropic's own API, or Bedrock",
+        )
+        return None
+    project, region = _get(node, "vertex_project_id"), _get(node, "vertex_region")
+    where = draft.words(region) or draft.asked("VERTEX_REGION", "the location of Vertex AI", NAME)
+    who = draft.words(project) or draft.asked("VERTEX_PROJECT_ID", "the Google Cloud project", NAME)
+    project.carry("targets.NAME.url")
+    region.carry("targets.NAME.url")
+    login = google_login(draft, _get(node, "vertex_service_account_json"), wish)
+    _get(node, "api_key").drop(
+        "an access token ends within the hour", "write `google` with a service account"
+    )
+    named = f"google/{model}" if model and "/" not in model else model
+    return Upstream("vertex-ai", named or None, vertex_url(who, where), None, login)
+
+
+def _azure(draft: Draft, node: Node, vault: str, model: str, wish: str) -> Upstream:
+    resource = _get(node, "resource_name") or _get(node, "azure_resource_name")
+    host = _get(node, "custom_host") or _get(node, "azure_foundry_url")
+    base = draft.address(host) if host else None
+    if base:
+        host.carry("targets.NAME.url")
+    elif resource:
+        base = f"https://{draft.words(resource)}.openai.azure.com"
+        resource.carry("targets.NAME.url")
+    else:
+        base = draft.asked(f"{wish}_BASE", "the address of the Azure resource", ADDRESS)
+    names = ("deployment_id", "azure_deployment_id", "azure_deployment_name", "azure_model_name")
+    deployment = next(filter(None, (_get(node, name) for name in names)), None)
+    if deployment:
+        model = draft.words(deployment) or model
+        deployment.carry("targets.NAME.model")
+    parts = ("tenant_id", "client_id", "client_secret", "scope")
+    tenant, client, secret, scope = (_get(node, f"azure_entra_{part}") for part in parts)
+    entra = entra_login(draft, tenant, client, secret, scope, wish)
+    if entra:
+        _get(node, "azure_auth_mode").carry("targets.NAME.metered.entra")
+    key = None if entra else _key(draft, node, "azure", vault, wish)
+    return Upstream("azure", model or None, azure_url(base), key, entra)
+
+
+def _key(draft: Draft, node: Node, provider: str, vault: str, wish: str) -> str | None:
+    became = f"targets.NAME.{'owned' if provider in ENGINES else 'metered'}.key"
+    names = ("api_key", "anthropic_api_key", "azure_ad_token", "ad_auth")
+    for name in names if vault else (*names, "virtual_key"):  # a real key in a virtual one's place
+        if written := _get(node, name):
+            return draft.secret(written, became, wish, "api_key")
+    if vault:
+        return draft.asked(f"portkey_{vault}", f"the key that Portkey keeps as {clean(vault)}")
+    if provider in ENGINES or catalog_provider(provider) is None:
+        return None
+    return draft.asked(
+        f"{variable_name(provider)}_API_KEY", f"the key of {provider}, which the file does not write"
+    )
+
+
+def _settle(draft: Draft, name: str, inherited: _Inherited) -> None:
+    """Timeout and region of one target, and its name of the model where nothing in the file says it."""
+    target = draft.targets[name]
+    if total := draft.seconds(inherited.timeout, "targets.NAME.timeouts.total", unit=_MILLISECOND):
+        target["timeouts"] = {"total": total}
+    metered = target.get("metered", {})
+    if "aws" in metered:
+        region = aws_region(metered["aws"]["region"], target.get("model", ""))
+    elif "google" in metered and "/locations/" in target["url"]:
+        region = region_of(target["url"].partition("/locations/")[2].partition("/")[0])
+    else:
+        region = None
+    if region:
+        target["region"] = region
+    if "model" not in target:
+        what = f"the name by which target {name} knows its model; the other file leaves it to clients"
+        target["model"] = draft.asked(f"{name}_MODEL", what, NAME)
+
+
+def _models(draft: Draft, root: Node, targets: list[str]) -> None:
+    """The models that clients ask for, and which targets serve each."""
+    strategy = _get(root, "strategy")
+    mode = _get(strategy, "mode")
+    if mode.text() == "conditional":
+        mode.carry("models.NAME: a model for each place that a condition leads to")
+        _conditional(draft, root, strategy)
+    if not draft.models:
+        names = {draft.targets[name]["model"] for name in targets}
+        only = names.pop() if len(names) == 1 else DEFAULT_MODEL
+        model = only if is_name(only) else DEFAULT_MODEL
+        for name in targets:
+            draft.serve(model, name)
+
+
+def _conditional(draft: Draft, root: Node, strategy: Node) -> None:
+    """A model for each target of the root that a condition or the default leads to."""
+    branches = _branches(draft, root)
+    for condition in _get(strategy, "conditions").items():
+        then = condition.get("then")
+        goal = branches.get(then.text() or "")
+        if goal is None:
+            continue
+        then.carry("models.NAME")
+        asked = list(_asked(_get(condition, "query")))
+        for name, node in asked:
+            for target in goal:
+                draft.serve(name, target)
+            node.carry("models.NAME")
+        if not asked:
+            for target in goal:
+                draft.serve(clean(then.text() or ""), target)
+            _get(condition, "query").drop(
+                "a model is chosen by the name a client asks for, not by metadata or other parameters",
+                f"let those clients ask for the model {clean(then.text() or '')}",
+            )
+    default = _get(strategy, "default")
+    if goal := branches.get(default.text() or ""):
+        default.carry("models.NAME")
+        for target in goal:
+            draft.serve(clean(default.text() or ""), target)
+    if draft.models:
+        draft.leave_unserved("no condition leads to it", "list it with a model by hand")
+
+
+def _branches(draft: Draft, root: Node) -> dict[str, list[str]]:
+    """The made targets below each named target of the root."""
+    origins = draft.origins
+    found = {}
+    for item in _get(root, "targets").items():
+        inside = [name for name, node in origins.items() if node.path[: len(item.path)] == item.path]
+        named = _get(item, "name")
+        if inside and named:
+            found[named.text() or ""] = inside
+            named.carry("models.NAME")
+    return found
+
+
+def _asked(query: Node) -> Iterator[tuple[str, Node]]:
+    """The names of models that a query of nothing but `params.model` asks for, each with its place."""
+    parts = dict(query.fields())
+    rule = parts.pop("params.model", None)
+    if rule is None or parts:
+        return
+    operators = dict(rule.fields()) if isinstance(rule.value, dict) else {"$eq": rule}
+    for operator, node in operators.items():
+        if operator == "$eq" and is_name(node.text() or ""):
+            yield node.text() or "", node
+        elif operator == "$in":
+            for item in node.items():
+                if is_name(item.text() or ""):
+                    yield item.text() or "", node

@@ -1,0 +1,183 @@
+"""Where a provider's model is found and how it is paid, by the name another gateway gives the provider."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from baseload.catalog.providers import provider as catalog_provider
+from baseload.config.providers import ENDPOINTS
+
+ENGINES = {
+    "hosted-vllm": "vllm",
+    "vllm": "vllm",
+    "sglang": "sglang",
+    "tgi": "tgi",
+    "ollama": "llama.cpp",
+    "ollama-chat": "llama.cpp",
+    "llama-cpp": "llama.cpp",
+    "llamafile": "llama.cpp",
+    "lm-studio": "llama.cpp",
+}
+"""Serving software of one's own, by its name elsewhere: such targets are owned, paid by the hour."""
+
+URLS = {
+    "deepinfra": "https://api.deepinfra.com/v1/openai",
+    "nebius": "https://api.studio.nebius.ai/v1",
+    "nscale": "https://inference.api.nscale.com/v1",
+}
+"""OpenAI-format endpoints of catalog providers that `config.providers` leaves out, as public documents have
+them (November 2026)."""
+
+ALIASES = {
+    "azure-text": "azure",
+    "text-completion-openai": "openai",
+    "custom-openai": "openai-compatible",
+    "openai-like": "openai-compatible",
+    "bedrock-converse": "bedrock",
+    "vertex-ai-beta": "vertex-ai",
+    "google-vertex": "vertex-ai",
+    "gemini": "google",
+    "google-ai-studio": "google",
+    "fireworks-ai": "fireworks",
+    "together-ai": "together",
+    "mistral-ai": "mistral",
+    "mistralai": "mistral",
+    "perplexity-ai": "perplexity",
+    "novita-ai": "novita",
+    "amazon-bedrock": "bedrock",
+    "azure-openai": "azure",
+    "azure-ai": "azure",
+    "x-ai": "x-ai",
+    "xai": "x-ai",
+    "moonshot": "moonshotai",
+    "litellm-proxy": "litellm",
+}
+"""Names elsewhere, in small letters with hyphens, and ours."""
+
+FOREIGN = {
+    "cohere": "its own format is not spoken, and its OpenAI-format endpoint refuses `stream_options`",
+    "cohere-chat": "its own format is not spoken, and its OpenAI-format endpoint refuses `stream_options`",
+    "sagemaker": "SageMaker's format is not spoken",
+    "sagemaker-chat": "SageMaker's format is not spoken",
+    "watsonx": "watsonx's format is not spoken",
+    "replicate": "Replicate's format is not spoken",
+    "triton": "Triton's own format is not spoken",
+    "oobabooga": "its format is not spoken",
+    "petals": "its format is not spoken",
+    "palm": "this API has ended",
+    "workers-ai": "its URL holds the account; write a target with `url` https://api.cloudflare.com/"
+    "client/v4/accounts/ACCOUNT/ai/v1",
+}
+"""Providers that cannot be a target in this version, and why."""
+
+BEDROCK_NOTE = "only models that Bedrock's OpenAI-compatible endpoint serves answer there"
+
+
+class Upstream(NamedTuple):
+    """What is known of a place that serves a model: the other gateway's words, checked and in our notation.
+
+    `url` and `key` may hold `${NAME}`; `login` is one of `entra`, `google`, `aws` with its section.
+    """
+
+    provider: str
+    model: str | None = None
+    url: str | None = None
+    key: str | None = None
+    login: dict[str, Any] | None = None
+    price: dict[str, Any] | None = None
+
+
+class Refused(NamedTuple):
+    """Why no target can be made, and what to do."""
+
+    why: str
+    do: str
+
+
+class Placed(NamedTuple):
+    """A target's own keys, and the figures that are still to be given: (path in the target, what it is)."""
+
+    section: dict[str, Any]
+    owned: bool
+    wanted: tuple[tuple[tuple[str, ...], str], ...] = ()
+
+
+def provider_name(written: str) -> str:
+    """Our name of a provider as another gateway writes it."""
+    name = written.strip().lower().replace("_", "-")
+    return ALIASES.get(name, name)
+
+
+def place(upstream: Upstream) -> Placed | Refused:
+    """The target for an upstream: owned for engines of one's own, else metered."""
+    name = provider_name(upstream.provider)
+    if why := FOREIGN.get(name):
+        return Refused(f"{upstream.provider} cannot be a target in this version: {why}", "leave it behind")
+    section: dict[str, Any] = {}
+    if upstream.url:
+        section["url"] = upstream.url
+    if upstream.model:
+        section["model"] = upstream.model
+    if name in ENGINES:
+        return _owned(ENGINES[name], upstream, section)
+    known = catalog_provider("google" if name == "vertex-ai" else name)
+    metered: dict[str, Any] = {"provider": known.name if known else name}
+    if upstream.login:
+        metered.update(upstream.login)
+    else:
+        metered["key"] = upstream.key or "none"
+    if upstream.price:
+        metered["price"] = upstream.price
+    if known and not upstream.url:
+        if known.name in URLS:
+            section["url"] = URLS[known.name]
+        elif known.name not in ENDPOINTS or upstream.login:
+            return Refused(f"{upstream.provider} has no one URL", "write a target with its `url`")
+    elif not known and not upstream.url:
+        return Refused(
+            f"where {upstream.provider} is served is not written", "write a target with its `url` and `price`"
+        )
+    wanted: tuple[tuple[tuple[str, ...], str], ...] = ()
+    if not known and not upstream.price:
+        metered["price"] = {}
+        wanted = (
+            (("metered", "price", "input"), "USD per million input tokens"),
+            (("metered", "price", "output"), "USD per million output tokens"),
+        )
+    return Placed({"metered": metered, **section}, False, wanted)
+
+
+def _owned(engine: str, upstream: Upstream, section: dict[str, Any]) -> Placed | Refused:
+    if not upstream.url:
+        return Refused("the engine's address is not written", "write a target with its `url`")
+    owned: dict[str, Any] = {"engine": engine}
+    if upstream.key and upstream.key != "none":
+        owned["key"] = upstream.key
+    wanted = ((("owned", "usd_per_hour"), "what the replica costs per hour in USD"),)
+    return Placed({"owned": owned, **section}, True, wanted)
+
+
+def bedrock_url(region: str) -> str:
+    """Bedrock's OpenAI-compatible endpoint in a region."""
+    return f"https://bedrock-runtime.{region}.amazonaws.com/openai/v1"
+
+
+def vertex_url(project: str, location: str) -> str:
+    """Vertex AI's OpenAI-compatible endpoint of a project in a location."""
+    host = "aiplatform" if location == "global" else f"{location}-aiplatform"
+    return f"https://{host}.googleapis.com/v1/projects/{project}/locations/{location}/endpoints/openapi"
+
+
+def azure_url(base: str) -> str:
+    """The version-free OpenAI endpoint of an Azure resource, from any address on it."""
+    base = base.rstrip("/")
+    for end in ("/openai/v1", "/openai"):
+        if base.endswith(end):
+            return f"{base.removesuffix(end)}/openai/v1"
+    return f"{base.partition('/openai/')[0]}/openai/v1"
+
+
+def with_v1(base: str) -> str:
+    """A base URL that ends with `/v1`."""
+    base = base.rstrip("/")
+    return base if base.endswith("/v1") else f"{base}/v1"

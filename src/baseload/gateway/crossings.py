@@ -1,0 +1,65 @@
+"""Requests for targets that speak another format: translated where that loses nothing, else told why not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from baseload import errors
+from baseload.core import Reason, Side
+from baseload.errors import RequestError
+from baseload.gateway.site import Place
+from baseload.policy.dispatch import Choice
+from baseload.wire.dialects.crossing import Crossing, cross
+from baseload.wire.dialects.paths import SPOKEN
+
+if TYPE_CHECKING:
+    from baseload.gateway.exchange import Exchange
+
+
+def choose(exchange: Exchange, choice: Choice, now_s: float) -> tuple[Choice, Place, Crossing | None]:
+    """The first target in the merit order that can carry the request, from `choice` on.
+
+    Raises RequestError: unsupported_parameter where none can, as the first of them says it; what dispatch
+    raises where others were left out for their load.
+    """
+    unfit: tuple[str, ...] = ()
+    refusal: RequestError | None = None
+    while True:
+        place = exchange.site.places[choice.target.name]
+        try:
+            crossing = None if place.format is exchange.endpoint.format else _cross(exchange, place)
+        except RequestError as error:
+            if error.fault is not errors.UNSUPPORTED_PARAMETER:
+                raise
+            refusal = refusal or error
+            unfit = (*unfit, place.target.name)
+        else:
+            return _as_chosen(choice, exchange, unfit), place, crossing
+        try:
+            choice = exchange.terms.place.route.choose(exchange.ask, now_s, (*exchange.tried, *unfit))
+        except RequestError as none_left:
+            raise refusal if none_left.fault is errors.NO_TARGET else none_left from None
+
+
+def _as_chosen(choice: Choice, exchange: Exchange, unfit: tuple[str, ...]) -> Choice:
+    """The choice under its own reason: that others cannot carry the request is no failure of theirs."""
+    if not unfit or exchange.tried:
+        return choice
+    return replace(choice, reason=Reason.OWNED if choice.target.side is Side.OWNED else Reason.METERED)
+
+
+def _cross(exchange: Exchange, place: Place) -> Crossing:
+    source, target = exchange.endpoint.dialect, SPOKEN[place.format]
+    if source is None:
+        message = f"target {place.target.name} does not serve {exchange.endpoint.name}"
+        raise RequestError(errors.UNSUPPORTED_PARAMETER, message, param="model")
+    return cross(
+        exchange.body,
+        source,
+        target,
+        asked=exchange.fields.model,
+        model=place.target.model,
+        drop=place.target.drop_unsupported,
+    )

@@ -1,0 +1,541 @@
+"""OpenAI chat completions: requests. Shapes: OpenAI's API reference, and what compatible servers add."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baseload.wire.dialects import annex
+from baseload.wire.dialects.nouns import (
+    Cache,
+    Call,
+    Declined,
+    Dialect,
+    Foreign,
+    Form,
+    Json,
+    Kind,
+    Media,
+    Own,
+    Part,
+    Prompt,
+    Reasoning,
+    Result,
+    Role,
+    ServerTool,
+    Service,
+    Shape,
+    Text,
+    Thought,
+    Tool,
+    ToolChoice,
+    ToolUse,
+    Turn,
+)
+from baseload.wire.dialects.rest import Rest, data_url, put_back, spelt, split_data_url, wrong
+
+_CHAT = Dialect.CHAT
+_ROLES = {role.value: role for role in Role} | {"function": Role.TOOL}
+_CHOICES = {"auto": ToolUse.AUTO, "none": ToolUse.NONE, "required": ToolUse.ANY}
+_CHOICE_WORDS = {use: word for word, use in _CHOICES.items()}
+_SHAPES = {"text": Shape.TEXT, "json_object": Shape.JSON, "json_schema": Shape.SCHEMA}
+_SHAPE_WORDS = {shape: word for word, shape in _SHAPES.items()}
+THOUGHTS = ("reasoning_content", "reasoning")
+"""Where compatible servers put the model's reasoning: DeepSeek, vLLM and SGLang first, others second."""
+
+
+# -- reading ------------------------------------------------------------------------------------------------
+
+
+def read_request(body: Json) -> Prompt:
+    """The request in `body`. Raises RequestError (invalid_field)."""
+    rest = Rest(body, _CHAT, "")
+    prompt = Prompt(model=rest.need("model", str), turns=_turns(rest))
+    prompt.stream = rest.take("stream", bool)
+    if isinstance(options := body.get("stream_options"), dict) and "include_usage" in options:
+        prompt.usage_in_stream = bool(options["include_usage"])
+    prompt.max_output = rest.take("max_completion_tokens", int)
+    if prompt.max_output is None and (older := rest.take("max_tokens", int)) is not None:
+        prompt.max_output = older
+        rest.spelling["max_tokens"] = True
+    prompt.temperature, prompt.top_p = rest.number("temperature"), rest.number("top_p")
+    prompt.top_k, prompt.seed = rest.take("top_k", int), rest.take("seed", int)
+    prompt.presence_penalty = rest.number("presence_penalty")
+    prompt.frequency_penalty = rest.number("frequency_penalty")
+    prompt.stop = _stop(rest)
+    prompt.choices = rest.take("n", int)
+    prompt.logprobs, prompt.top_logprobs = rest.take("logprobs", bool), rest.take("top_logprobs", int)
+    prompt.parallel_calls = rest.take("parallel_tool_calls", bool)
+    prompt.tools = _tools(rest)
+    prompt.tool_choice = _tool_choice(rest)
+    if (form := rest.take("response_format", dict)) is not None:
+        prompt.form = _form(form)
+    if (effort := rest.take("reasoning_effort", str)) is not None:
+        prompt.reasoning = Reasoning(off=True) if effort == "none" else Reasoning(effort=effort)
+    prompt.user, prompt.tier = rest.take("user", str), rest.take("service_tier", str)
+    prompt.metadata = rest.take("metadata", dict)
+    prompt.verbosity = rest.take("verbosity", str)
+    prompt.own = rest.own()
+    return prompt
+
+
+def _stop(rest: Rest) -> list[str] | None:
+    stop: Any = rest.members.get("stop")
+    if stop is None:
+        return None
+    del rest.members["stop"]
+    if isinstance(stop, str):
+        rest.spelling["stop"] = True
+        return [stop]
+    if isinstance(stop, list) and all(isinstance(one, str) for one in stop):
+        return stop
+    raise wrong("stop", "must be a string or a list of strings")
+
+
+def _turns(rest: Rest) -> list[Turn]:
+    messages = rest.need("messages", list)
+    return [_turn(message, f"messages[{at}]") for at, message in enumerate(messages)]
+
+
+def _turn(message: object, where: str) -> Turn:
+    rest = Rest(message, _CHAT, where)
+    word = rest.need("role", str)
+    role = _ROLES.get(word)
+    if role is None:
+        raise wrong(f"{where}.role", f"{word!r} is none of {', '.join(_ROLES)}")
+    turn = Turn(role, [], name=rest.take("name", str) if role is not Role.TOOL else None)
+    if role is Role.TOOL:
+        turn.parts = [_result(rest, word)]
+    else:
+        turn.parts, turn.plain = said(rest)
+        turn.parts = annex.restore(turn.parts, rest.members.pop(annex.MEMBER, None))
+    turn.own = rest.own()
+    return turn
+
+
+def _result(rest: Rest, word: str) -> Result:
+    """A message of the role `tool`, or of its forerunner `function`, which names the function instead."""
+    if word == "function":
+        rest.spelling["function"] = True
+    content = rest.members.pop("content", None)
+    parts, plain = _content(content, rest.path("content"))
+    if content is None:
+        rest.spelling["content"] = None
+    return Result(rest.take("tool_call_id", str) or "", parts, name=rest.take("name", str), plain=plain)
+
+
+def said(rest: Rest) -> tuple[list[Part], bool]:
+    """The parts of a message, its calls included, and whether its content came as a bare string."""
+    parts: list[Part] = []
+    for name in THOUGHTS:
+        if rest.members.get(name) and (thought := rest.take(name, str)):
+            parts.append(Thought(thought))
+            rest.spelling["thought"] = name
+    content = rest.members.pop("content", _ABSENT)
+    if content is _ABSENT or not content:
+        rest.spelling["content"] = "absent" if content is _ABSENT else content
+        plain = True
+    else:
+        spoken, plain = _content(content, rest.path("content"))
+        parts += spoken
+    if rest.members.get("refusal") and (refusal := rest.take("refusal", str)):
+        parts.append(Declined(refusal))
+    calls = rest.take("tool_calls", list) if rest.members.get("tool_calls") else None
+    for at, call in enumerate(calls or ()):
+        parts.append(_call(call, f"{rest.path('tool_calls')}[{at}]"))
+    if (older := rest.take("function_call", dict)) is not None:
+        call = Rest(older, _CHAT, rest.path("function_call"))
+        rest.spelling["function_call"] = True
+        parts.append(Call("", call.need("name", str), call.need("arguments", str)))
+    return parts, plain
+
+
+_ABSENT = object()
+
+
+def _content(content: object, where: str) -> tuple[list[Part], bool]:
+    if content is None:
+        return [], True
+    if isinstance(content, str):
+        return [Text(content)], True
+    if not isinstance(content, list):
+        raise wrong(where, "must be a string or a list of parts")
+    return [_part(part, f"{where}[{at}]") for at, part in enumerate(content)], False
+
+
+def _part(value: object, where: str) -> Part:
+    rest = Rest(value, _CHAT, where)
+    kind = rest.need("type", str)
+    if kind == "text":
+        text = rest.need("text", str)
+        return Text(text, cache=_cache(rest), own=rest.own())
+    if kind == "refusal":
+        return Declined(rest.need("refusal", str))
+    if kind == "image_url":
+        return _image(rest)
+    if kind == "input_audio":
+        sound = Rest(rest.need("input_audio", dict), _CHAT, rest.path("input_audio"))
+        form = sound.need("format", str)
+        return Media(Kind.AUDIO, f"audio/{form}", data=sound.need("data", str), own=rest.own())
+    if kind == "file":
+        return _file(rest)
+    assert isinstance(value, dict)
+    return Foreign(kind, Own(_CHAT, value))
+
+
+def _image(rest: Rest) -> Media:
+    image = Rest(rest.need("image_url", dict), _CHAT, rest.path("image_url"))
+    url, detail = image.need("url", str), image.take("detail", str)
+    cache = _cache(rest)
+    inline = split_data_url(url)
+    if inline is None:
+        return Media(Kind.IMAGE, url=url, detail=detail, cache=cache, own=rest.own())
+    return Media(Kind.IMAGE, inline[0], data=inline[1], detail=detail, cache=cache, own=rest.own())
+
+
+def _file(rest: Rest) -> Media:
+    held = Rest(rest.need("file", dict), _CHAT, rest.path("file"))
+    name, data, file = held.take("filename", str), held.take("file_data", str), held.take("file_id", str)
+    media = Media(Kind.DOCUMENT, file=file, name=name, cache=_cache(rest))
+    if data is not None:
+        inline = split_data_url(data)
+        if inline is None:
+            rest.spelling["bare"] = True  # base64 without a media type, as some servers take it
+        media.mime, media.data = inline if inline is not None else (None, data)
+    media.own = rest.own()
+    return media
+
+
+def _cache(rest: Rest) -> Cache | None:
+    """`cache_control` as routers of several providers take it, or OpenAI's explicit breakpoint."""
+    if isinstance(marker := rest.members.get("cache_control"), dict) and marker.get("type") == "ephemeral":
+        del rest.members["cache_control"]
+        return Cache(marker.get("ttl"))
+    if (marker := rest.take("prompt_cache_breakpoint", dict)) is not None:
+        rest.spelling["breakpoint"] = marker
+        return Cache()
+    return None
+
+
+def _call(value: object, where: str) -> Part:
+    rest = Rest(value, _CHAT, where)
+    kind = rest.members.get("type", "function")
+    if kind != "function":
+        assert isinstance(value, dict)
+        return Foreign(f"tool_calls of type {kind}", Own(_CHAT, value))
+    if rest.members.pop("type", None) is None:
+        rest.spelling["type"] = None
+    function = Rest(rest.need("function", dict), _CHAT, rest.path("function"))
+    call = Call(rest.take("id", str) or "", function.need("name", str), function.take("arguments", str) or "")
+    call.own = rest.own()
+    return call
+
+
+def _tools(rest: Rest) -> list[Tool | ServerTool | Foreign] | None:
+    """The functions, and after them the web search, which has a member of its own."""
+    tools = _functions(rest)
+    if (search := rest.take("web_search_options", dict)) is None:
+        return tools
+    own = Own(_CHAT, search, {} if tools is None else {"tools": True})
+    return [*(tools or ()), ServerTool(Service.WEB_SEARCH, own)]
+
+
+def _functions(rest: Rest) -> list[Tool | ServerTool | Foreign] | None:
+    tools = rest.take("tools", list)
+    if tools is not None:
+        return [_tool(tool, f"tools[{at}]") for at, tool in enumerate(tools)]
+    older = rest.take("functions", list)
+    if older is None:
+        return None
+    rest.spelling["functions"] = True
+    return [_function(Rest(one, _CHAT, f"functions[{at}]")) for at, one in enumerate(older)]
+
+
+def _tool(value: object, where: str) -> Tool | Foreign:
+    rest = Rest(value, _CHAT, where)
+    kind = rest.take("type", str)
+    if kind not in (None, "function"):
+        assert isinstance(value, dict)
+        return Foreign(str(kind), Own(_CHAT, value))
+    function = Rest(rest.need("function", dict), _CHAT, rest.path("function"))
+    tool = _function(function)
+    if kind is None:
+        function.spelling["type"] = None
+    tool.cache = _cache(rest)
+    tool.own = function.own()
+    return tool
+
+
+def _function(rest: Rest) -> Tool:
+    tool = Tool(rest.need("name", str), rest.take("description", str), rest.take("parameters", dict))
+    tool.strict = rest.take("strict", bool)
+    tool.own = rest.own()
+    return tool
+
+
+def _tool_choice(rest: Rest) -> ToolChoice | None:
+    choice = rest.members.get("tool_choice")
+    if choice is not None:
+        del rest.members["tool_choice"]
+    else:
+        choice = rest.members.get("function_call")
+        if choice is None:
+            return None
+        del rest.members["function_call"]
+        rest.spelling["function_call"] = True
+        if isinstance(choice, dict):
+            choice = {"type": "function", "function": choice}
+    if isinstance(choice, str) and choice in _CHOICES:
+        return ToolChoice(_CHOICES[choice])
+    if isinstance(choice, dict) and isinstance(function := choice.get("function"), dict):
+        return ToolChoice(ToolUse.NAMED, function.get("name"))
+    if isinstance(choice, dict):
+        return ToolChoice(ToolUse.AUTO, own=Own(_CHAT, choice))
+    raise wrong("tool_choice", f"{choice!r} is none of {', '.join(_CHOICES)} and no function")
+
+
+def _form(value: Json) -> Form:
+    rest = Rest(value, _CHAT, "response_format")
+    word = rest.need("type", str)
+    shape = _SHAPES.get(word)
+    if shape is None:
+        return Form(Shape.TEXT, own=Own(_CHAT, value))
+    form = Form(shape)
+    if shape is Shape.SCHEMA:
+        held = Rest(rest.need("json_schema", dict), _CHAT, "response_format.json_schema")
+        form.name, form.description = held.take("name", str), held.take("description", str)
+        form.schema, form.strict = held.take("schema", dict), held.take("strict", bool)
+        form.own = held.own()
+    return form
+
+
+# -- writing ------------------------------------------------------------------------------------------------
+
+
+def write_request(prompt: Prompt) -> Json:
+    """The request as a body; what this dialect cannot say has been judged by `matrix` before."""
+    own = prompt.own
+    body: Json = {"model": prompt.model, "messages": _messages(prompt.turns)}
+    older = spelt(own, _CHAT, "max_tokens")
+    optional = {
+        "max_tokens" if older else "max_completion_tokens": prompt.max_output,
+        "stream": prompt.stream,
+        "temperature": prompt.temperature,
+        "top_p": prompt.top_p,
+        "top_k": prompt.top_k,
+        "seed": prompt.seed,
+        "presence_penalty": prompt.presence_penalty,
+        "frequency_penalty": prompt.frequency_penalty,
+        "n": prompt.choices,
+        "logprobs": prompt.logprobs,
+        "top_logprobs": prompt.top_logprobs,
+        "parallel_tool_calls": prompt.parallel_calls,
+        "user": prompt.user,
+        "service_tier": prompt.tier,
+        "metadata": prompt.metadata,
+        "verbosity": prompt.verbosity,
+    }
+    body.update((name, value) for name, value in optional.items() if value is not None)
+    if prompt.stop is not None:
+        body["stop"] = prompt.stop[0] if spelt(own, _CHAT, "stop") else prompt.stop
+    if prompt.usage_in_stream is not None:
+        body["stream_options"] = {"include_usage": prompt.usage_in_stream}
+    _write_tools(body, prompt)
+    if prompt.tool_choice is not None:
+        choice = _write_choice(prompt.tool_choice)
+        legacy = spelt(own, _CHAT, "function_call")
+        body["function_call" if legacy else "tool_choice"] = (
+            choice["function"] if legacy and isinstance(choice, dict) else choice
+        )
+    if prompt.form is not None:
+        body["response_format"] = _write_form(prompt.form)
+    if prompt.reasoning is not None and (effort := effort_of(prompt.reasoning)) is not None:
+        body["reasoning_effort"] = effort
+    return put_back(body, own, _CHAT)
+
+
+def _write_tools(body: Json, prompt: Prompt) -> None:
+    if prompt.tools is None:
+        return
+    bare = bool(spelt(prompt.own, _CHAT, "functions"))
+    served = [tool for tool in prompt.tools if isinstance(tool, ServerTool)]
+    functions = [tool for tool in prompt.tools if not isinstance(tool, ServerTool)]
+    if functions or not served or spelt(served[0].own, _CHAT, "tools"):
+        body["functions" if bare else "tools"] = [_write_tool(tool, bare=bare) for tool in functions]
+    for tool in served:
+        body["web_search_options"] = put_back({}, tool.own, _CHAT)
+
+
+EFFORTS = (("minimal", 1024), ("low", 2048), ("medium", 8192), ("high", 24576))
+"""Thinking budgets that stand for the words where a dialect knows only one of the two; an assumption."""
+
+
+def effort_of(reasoning: Reasoning) -> str | None:
+    """The effort in words: as it came, or the least whose budget is not below the one asked for."""
+    if reasoning.off:
+        return "none"
+    if reasoning.effort is not None or reasoning.budget is None:
+        return reasoning.effort
+    return next((word for word, budget in EFFORTS if reasoning.budget <= budget), EFFORTS[-1][0])
+
+
+def _messages(turns: list[Turn]) -> list[Json]:
+    messages = []
+    for turn in turns:
+        messages += _write_turn(turn)
+    return messages
+
+
+def _write_turn(turn: Turn) -> list[Json]:
+    """The turn as messages: each tool result is one of its own, and stands before what is said besides."""
+    results = [_write_result(part, turn) for part in turn.parts if isinstance(part, Result)]
+    if turn.role is Role.TOOL:
+        return results
+    spoken: list[Part] = [part for part in turn.parts if not isinstance(part, Result)]
+    if results and not spoken:
+        return results
+    message: Json = {"role": turn.role.value}
+    if turn.name is not None:
+        message["name"] = turn.name
+    write_said(message, spoken, turn.plain, turn.own)
+    return [*results, put_back(message, turn.own, _CHAT)]
+
+
+def _write_result(result: Result, turn: Turn) -> Json:
+    own = turn.own
+    message: Json = {"role": "function" if spelt(own, _CHAT, "function") else "tool"}
+    if result.id:
+        message["tool_call_id"] = result.id
+    if result.name is not None and own is not None and own.dialect is _CHAT:
+        message["name"] = result.name
+    if not result.parts and own is not None and own.dialect is _CHAT and "content" in own.spelling:
+        message["content"] = None
+    else:
+        message["content"] = _write_content(result.parts, plain=result.plain)
+    return put_back(message, own, _CHAT) if turn.role is Role.TOOL else message
+
+
+def write_said(message: Json, parts: list[Part], plain: bool, own: Own | None) -> None:
+    """Content, reasoning, refusal and calls of a message."""
+    spoken: list[Part] = []
+    calls: list[Json] = []
+    for part in parts:
+        if isinstance(part, Thought):
+            name = spelt(own, _CHAT, "thought") or THOUGHTS[0]
+            message[name] = message.get(name, "") + part.text
+        elif isinstance(part, Declined) and plain:
+            message["refusal"] = part.text
+        elif isinstance(part, Call):
+            calls.append(_write_call(part))
+        elif isinstance(part, Foreign) and part.what.startswith("tool_calls"):
+            calls.append(part.own.members)
+        elif not isinstance(part, Foreign) or part.own.dialect is _CHAT:
+            spoken.append(part)  # what only another dialect has is in the annex
+    if spoken:
+        message["content"] = _write_content(spoken, plain=plain)
+    elif (absent := spelt(own, _CHAT, "content")) != "absent":
+        message["content"] = absent
+    if calls and spelt(own, _CHAT, "function_call"):
+        message["function_call"] = calls[0]["function"]
+    elif calls:
+        message["tool_calls"] = calls
+
+
+def _write_content(parts: list[Part], *, plain: bool) -> str | list[Json]:
+    if plain and all(isinstance(part, Text) and part.cache is None for part in parts):
+        return "".join(part.text for part in parts if isinstance(part, Text))
+    return [_write_part(part) for part in parts]
+
+
+def _write_part(part: Part) -> Json:
+    if isinstance(part, Text):
+        return _marked({"type": "text", "text": part.text}, part)
+    if isinstance(part, Declined):
+        return {"type": "refusal", "refusal": part.text}
+    if isinstance(part, Media):
+        return _marked(_write_media(part), part)
+    assert isinstance(part, Foreign), part
+    return part.own.members
+
+
+def _marked(value: Json, part: Text | Media) -> Json:
+    """With its cache marker and what only this dialect says of it."""
+    if part.cache is not None:
+        point = spelt(part.own, _CHAT, "breakpoint")
+        if point is not None:
+            value["prompt_cache_breakpoint"] = point
+        else:
+            value["cache_control"] = {"type": "ephemeral"} | (
+                {"ttl": part.cache.ttl} if part.cache.ttl else {}
+            )
+    return put_back(value, part.own, _CHAT)
+
+
+def _write_media(media: Media) -> Json:
+    if media.kind is Kind.IMAGE:
+        url = media.url if media.data is None else data_url(media.mime, media.data)
+        image = {"url": url} | ({"detail": media.detail} if media.detail is not None else {})
+        return {"type": "image_url", "image_url": image}
+    if media.kind is Kind.AUDIO:
+        form = (media.mime or "audio/wav").removeprefix("audio/")
+        return {"type": "input_audio", "input_audio": {"data": media.data, "format": form}}
+    if media.text is not None:
+        return {"type": "text", "text": media.text}
+    held: Json = {}
+    if media.name is not None:
+        held["filename"] = media.name
+    if media.data is not None:
+        bare = spelt(media.own, _CHAT, "bare")
+        held["file_data"] = media.data if bare else data_url(media.mime, media.data)
+    if media.file is not None:
+        held["file_id"] = media.file
+    return {"type": "file", "file": held}
+
+
+def _write_call(call: Call) -> Json:
+    value: Json = {"id": call.id, "type": "function"}
+    if call.own is not None and call.own.dialect is _CHAT and "type" in call.own.spelling:
+        del value["type"]
+    value["function"] = {"name": call.name, "arguments": call.arguments}
+    return put_back(value, call.own, _CHAT)
+
+
+def _write_tool(tool: Tool | Foreign, *, bare: bool) -> Json:
+    if isinstance(tool, Foreign):
+        return tool.own.members
+    function: Json = {"name": tool.name}
+    if tool.description is not None:
+        function["description"] = tool.description
+    if tool.schema is not None:
+        function["parameters"] = tool.schema
+    if tool.strict is not None:
+        function["strict"] = tool.strict
+    put_back(function, tool.own, _CHAT)
+    if bare:
+        return function
+    typed = tool.own is None or tool.own.dialect is not _CHAT or "type" not in tool.own.spelling
+    value = {"type": "function", "function": function} if typed else {"function": function}
+    if tool.cache is not None:
+        value["cache_control"] = {"type": "ephemeral"} | ({"ttl": tool.cache.ttl} if tool.cache.ttl else {})
+    return value
+
+
+def _write_choice(choice: ToolChoice) -> str | Json:
+    if choice.own is not None and choice.own.dialect is _CHAT:
+        return choice.own.members
+    if choice.use is ToolUse.NAMED:
+        return {"type": "function", "function": {"name": choice.name}}
+    return _CHOICE_WORDS[choice.use]
+
+
+def _write_form(form: Form) -> Json:
+    if form.shape is not Shape.SCHEMA:
+        if form.own is not None and form.own.dialect is _CHAT:
+            return form.own.members
+        return {"type": _SHAPE_WORDS[form.shape]}
+    held: Json = {"name": form.name or "answer"}
+    if form.description is not None:
+        held["description"] = form.description
+    held["schema"] = form.schema
+    if form.strict is not None:
+        held["strict"] = form.strict
+    return {"type": "json_schema", "json_schema": put_back(held, form.own, _CHAT)}

@@ -1,0 +1,224 @@
+"""One request on its way between two dialects: written for the target, its answer told to the client.
+
+crossing = cross(body, Dialect.CHAT, Dialect.MESSAGES, model="claude-sonnet-4-5")
+target gets crossing.body; its stream goes through crossing.relay(...), its whole answer through
+crossing.whole(...), its error through crossing.failure(...)
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from baseload import errors
+from baseload.core import Tokens
+from baseload.errors import RequestError
+from baseload.wire.anthropic import Answer
+from baseload.wire.aws_events import EventReader
+from baseload.wire.dialects import converse_reply
+from baseload.wire.dialects.converse_frames import line_of_frame
+from baseload.wire.dialects.judging import Judged, judge
+from baseload.wire.dialects.nouns import (
+    Added,
+    Broken,
+    Call,
+    Dialect,
+    Ended,
+    Event,
+    Failure,
+    Finished,
+    Json,
+    Metered,
+    Opened,
+    Prompt,
+    Report,
+    Started,
+    Text,
+    Thought,
+)
+from baseload.wire.dialects.paths import suffix
+from baseload.wire.dialects.speakers import SPEAKERS
+from baseload.wire.http1 import UpstreamSyntax
+from baseload.wire.openai import ErrorDetail
+from baseload.wire.sse import EventRelay, event_data
+
+
+class Crossing:
+    """A request and how to tell its answer. `body` is what the target is sent; `judged` what became of it."""
+
+    __slots__ = ("_model", "_sent_model", "_stream", "_usage", "body", "judged", "source", "target")
+
+    def __init__(
+        self, source: Dialect, target: Dialect, body: bytes, judged: Judged, prompt: Prompt, *, asked: str
+    ) -> None:
+        self.source = source
+        self.target = target
+        self.body = body
+        self.judged = judged
+        self._model = asked
+        self._usage = bool(prompt.usage_in_stream) or source is not Dialect.CHAT
+        self._sent_model = prompt.model
+        self._stream = bool(prompt.stream)
+
+    def relay(self, *, chunked_in: bool, chunked_out: bool) -> EventRelay:
+        """What takes the target's stream and gives the client's."""
+        made = FramesRelay if self.target is Dialect.CONVERSE else CrossingRelay
+        return made(self, chunked_in=chunked_in, chunked_out=chunked_out)
+
+    def writer_options(self) -> tuple[str, bool]:
+        """The client's name for the model, and whether it asked for usage in the stream."""
+        return self._model, self._usage
+
+    def suffix(self) -> bytes:
+        """The path and query of the call, after the target's base URL."""
+        return suffix(self.target, self._sent_model, stream=self._stream)
+
+    def read_answer(self, body: bytes, status: int, named: str = "") -> Answer | None:
+        """Usage and error of a whole answer; None for what is no JSON object.
+
+        `named` is what a header calls the error, where the target's format does so (`x-amzn-errortype`).
+        """
+        try:
+            value = _object(body)
+        except ValueError:
+            return None
+        if status == 200:
+            try:
+                reply = SPEAKERS[self.target].read_reply(value)
+                return Answer(None if reply.report is None else reply.report.tokens, None)
+            except (RequestError, ValueError, KeyError, TypeError, AttributeError):
+                pass
+        failure = self._failure(value, named)
+        detail = ErrorDetail(failure.message, failure.kind, failure.code, failure.param)
+        return Answer(None, detail, failure.retry_after_s)
+
+    def _failure(self, value: Json, named: str) -> Failure:
+        if self.target is Dialect.CONVERSE:
+            return converse_reply.read_failure(value, named)
+        return SPEAKERS[self.target].read_failure(value)
+
+    def whole(self, body: bytes) -> bytes:
+        """A whole answer in the client's dialect, under the client's name for the model.
+
+        Raises ValueError for what is no answer of the target's dialect.
+        """
+        try:
+            reply = SPEAKERS[self.target].read_reply(_object(body))
+        except (RequestError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"the answer cannot be read: {error}") from None
+        reply.model = self._model
+        return msgspec.json.encode(SPEAKERS[self.source].write_reply(reply))
+
+    def failure(self, body: bytes, status: int, named: str = "") -> bytes:
+        """The target's error in the client's dialect; what is no JSON object becomes its message."""
+        try:
+            failure = self._failure(_object(body), named)
+        except ValueError:
+            failure = Failure(body[:300].decode(errors="replace"), "api_error")
+        return msgspec.json.encode(SPEAKERS[self.source].write_failure(failure, status))
+
+
+def cross(
+    body: bytes, source: Dialect, target: Dialect, *, asked: str, model: str | None, drop: bool = False
+) -> Crossing:
+    """The request in `body`, which names the model `asked`, for a target that calls it `model`.
+
+    Raises RequestError: invalid_json, invalid_field, unsupported_parameter.
+    """
+    try:
+        value = _object(body)
+    except ValueError as error:
+        raise RequestError(errors.INVALID_JSON, str(error)) from None
+    prompt = SPEAKERS[source].read_request(value)
+    prompt.model = model if model is not None else asked
+    judged = judge(prompt, source, target, drop=drop)
+    crossing = Crossing(source, target, b"", judged, prompt, asked=asked)
+    prompt.usage_in_stream = True if target is Dialect.CHAT and prompt.stream else None
+    crossing.body = msgspec.json.encode(SPEAKERS[target].write_request(prompt))
+    return crossing
+
+
+def _object(body: bytes) -> Json:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"the body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ValueError("the body is no JSON object")
+    return value
+
+
+class CrossingRelay(EventRelay):
+    """A target's stream told in the client's dialect; what it says of itself is as with `EventRelay`."""
+
+    __slots__ = ("_reader", "_report", "_writer")
+
+    last_event = "its last event"
+
+    def __init__(self, crossing: Crossing, *, chunked_in: bool, chunked_out: bool) -> None:
+        super().__init__(chunked_in=chunked_in, chunked_out=chunked_out, drop_usage=False)
+        model, usage = crossing.writer_options()
+        self._reader = SPEAKERS[crossing.target].reader()
+        self._writer = SPEAKERS[crossing.source].writer(model=model, usage=usage)
+        self._report: Report | None = None
+
+    def tokens(self) -> Tokens | None:
+        """The usage reported so far."""
+        return None if self._report is None else self._report.tokens
+
+    def _all_plain(self, data: bytes) -> bool:
+        return False
+
+    def _pass(self, event: bytes) -> bytes:
+        data = event_data(event)
+        return self._told(data) if data else b""
+
+    def _told(self, data: bytes) -> bytes:
+        """What the client gets of one event's payload."""
+        try:
+            events = self._reader.read(data)
+        except (ValueError, KeyError, TypeError, AttributeError, RequestError) as error:
+            raise UpstreamSyntax(f"an event cannot be read: {type(error).__name__}") from None
+        out = b""
+        for one in events:
+            self._note(one, data)
+            if self.error_event:
+                break
+            out += self._writer.write(one)
+        return out
+
+    def _note(self, event: Event, data: bytes) -> None:
+        """Usage, commit point, end and error, whatever the dialect."""
+        if isinstance(event, Added):
+            self.committed = self.committed or bool(event.text)
+            self.events += 1
+        elif isinstance(event, Opened):
+            part = event.part
+            said = isinstance(part, Call) or (isinstance(part, Text | Thought) and bool(part.text))
+            self.committed = self.committed or said
+        elif isinstance(event, Finished):
+            self.committed = True
+        elif isinstance(event, Metered | Started):
+            self._report = event.report or self._report
+        elif isinstance(event, Ended):
+            self.committed = True
+            self.done = True
+        elif isinstance(event, Broken):
+            self.error_event = data
+
+
+class FramesRelay(CrossingRelay):
+    """As `CrossingRelay`, of a stream in AWS's binary frames."""
+
+    __slots__ = ("_frames",)
+
+    def __init__(self, crossing: Crossing, *, chunked_in: bool, chunked_out: bool) -> None:
+        super().__init__(crossing, chunked_in=chunked_in, chunked_out=chunked_out)
+        self._frames = EventReader()
+
+    def _events(self, payload: bytes) -> bytes:
+        out = b""
+        for frame in self._frames.feed(payload):
+            if self.done or self.error_event:
+                break
+            out += self._told(line_of_frame(frame))
+        return self._released(out)

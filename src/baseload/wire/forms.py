@@ -1,0 +1,52 @@
+"""The formats that pass through as bytes: what is read of an answer, and how errors are told in each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from baseload.core import Format, Tokens
+from baseload.errors import RequestError
+from baseload.wire import anthropic, openai
+from baseload.wire.anthropic import MessagesRelay
+from baseload.wire.openai import ErrorDetail
+from baseload.wire.sse import EventRelay
+
+
+class Answered(Protocol):
+    """What is read of a whole answer."""
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """Its usage; None where it reports none that can be used."""
+
+    @property
+    def error(self) -> ErrorDetail | str | None:
+        """The error it is; None where it is none."""
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """When the error itself says to come again; None where it does not."""
+
+
+class Form(NamedTuple):
+    """One format. `read_answer` gives None for what is no JSON object."""
+
+    read_answer: Callable[[bytes], Answered | None]
+    relay: type[EventRelay]
+    error_body: Callable[[RequestError, str], bytes]
+    error_event: Callable[[RequestError, str], bytes]
+
+
+def _openai_event(error: RequestError, request_id: str) -> bytes:
+    return b"data: %b\n\n" % openai.error_body(error, request_id)
+
+
+def _anthropic_event(error: RequestError, request_id: str) -> bytes:
+    return b"event: error\ndata: %b\n\n" % anthropic.error_body(error, request_id)
+
+
+FORMS: dict[Format, Form] = {
+    Format.OPENAI: Form(openai.read_answer, EventRelay, openai.error_body, _openai_event),
+    Format.ANTHROPIC: Form(anthropic.read_answer, MessagesRelay, anthropic.error_body, _anthropic_event),
+}

@@ -1,0 +1,113 @@
+"""A Kong declarative file: routes as models, plugins' targets as targets, limits where they mean the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from baseload.config.importing import Imported, import_text
+
+
+def of(**sections: Any) -> Imported:
+    """What a file with these sections becomes."""
+    return import_text("kong", yaml.safe_dump(sections), "kong.yaml")
+
+
+def proxy(**config: Any) -> dict[str, Any]:
+    """An `ai-proxy` plugin for a model of OpenAI."""
+    auth = {"header_name": "Authorization", "header_value": "Bearer {vault://env/openai-key}"}
+    model = {"provider": "openai", "name": "gpt-4o"}
+    return {
+        "name": "ai-proxy",
+        "config": {"route_type": "llm/v1/chat", "auth": auth, "model": model, **config},
+    }
+
+
+def route(*plugins: dict[str, Any], name: str = "talk") -> dict[str, Any]:
+    """A route with these plugins."""
+    return {"name": name, "paths": [f"/{name}"], "plugins": list(plugins)}
+
+
+def test_a_route_is_the_model_that_clients_ask_for() -> None:
+    """Its name; where it has none, its path."""
+    found = of(routes=[route(proxy()), {"paths": ["/other/way"], "plugins": [proxy()]}])
+    assert list(found.config["models"]) == ["talk", "other/way"]
+    assert found.config["targets"]["talk"] == {
+        "metered": {"provider": "openai", "key": "${OPENAI_KEY}"},
+        "model": "gpt-4o",
+    }
+
+
+def test_a_services_plugin_serves_all_its_routes() -> None:
+    """And where it has none, it is the model itself."""
+    bare = {"name": "quiet", "plugins": [proxy()]}
+    service = {"name": "language", "routes": [route(name="a"), route(name="b")], "plugins": [proxy()]}
+    found = of(services=[service, bare])
+    assert found.config["models"] == {
+        "a": {"metered": ["a"]},
+        "b": {"metered": ["a"]},
+        "quiet": {"metered": ["quiet"]},
+    }
+
+
+def test_a_plugin_that_is_off_serves_nothing() -> None:
+    """`enabled: false` holds here too."""
+    found = of(routes=[route({**proxy(), "enabled": False})])
+    assert found.config == {}
+    assert "is switched off" in {one.why for one in found.not_carried}
+
+
+@pytest.mark.parametrize(
+    ("limiter", "expected"),
+    [
+        ({"name": "rate-limiting", "config": {"minute": 30, "limit_by": "service"}}, 30),
+        ({"name": "rate-limiting", "config": {"minute": 30}}, None),
+        ({"name": "rate-limiting", "config": {"second": 30, "limit_by": "service"}}, None),
+        (
+            {
+                "name": "rate-limiting-advanced",
+                "config": {"limit": [9], "window_size": [60], "identifier": "service"},
+            },
+            9,
+        ),
+        (
+            {
+                "name": "rate-limiting-advanced",
+                "config": {"limit": [9], "window_size": [1], "identifier": "service"},
+            },
+            None,
+        ),
+    ],
+)
+def test_a_limit_is_carried_where_it_means_the_same(limiter: dict[str, Any], expected: int | None) -> None:
+    """A minute's requests of all callers together; one per caller or per second is listed instead."""
+    found = of(routes=[route(proxy(), limiter)])
+    limits = found.config["models"]["talk"].get("limits", {})
+    assert limits == ({} if expected is None else {"requests_per_minute": expected})
+    keys = {one.key for one in found.not_carried}
+    assert ("routes[0].plugins[1].name" in keys) == (expected is None)
+
+
+def test_a_consumer_is_a_tenant_with_its_limit() -> None:
+    """Its own count there is its own count here."""
+    limiter = {"name": "rate-limiting", "consumer": "shop", "config": {"minute": 30}}
+    found = of(routes=[route(proxy())], consumers=[{"username": "shop"}], plugins=[limiter])
+    assert found.config["tenants"] == {"shop": {"class": "default", "limits": {"requests_per_minute": 30}}}
+
+
+def test_tokens_of_one_provider_limit_a_model_of_that_provider_alone() -> None:
+    """With targets at another provider too, it is no limit of the model."""
+    limiter = {
+        "name": "ai-rate-limiting-advanced",
+        "config": {
+            "llm_providers": [{"name": "openai", "limit": 1000, "window_size": 60}],
+            "identifier": "service",
+        },
+    }
+    alone = of(routes=[route(proxy(), limiter)])
+    assert alone.config["models"]["talk"]["limits"] == {"tokens_per_minute": 1000}
+    second = proxy(model={"provider": "mistral", "name": "mistral-large-latest"})
+    both = of(routes=[route(proxy(), second, limiter)])
+    assert "limits" not in both.config["models"]["talk"]

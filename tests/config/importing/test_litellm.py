@@ -1,0 +1,144 @@
+"""LiteLLM's config.yaml: providers by prefix, prices by the million, groups and aliases as models."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from baseload.config.importing import Imported, import_text
+from baseload.errors import ConfigError
+from tests.config.importing.conftest import spoken
+
+
+def of(*params: dict[str, Any], **sections: Any) -> Imported:
+    """What a file with one deployment of `chat` for each of these parameters becomes."""
+    models = [{"model_name": "chat", "litellm_params": one} for one in params]
+    return import_text("litellm", yaml.safe_dump({"model_list": models, **sections}), "config.yaml")
+
+
+def only(**params: Any) -> dict[str, Any]:
+    """The one target of these parameters."""
+    [section] = of(params).config["targets"].values()
+    assert isinstance(section, dict)
+    return section
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "name", "key"),
+    [
+        ("gpt-4o", "openai", "gpt-4o", "OPENAI_API_KEY"),
+        ("openai/gpt-4o", "openai", "gpt-4o", "OPENAI_API_KEY"),
+        ("claude-sonnet-4-5", "anthropic", "claude-sonnet-4-5", "ANTHROPIC_API_KEY"),
+        ("gemini/gemini-2.5-pro", "google", "gemini-2.5-pro", "GEMINI_API_KEY"),
+        ("together_ai/meta-llama/Llama-3.3", "together", "meta-llama/Llama-3.3", "TOGETHERAI_API_KEY"),
+        ("xai/grok-4", "x-ai", "grok-4", "XAI_API_KEY"),
+        ("openrouter/openai/gpt-4o", "openrouter", "openai/gpt-4o", "OPENROUTER_API_KEY"),
+    ],
+)
+def test_the_prefix_is_the_provider(model: str, provider: str, name: str, key: str) -> None:
+    """And where no key is written, the variable is the one that LiteLLM itself looks at."""
+    section = only(model=model)
+    assert section["metered"] == {"provider": provider, "key": f"${{{key}}}"}
+    assert section["model"] == name
+
+
+def test_an_engine_of_ones_own_is_owned() -> None:
+    """What its hour costs is asked for; nothing makes it up."""
+    found = of(
+        {"model": "hosted_vllm/llama", "api_base": "http://10.0.0.7:8000/v1", "api_key": "os.environ/K"}
+    )
+    assert found.config["targets"]["chat"] == {
+        "owned": {"engine": "vllm", "key": "${K}", "usd_per_hour": "${CHAT_USD_PER_HOUR}"},
+        "url": "http://10.0.0.7:8000/v1",
+        "model": "llama",
+    }
+    assert found.config["models"] == {"chat": {"owned": ["chat"]}}
+
+
+def test_a_price_per_token_is_one_per_million_exactly() -> None:
+    """The figures of the file, times a million; a price without its other half is listed."""
+    section = only(model="gpt-4o", input_cost_per_token=2.1e-6, output_cost_per_token=8.4e-6)
+    price = section["metered"]["price"]
+    assert (price["input"], price["output"]) == (Decimal("2.1"), Decimal("8.4"))
+    half = of({"model": "gpt-4o", "input_cost_per_token": 2.1e-6})
+    assert "price" not in half.config["targets"]["chat"]["metered"]
+    assert [one.key for one in half.not_carried] == ["model_list[0].litellm_params.input_cost_per_token"]
+
+
+def test_a_wildcard_is_listed_and_not_made_up() -> None:
+    """Nothing says which models it stands for."""
+    found = of({"model": "openai/*"})
+    assert found.config == {}
+    assert len(found.not_carried) == 2
+
+
+def test_the_nearest_timeout_holds() -> None:
+    """A deployment's own before the router's, the router's before that of all requests."""
+    router, settings = {"timeout": 200, "stream_timeout": 40}, {"request_timeout": 120}
+    own = {"model": "gpt-4o", "timeout": 30, "stream_timeout": 5}
+    found = of(own, {"model": "gpt-4o"}, router_settings=router, litellm_settings=settings)
+    assert [section["timeouts"] for section in found.config["targets"].values()] == [
+        {"ttft": "5s", "total": "30s"},
+        {"ttft": "40s", "total": "200s"},
+    ]
+    assert [one.key for one in found.not_carried] == ["litellm_settings.request_timeout"]
+
+
+def test_azure_and_bedrock_are_signed_in_to() -> None:
+    """With Entra where an application is written, with AWS keys of the environment where none are."""
+    azure = only(
+        model="azure/dep", api_base="https://x.openai.azure.com", tenant_id="t", client_id="c",
+        client_secret="os.environ/S",
+    )  # fmt: skip
+    assert azure["metered"]["entra"] == {"tenant": "t", "client": "c", "secret": "${S}"}
+    assert azure["url"] == "https://x.openai.azure.com/openai/v1"
+    bedrock = only(model="bedrock/us.anthropic.claude-sonnet-4", aws_region_name="us-east-1")
+    assert bedrock["metered"]["aws"] == {"region": "us-east-1"}
+    assert "region" not in bedrock  # an inference profile processes in several
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "key", "message"),
+    [
+        ("model_list:\n  - model_name: a\n", 2, "model_list[0].litellm_params", "is required"),
+        ("model_list: {a: 1}\n", 1, "model_list", "must be a list"),
+        (
+            "model_list:\n- model_name: a\n  litellm_params:\n    model: gpt-4o\n    rpm: lots\n",
+            5,
+            "model_list[0].litellm_params.rpm",
+            "must be a number",
+        ),
+    ],
+)
+def test_a_broken_file_is_refused_with_its_place(text: str, line: int, key: str, message: str) -> None:
+    """File, line and key of the first thing that is wrong."""
+    with pytest.raises(ConfigError) as caught:
+        import_text("litellm", text, "config.yaml")
+    error = caught.value
+    assert (error.file, error.line, error.key, error.reason) == ("config.yaml", line, key, message)
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z_]{1,20}", fullmatch=True),
+        st.recursive(
+            st.text(st.characters(codec="ascii", categories=("L", "N")), max_size=8) | st.integers(0, 9),
+            lambda inner: (
+                st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=2)
+            ),
+            max_leaves=6,
+        ),
+        max_size=6,
+    )
+)
+def test_whatever_is_written_is_listed(settings: dict[str, Any]) -> None:
+    """Keys that nobody has heard of, at any depth, are in the list of what was not carried."""
+    text = yaml.safe_dump({"general_settings": settings, "model_list": []})
+    found = import_text("litellm", text, "config.yaml")
+    listed = {one.path[:2] for one in spoken(found)}
+    assert {("general_settings", name) for name in settings} <= listed
