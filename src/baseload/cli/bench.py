@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from baseload.cli import duration_s
-from baseload.cli.modes import refuse_unused
+from baseload.cli.options.modes import refuse_unused
 from baseload.core import Slo
 from baseload.errors import EnvironmentProblem
 from baseload.player.client import Endpoint

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from baseload.cli import duration_s
-from baseload.cli.modes import Finite, one_mode, refuse_unused
+from baseload.cli.options.modes import Finite, one_mode, refuse_unused
 from baseload.errors import UsageError
 
 if TYPE_CHECKING:
