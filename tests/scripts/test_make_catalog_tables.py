@@ -17,7 +17,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "make_catalog_tables.py"
 SHIPPED = ROOT / "src" / "baseload" / "catalog" / "data"
 
-FIGURES = "memory_gb memory_mib bandwidth_gb_per_s bf16_tflops fp8_tflops fp4_tflops int8_tops aliases"
+FIGURES = (
+    "memory_gb memory_mib bandwidth_gb_per_s link_gb_per_s linked_gpus "
+    "bf16_tflops fp8_tflops fp4_tflops int8_tops aliases"
+)
 
 
 @pytest.fixture(scope="module")
