@@ -27,7 +27,6 @@ from baseload.capacity.validation import (
     anchored,
     anchored_ttft,
     coverage,
-    covered,
     first_tokens,
     left_out,
     left_out_closed_loop,
@@ -108,13 +107,11 @@ def run(case: Case, rows: Sequence[Row], made: Sequence[Fold] | None = None) -> 
         return left_out(rows, made, told=told)
 
     found, oracle = held(told=False), held(told=True)
-    # With anchors the interval is the shipped one; else each fold's quantile is taken from the others.
-    share = covered(found, 1.0) if case.anchors else coverage(found)
     every, clean = score(found), score(_inferencex(found))
     told, told_clean = score(oracle), score(_inferencex(oracle))
     return Result(
         *(case.name, every.median, every.mean, every.configurations, clean.median, clean.mean),
-        *(share, worst(found, model_of), worst(found, gpu_of)),
+        *(coverage(found), worst(found, model_of), worst(found, gpu_of)),
         *(told.median, told.mean, told_clean.median, told_clean.mean),
     )
 
@@ -129,11 +126,10 @@ def run_ttft(
     """TTFT fitted, and simulated where there are no anchors and rows enough to make it worth its time."""
     if case.anchors:
         held = anchored_ttft(rows, made, first, case.anchors, first_token().quantiles)
-        found = score(held)
-        return FirstResult(case.name, found.median, found.mean, covered(held, 1.0), None, None)
-    held = left_out_ttft(rows, made, first)
+    else:
+        held = left_out_ttft(rows, made, first)
     found, share = score(held), coverage(held)
-    if case.bar == NO_BAR:
+    if case.anchors or case.bar == NO_BAR:
         return FirstResult(case.name, found.median, found.mean, share, None, None)
     simulated = score(left_out_closed_loop(rows, made))
     return FirstResult(case.name, found.median, found.mean, share, simulated.median, simulated.mean)

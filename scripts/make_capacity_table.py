@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from baseload.capacity import first_token, fitted
+from baseload.capacity.anchors import ANCHORED
 from baseload.capacity.first_token import OCTAVE, Range
 from baseload.capacity.fitted import Effect, Novelty
 from baseload.capacity.fitting import fit, fit_first_token
@@ -30,6 +31,8 @@ from baseload.capacity.steptime import MEASURED_COLUMNS, REFERENCE, TABLE, draw,
 from baseload.capacity.terms import TERMS, Load, Setup
 from baseload.capacity.validation import (
     CASES,
+    anchored,
+    anchored_ttft,
     first_tokens,
     left_out,
     left_out_ttft,
@@ -44,6 +47,9 @@ DATA = ROOT / "src" / "baseload" / "capacity" / "data"
 SOURCE = "aiconfigurator-core 0.12.0 silicon sample (NVIDIA)"
 MADE = "Made by scripts/make_capacity_table.py, do not edit."
 FROM = f"Source: {SOURCE}, Apache-2.0, measured 2025-10 to 2026-04, fitted 2026-11-24."
+
+POINTS = 2
+"""Anchors with which the interval beside anchors is taken."""
 
 MAKER_FACTOR = 1.5
 """An assumption: how many times wider the widest interval is for GPUs of a maker that no row is from."""
@@ -106,16 +112,21 @@ def quantile_texts(rows: Sequence[Row]) -> dict[str, str]:
     """The tables of interval quantiles, by file name."""
     tpot: dict[str, float] = {}
     ttft: dict[str, float] = {}
+    made = {split: fits(rows, split) for split in (*CASES.values(), Split.ENDS)}
+    first = {split: first_tokens(rows, each) for split, each in made.items()}
     for case, split in CASES.items():
-        made = fits(rows, split)
-        tpot[case] = quantile(left_out(rows, made))
-        ttft[case] = quantile(left_out_ttft(rows, made, first_tokens(rows, made)))
+        tpot[case] = quantile(left_out(rows, made[split]))
+        ttft[case] = quantile(left_out_ttft(rows, made[split], first[split]))
     for found in (tpot, ttft):
         unsure(found)
-    ends = fits(rows, Split.ENDS)
-    first = first_tokens(rows, ends)
-    held = left_out_ttft(rows, ends, first)
-    ttft[OCTAVE] = octave(held, octaves(rows, ends, first), ttft[Novelty.MEASURED])
+    new = (Split.MODEL, Split.GPU)
+    tpot[ANCHORED] = quantile([each for split in new for each in anchored(rows, made[split], POINTS, tpot)])
+    ttft[ANCHORED] = quantile(
+        [each for split in new for each in anchored_ttft(rows, made[split], first[split], POINTS, ttft)]
+    )
+    ends = left_out_ttft(rows, made[Split.ENDS], first[Split.ENDS])
+    distances = octaves(rows, made[Split.ENDS], first[Split.ENDS])
+    ttft[OCTAVE] = octave(ends, distances, ttft[Novelty.MEASURED])
     return {
         fitted.QUANTILES: quantiles_text("Error of log TPOT over its spread, 80% of rows left out.", tpot),
         first_token.QUANTILES: quantiles_text(

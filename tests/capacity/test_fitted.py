@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from msgspec.structs import replace
 
 from baseload.capacity.anchors import Anchor
 from baseload.capacity.fitted import KNOWN_ROWS, Effect, Novelty, fitted
+from baseload.capacity.steptime import measured_table
 from baseload.capacity.terms import Load, Setup
 from baseload.catalog.gpus import gpu
 from baseload.catalog.models import open_model
@@ -133,3 +136,12 @@ def test_an_answer_of_one_token_has_no_tpot() -> None:
         fitted().estimate(SEEN, Load(16, 1024, 1))
     with pytest.raises(UsageError, match="no time per output token"):
         fitted().estimate(SEEN, LOAD, [Anchor(Load(16, 1024, 1), 0.02)])
+
+
+def test_tpot_hardly_falls_as_load_grows() -> None:
+    """Twice the requests at once: at most 5% less, for every shipped setup and usual shape."""
+    for model, board, precision, engine, tensor, data, expert in measured_table():
+        setup = Setup(open_model(model), gpu(board), precision, engine, tensor, data, expert)
+        for read, made in ((1024, 1024), (8192, 1024), (128, 128)):
+            times = [fitted().log_tpot(setup, Load(2**octave, read, made)) for octave in range(10)]
+            assert all(later > earlier - 0.05 for earlier, later in itertools.pairwise(times))

@@ -22,6 +22,9 @@ from baseload.capacity.terms import Load
 CONTRADICTS = 2.0
 """Scatter above which anchors are said to contradict the fit: one in twenty do by chance."""
 
+ANCHORED = "with anchors"
+"""The case of the interval tables that holds once anchors are given: what covered 80% beside two of them."""
+
 
 class Anchor(NamedTuple):
     """A measured point of the user's own, on the setup that is asked about; TTFT where it was measured."""

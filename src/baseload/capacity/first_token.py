@@ -23,12 +23,11 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from baseload.capacity.anchors import Anchor, Conditioned, condition, covariance
+from baseload.capacity.anchors import ANCHORED, Anchor, Conditioned, condition, covariance
 from baseload.capacity.fitted import (
     NORMAL_80,
     Effect,
     Fitted,
-    Novelty,
     fitted,
     read_effects,
     shipped_rows,
@@ -111,7 +110,7 @@ class FirstToken(Struct, frozen=True):
     tpot: Fitted
     factors: tuple[float, ...]
     effects: Mapping[tuple[str, str], Effect]
-    quantiles: Mapping[Novelty, float] = {}
+    quantiles: Mapping[str, float] = {}
     ranges: Mapping[str, Range] = {}
     octave: float = 0.0
 
@@ -156,7 +155,7 @@ class FirstToken(Struct, frozen=True):
         told = self._conditioned(setup, load, anchors)
         middle = self.log_ttft(setup, load) + told.shift
         scatter = told.scatter * NORMAL_80 / self.quantiles.get(novelty, NORMAL_80)
-        quantile = self.quantiles.get(Novelty.MEASURED if anchors else novelty, NORMAL_80)
+        quantile = self.quantiles.get(ANCHORED if anchors else novelty, NORMAL_80)
         variance = told.variance + NOISE**2 + self.beyond(setup, load)
         half = quantile * math.sqrt(variance) * max(scatter, 1.0)
         return TimeToFirst(math.exp(middle), math.exp(middle - half), math.exp(middle + half), scatter)
@@ -234,7 +233,7 @@ def first_token() -> FirstToken:
         fitted(),
         tuple(factors[name] for name in PARTS),
         read_effects(shipped_rows(EFFECTS), WEIGHTS),
-        {Novelty(case): value for case, value in quantiles.items()},
+        quantiles,
         {row["configuration"]: _range(row) for row in shipped_rows(RANGES)},
         octave,
     )

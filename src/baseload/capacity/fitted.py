@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from baseload.capacity.anchors import CONTRADICTS, Anchor, Conditioned, condition, covariance
+from baseload.capacity.anchors import ANCHORED, CONTRADICTS, Anchor, Conditioned, condition, covariance
 from baseload.capacity.levels import BASIS, LEVELS, NOISE, SPECULATIVE_LOG, Level, basis, keys
 from baseload.capacity.terms import TERMS, Load, Setup, is_amd, terms
 from baseload.errors import DataError, UsageError
@@ -96,7 +96,7 @@ class Estimate(Struct, frozen=True):
 
 
 class Fitted(Struct, frozen=True):
-    """A fit: efficiencies in TERMS' order, effects by (level, group), interval quantiles by novelty.
+    """A fit: efficiencies in TERMS' order, effects by (level, group), quantiles by novelty or ANCHORED.
 
     `precisions` are those measured on several models, which say something of a model not measured in them.
     """
@@ -104,7 +104,7 @@ class Fitted(Struct, frozen=True):
     efficiencies: tuple[float, ...]
     effects: Mapping[tuple[str, str], Effect]
     speculative: tuple[float, float] = (0.0, 0.0)
-    quantiles: Mapping[Novelty, float] = {}
+    quantiles: Mapping[str, float] = {}
     precisions: frozenset[str] = frozenset()
 
     def log_tpot(self, setup: Setup, load: Load) -> float:
@@ -169,7 +169,7 @@ class Fitted(Struct, frozen=True):
         told = self._conditioned(setup, load, anchors)
         log_tpot = self.log_tpot(setup, load) + told.shift
         scatter = told.scatter * NORMAL_80 / self.quantiles.get(novelty, NORMAL_80)
-        quantile = self.quantiles.get(Novelty.MEASURED if anchors else novelty, NORMAL_80)
+        quantile = self.quantiles.get(ANCHORED if anchors else novelty, NORMAL_80)
         half = quantile * math.sqrt(told.variance + USUAL_NOISE**2) * max(scatter, 1.0)
         return Estimate(
             tpot_s=math.exp(log_tpot),
@@ -268,7 +268,7 @@ def fitted() -> Fitted:
         tuple(efficiencies[name] for name in TERMS),
         effects,
         (speculative[0], speculative[BASIS.index("concurrency")]),
-        {Novelty(row["case"]): float(row["quantile"]) for row in shipped_rows(QUANTILES)},
+        {row["case"]: float(row["quantile"]) for row in shipped_rows(QUANTILES)},
         shared_precisions(effects),
     )
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from baseload.capacity.anchors import Anchor
+from baseload.capacity.anchors import ANCHORED, Anchor
 from baseload.capacity.closed_loop import closed_loop
 from baseload.capacity.first_token import FirstToken
 from baseload.capacity.fitted import Novelty
@@ -98,16 +98,17 @@ def anchored(
     rows: Sequence[Row],
     made: Sequence[Fold],
     points: int,
-    quantiles: Mapping[Novelty, float],
+    quantiles: Mapping[str, float],
     *,
     told: bool = False,
 ) -> list[Held]:
     """As `left_out`, but rows at `points` random loads of each engine are given back as anchors.
 
     An engine is a configuration that guesses ahead or not: its owner measures the one that is asked about.
-    Those with fewer than ROWS_LEAST rows are passed over; no row at an anchor's load is judged. The spread
-    is the half-width of the interval with these quantiles, so its factor is 1.
+    Those with fewer than ROWS_LEAST rows are passed over; no row at an anchor's load is judged. `quantiles`
+    are those by novelty, which anchors are held against. The spread is the fit's own, scatter in it.
     """
+    quantiles = {**quantiles, ANCHORED: 1.0}
     made = [fold._replace(fit=msgspec.structs.replace(fold.fit, quantiles=quantiles)) for fold in made]
     held = []
     for fold, members, chosen in _anchor_draws(rows, made, points):
@@ -125,11 +126,11 @@ def anchored_ttft(
     made: Sequence[Fold],
     first: Sequence[FirstToken],
     points: int,
-    quantiles: Mapping[Novelty, float],
+    quantiles: Mapping[str, float],
 ) -> list[Held]:
     """As `anchored`, of TTFT."""
     fit_of = {
-        fold.name: msgspec.structs.replace(found, quantiles=quantiles)
+        fold.name: msgspec.structs.replace(found, quantiles={**quantiles, ANCHORED: 1.0})
         for fold, found in zip(made, first, strict=True)
     }
     held = []
