@@ -209,3 +209,66 @@ def test_googles_own_delay_is_told_on(make_gateway: MakeGateway) -> None:
         answer = gateway.chat()
     assert answer.status_code == 429
     assert answer.headers["retry-after-ms"] == "1500"
+
+
+def openais(sent: Sent) -> tuple[int, str, bytes]:
+    """Refuses members of messages that OpenAI does not know, as OpenAI does."""
+    known = {"role", "content", "name", "tool_calls", "tool_call_id", "refusal"}
+    for message in json.loads(sent.body)["messages"]:
+        if message.keys() - known:
+            return 400, "application/json", b'{"error":{"message":"Additional properties are not allowed"}}'
+    body = {
+        "id": "c1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "gpt-x",
+        "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": "Yes."}, "finish_reason": "stop"}
+        ],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7},
+    }
+    return 200, "application/json", json.dumps(body).encode()
+
+
+def test_what_one_format_left_in_the_history_does_not_reach_another(make_gateway: MakeGateway) -> None:
+    """A turn that Google answered, signed reasoning beside it, goes on at a target of OpenAI's format."""
+    signed_turn = {
+        "role": "assistant",
+        "content": "Bonjour.",
+        "reasoning_content": "Greet.",
+        "baseload": {"parts": [{"text": 8}]},
+    }
+    body = {"model": "chat", "messages": [{"role": "user", "content": "hi"}, signed_turn, *CHAT]}
+    with answering(google) as one, answering(openais) as other:
+        gemini = {"provider": "google", "key": "g-key", "price": PRICE}
+        gpt = {"provider": "openai", "key": "o-key", "price": PRICE}
+        gateway = make_gateway(
+            {
+                "gemini": {"metered": gemini, "url": one.url, "model": "gemini-x", "format": "gemini"},
+                "gpt": {"metered": gpt, "url": other.url, "model": "gpt-x"},
+            }
+        )
+        answer = gateway.post(body, **{"x-baseload-targets": "gpt"})
+    assert answer.status_code == 200, answer.text
+    assert json.loads(other.calls[0].body)["messages"][1] == {"role": "assistant", "content": "Bonjour."}
+    assert "x-baseload-approximated" not in answer.headers
+
+
+def test_what_was_approximated_and_dropped_is_told_by_name(make_gateway: MakeGateway) -> None:
+    """In headers, by fields' names alone: a name that the client made up cannot add a line of its own."""
+    with answering(amazon) as provider:
+        login = {"region": "eu-west-1", "access_key": ACCESS, "secret_key": SECRET}
+        target = {
+            "metered": {"provider": "aws", "aws": login, "price": PRICE},
+            "url": provider.url,
+            "model": MODEL,
+            "format": "bedrock",
+            "drop_unsupported": True,
+        }
+        gateway = make_gateway({"claude": target})
+        made_up = {"odd\r\nset-cookie: a": 1}
+        answer = gateway.post({"model": "chat", "messages": CHAT, "user": "u", "seed": 7, **made_up})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-baseload-approximated"] == "user"
+    assert answer.headers["x-baseload-dropped"] == "oddset-cookie, seed"
+    assert "set-cookie" not in answer.headers

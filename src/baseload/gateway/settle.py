@@ -259,7 +259,7 @@ def answer_headers(exchange: Exchange, attempt: Attempt) -> bytes:
             attempt.number,
             exchange.terms.gate.headers(attempt.first_ns / 1e9),
         )
-    )
+    ) + (attempt.crossing.headers() if attempt.crossing is not None else b"")
 
 
 def cost_headers(attempt: Attempt) -> bytes:

@@ -194,13 +194,23 @@ class Place:
 class ModelPlace:
     """A model clients may ask for: its targets prepared for dispatch, and what its traffic taught."""
 
-    __slots__ = ("estimate", "metered_reference", "model", "owned_reference", "retry_budget", "route")
+    __slots__ = (
+        "estimate",
+        "metered_reference",
+        "mixed",
+        "model",
+        "owned_reference",
+        "retry_budget",
+        "route",
+    )
 
     def __init__(self, model: Model, route: Route, estimate: TokenEstimate) -> None:
         self.model = model
         self.route = route
         self.estimate = estimate
         self.retry_budget = RetryBudget()
+        self.mixed = len({target.format for target in model.targets}) > 1
+        """Whether its targets speak several formats: what one answered may be sent on to another."""
         owned = [t for t in model.targets if t.side is Side.OWNED and t.usd_nano_per_hour is not None]
         priced = [(t.price.input + t.price.output, t) for t in model.targets if t.price is not None]
         self.owned_reference = next((t for t in owned if t.step is not None), None)

@@ -11,7 +11,6 @@ import pytest
 from baseload.errors import RequestError
 from baseload.wire.dialects import converse, converse_reply, judging, matrix
 from baseload.wire.dialects.fold import Fold
-from baseload.wire.dialects.meaning import of_prompt
 from baseload.wire.dialects.nouns import (
     Call,
     Dialect,
@@ -30,6 +29,7 @@ from baseload.wire.dialects.nouns import (
 )
 from baseload.wire.dialects.speakers import SPEAKERS
 from tests.wire.dialects.examples import events_of_stream, examples
+from tests.wire.dialects.meaning import of_prompt
 from tests.wire.dialects.service_model import CONVERSE, OURS, problems
 from tests.wire.dialects.test_recorded import replies
 

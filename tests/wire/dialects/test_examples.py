@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from baseload.errors import RequestError
 from baseload.wire.dialects import judging, matrix
 from baseload.wire.dialects.fold import Fold, unfold
-from baseload.wire.dialects.meaning import of_prompt, of_reply
 from baseload.wire.dialects.nouns import IN_PATH, Dialect, Event, Prompt
 from baseload.wire.dialects.speakers import SPEAKERS
 from tests.wire.dialects.examples import Example, events_of_stream, events_written, examples
+from tests.wire.dialects.meaning import of_prompt, of_reply
 
 REQUESTS, REPLIES, STREAMS = examples("request"), examples("reply"), examples("stream")
 FAILURES = examples("failure")

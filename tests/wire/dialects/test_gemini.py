@@ -20,7 +20,6 @@ from baseload.wire.dialects.gemini_held import camel, snake
 from baseload.wire.dialects.gemini_parts import INVENTED, UNSIGNED, pack, unpack
 from baseload.wire.dialects.gemini_schema import fits, json_schema
 from baseload.wire.dialects.gemini_stream import Arguments, StreamReader, StreamWriter
-from baseload.wire.dialects.meaning import of_reply
 from baseload.wire.dialects.nouns import (
     Call,
     Dialect,
@@ -33,6 +32,7 @@ from baseload.wire.dialects.nouns import (
 )
 from baseload.wire.dialects.speakers import SPEAKERS
 from tests.wire.dialects.examples import events_of_stream, examples
+from tests.wire.dialects.meaning import of_reply
 
 CHAT, MESSAGES = SPEAKERS[Dialect.CHAT], SPEAKERS[Dialect.MESSAGES]
 STREAMS = [one for one in examples("stream") if one.dialect is Dialect.GEMINI]

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from baseload.wire.dialects import annex, judging
-from baseload.wire.dialects.meaning import of_reply
 from baseload.wire.dialects.nouns import Choice, Dialect, Foreign, Own, Part, Reply, Role, Text, Thought, Turn
 from baseload.wire.dialects.speakers import SPEAKERS
+from tests.wire.dialects.meaning import of_reply
 from tests.wire.dialects.test_recorded import replies
 
 SPOKEN: dict[Dialect, Callable[[Any], Any]] = {

@@ -12,9 +12,9 @@ import pytest
 from baseload.errors import RequestError
 from baseload.wire.dialects import judging, matrix
 from baseload.wire.dialects.fold import Fold, unfold
-from baseload.wire.dialects.meaning import of_prompt, of_reply
 from baseload.wire.dialects.nouns import IN_PATH, Dialect, Event, Started
 from baseload.wire.dialects.speakers import SPEAKERS
+from tests.wire.dialects.meaning import of_prompt, of_reply
 from tests.wire.dialects.recorded import Exchange, exchanges, payloads, streams
 
 DIALECTS = sorted(SPEAKERS)

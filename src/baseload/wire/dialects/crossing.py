@@ -7,6 +7,9 @@ crossing.whole(...), its error through crossing.failure(...)
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 import msgspec
 
 from baseload import errors
@@ -14,7 +17,8 @@ from baseload.core import Tokens
 from baseload.errors import RequestError
 from baseload.wire.anthropic import Answer
 from baseload.wire.aws_events import EventReader
-from baseload.wire.dialects import converse_reply
+from baseload.wire.dialects import annex, converse_reply
+from baseload.wire.dialects.chat import THOUGHTS
 from baseload.wire.dialects.converse_frames import line_of_frame
 from baseload.wire.dialects.judging import Judged, judge
 from baseload.wire.dialects.nouns import (
@@ -71,6 +75,15 @@ class Crossing:
     def suffix(self) -> bytes:
         """The path and query of the call, after the target's base URL."""
         return suffix(self.target, self._sent_model, stream=self._stream)
+
+    def headers(self) -> bytes:
+        """Header lines that tell the client what was approximated and what was left out of its request."""
+        lines = b""
+        if self.judged.approximated:
+            lines += b"x-baseload-approximated: %b\r\n" % _named(self.judged.approximated)
+        if self.judged.dropped:
+            lines += b"x-baseload-dropped: %b\r\n" % _named(self.judged.dropped)
+        return lines
 
     def read_answer(self, body: bytes, status: int, named: str = "") -> Answer | None:
         """Usage and error of a whole answer; None for what is no JSON object.
@@ -135,6 +148,32 @@ def cross(
     prompt.usage_in_stream = True if target is Dialect.CHAT and prompt.stream else None
     crossing.body = msgspec.json.encode(SPEAKERS[target].write_request(prompt))
     return crossing
+
+
+MAX_NAMED = 512
+"""Bytes of a header that names fields."""
+_UNNAMED = re.compile(r"[^\w.\[\] -]", re.ASCII)
+
+
+def _named(fields: Iterable[str]) -> bytes:
+    """Fields by their names alone; a name may be the client's own words, so only plain letters are kept."""
+    names = dict.fromkeys(_UNNAMED.sub("", field.partition(":")[0]) for field in sorted(fields))
+    return ", ".join(names).encode()[:MAX_NAMED]
+
+
+def without_annex(body: bytes) -> bytes:
+    """A chat request without what earlier answers of other dialects put beside their messages.
+
+    Those who answer in this dialect do not know the member, and some refuse what they do not know; the
+    reasoning told with it is theirs as little.
+    """
+    value = _object(body)
+    messages = value.get("messages")
+    for message in messages if isinstance(messages, list) else ():
+        if isinstance(message, dict) and message.pop(annex.MEMBER, None) is not None:
+            for name in THOUGHTS:
+                message.pop(name, None)
+    return msgspec.json.encode(value)
 
 
 def _object(body: bytes) -> Json:

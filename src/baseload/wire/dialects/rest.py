@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from typing import Any, TypeVar
 
@@ -98,14 +96,6 @@ def split_data_url(url: str) -> tuple[str, str] | None:
 def data_url(mime: str | None, data: str) -> str:
     """The `data:` URL of base64 data."""
     return f"data:{mime or 'application/octet-stream'};base64,{data}"
-
-
-def decode_base64(data: str, where: str) -> bytes:
-    """The bytes. Raises RequestError (invalid_field)."""
-    try:
-        return base64.b64decode(data, validate=True)
-    except binascii.Error:
-        raise wrong(where, "is not base64") from None
 
 
 UNPARSED = "_arguments"
