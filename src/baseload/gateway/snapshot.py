@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from baseload import __version__, config
+from baseload.capacity.engines import engine_name
 from baseload.capacity.steptime import step_time
 from baseload.catalog.gpus import gpu
 from baseload.catalog.models import OpenModel, open_model
@@ -65,9 +66,6 @@ VERSION_LETTERS = 12
 
 WRITTEN_MAX_SEQUENCES = 256
 """Admission limit beside a written step time where `max_sequences` is not: vLLM's default."""
-
-_CAPACITY_ENGINES = {"tensorrt-llm": "trtllm"}
-"""Where the capacity model calls an engine by another name."""
 
 
 class Loaded(NamedTuple):
@@ -280,7 +278,7 @@ def _step_time(read: Config, name: str) -> tuple[StepTime | None, str]:
     if model is None:
         unknown = upstream_model(read, name)
         return None, f"the catalog has no model {unknown!r}: write `open_model` or `capacity`"
-    engine = _CAPACITY_ENGINES.get(owned.engine, owned.engine)
+    engine = engine_name(owned.engine)
     precision = owned.precision or model.precisions[0]
     try:
         step = step_time(model, gpu(owned.gpus.name), owned.gpus.number, precision, engine)

@@ -10,7 +10,7 @@ import msgspec
 from baseload.core import Tokens
 from baseload.wire.dialects import annex
 from baseload.wire.dialects.chat import THOUGHTS, said, write_said
-from baseload.wire.dialects.fold import settle
+from baseload.wire.dialects.fold import complete
 from baseload.wire.dialects.nouns import (
     Added,
     Broken,
@@ -349,7 +349,7 @@ class StreamWriter:
                 part.signature = (part.signature or "") + event.signature
             return b""
         if isinstance(event, Closed):
-            settle(self._parts.get(event.index), event.own)
+            complete(self._parts.get(event.index), event.own)
             return b""
         if isinstance(event, Finished):
             return self._finished(event)

@@ -257,7 +257,7 @@ class StreamWriter:
         if isinstance(event, Signed):
             return self._signed(event)
         if isinstance(event, Closed):
-            fold.settle(self._parts.get(event.index), event.own)
+            fold.complete(self._parts.get(event.index), event.own)
             place = self._places.get(event.index)
             return b"" if place is None else _line("contentBlockStop", {"contentBlockIndex": place})
         if isinstance(event, Noted):

@@ -69,7 +69,7 @@ class Fold:
             self._note(event)
         elif isinstance(event, Closed):
             part = self._parts.get(event.index)
-            settle(part, event.own)
+            complete(part, event.own)
         elif isinstance(event, Metered):
             reply.report = event.report
         elif isinstance(event, Broken):
@@ -106,7 +106,7 @@ class Fold:
             choice.logprobs = (choice.logprobs or []) + event.logprobs
 
 
-def settle(part: Part | None, own: Own | None) -> None:
+def complete(part: Part | None, own: Own | None) -> None:
     """What a part says of itself once it is complete."""
     if own is not None and isinstance(part, Text | Call | Thought | Declined | Foreign):
         part.own = own

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from baseload.wire.dialects.chat import effort_of
-from baseload.wire.dialects.gemini_held import Held, settle, text_list
+from baseload.wire.dialects.gemini_held import Held, put_back_as_read, text_list
 from baseload.wire.dialects.gemini_parts import UNSIGNED, Ids, read_parts, write_part
 from baseload.wire.dialects.gemini_schema import fits, json_schema
 from baseload.wire.dialects.nouns import (
@@ -293,7 +293,7 @@ def write_request(prompt: Prompt) -> Json:
     generation = _write_generation(prompt, said)
     if generation or said:
         body[_GENERATION] = generation
-    return settle(body, own)
+    return put_back_as_read(body, own)
 
 
 def _split_system(turns: list[Turn]) -> tuple[Json | None, list[Turn]]:
@@ -338,7 +338,7 @@ def _write_content(turn: Turn, names: dict[str, str], word: str | None) -> Json:
     parts = _write_turn_parts(turn, names)
     if parts or spelt(own, _GEMINI, "parts") != "absent":
         content["parts"] = parts
-    return settle(content, own)
+    return put_back_as_read(content, own)
 
 
 def _kept(own: Own | None, name: str) -> bool:
@@ -395,7 +395,7 @@ def _write_tool(tool: Tool) -> Json:
             value["parameters"] = openapi
         else:
             value["parameters" if openapi else "parametersJsonSchema"] = tool.schema
-    return settle(value, tool.own)
+    return put_back_as_read(value, tool.own)
 
 
 def _write_choice(choice: ToolChoice) -> Json:
@@ -406,7 +406,7 @@ def _write_choice(choice: ToolChoice) -> Json:
     value: Json = {} if mode is None else {"mode": mode}
     if choice.use is ToolUse.NAMED:
         value["allowedFunctionNames"] = [choice.name]
-    return settle(value, choice.own)
+    return put_back_as_read(value, choice.own)
 
 
 def _write_generation(prompt: Prompt, said: Json) -> Json:
@@ -459,4 +459,4 @@ def _write_thinking(reasoning: Reasoning) -> Json | None:
         value["thinkingBudget"] = budget
     if level is not None:
         value["thinkingLevel"] = level
-    return settle(value, own) if value or spelt(own, _GEMINI, "read") else None
+    return put_back_as_read(value, own) if value or spelt(own, _GEMINI, "read") else None

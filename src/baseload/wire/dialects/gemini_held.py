@@ -86,7 +86,7 @@ def text_list(held: Held, name: str) -> list[str] | None:
     return value
 
 
-def settle(target: Json, own: Own | None) -> Json:
+def put_back_as_read(target: Json, own: Own | None) -> Json:
     """`target` with the members that only this dialect has, all spelt as they came."""
     if own is None or own.dialect is not _GEMINI:
         return target

@@ -8,7 +8,7 @@ from base64 import b64encode, urlsafe_b64decode
 from typing import Any
 
 from baseload.wire.dialects import annex
-from baseload.wire.dialects.gemini_held import Held, settle
+from baseload.wire.dialects.gemini_held import Held, put_back_as_read
 from baseload.wire.dialects.nouns import (
     Call,
     Declined,
@@ -230,7 +230,7 @@ def _read_media(held: Held, name: str) -> Media:
 def write_part(part: Part, names: dict[str, str]) -> Json | None:
     """A part as JSON; None where this dialect has nothing to say. `names`: of the functions, by call id."""
     if isinstance(part, Text):
-        return settle({"text": part.text}, part.own)
+        return put_back_as_read({"text": part.text}, part.own)
     if isinstance(part, Call):
         return write_call(part)
     if isinstance(part, Thought):
@@ -251,7 +251,7 @@ def write_thought(thought: Thought) -> Json | None:
         return value if thought.text else None
     if thought.signature is not None:
         value["thoughtSignature"] = thought.signature
-    return settle(value, thought.own)
+    return put_back_as_read(value, thought.own)
 
 
 def write_call(call: Call) -> Json:
@@ -262,7 +262,7 @@ def write_call(call: Call) -> Json:
         inner["name"] = call.name
     if spelling.get("args") != "absent":
         inner["args"] = arguments_object(call.arguments)
-    return settle({"functionCall": inner}, call.own)
+    return put_back_as_read({"functionCall": inner}, call.own)
 
 
 def _write_result(result: Result, names: dict[str, str]) -> Json:
@@ -277,7 +277,7 @@ def _write_result(result: Result, names: dict[str, str]) -> Json:
     media = [one for part in result.parts if not _is_text(part) and (one := write_part(part, names))]
     if media or spelling.get("parts") == "empty":
         inner["parts"] = media
-    return settle({"functionResponse": inner}, result.own)
+    return put_back_as_read({"functionResponse": inner}, result.own)
 
 
 def _is_text(part: Part) -> bool:
@@ -318,7 +318,7 @@ def _write_media(media: Media) -> Json:
         inner["fileUri"] = media.url if media.url is not None else media.file
     if spelling.get("displayName"):
         inner["displayName"] = media.name
-    return settle({name: inner}, media.own)
+    return put_back_as_read({name: inner}, media.own)
 
 
 def _guessed(media: Media) -> str | None:

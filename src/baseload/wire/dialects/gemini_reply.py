@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from baseload.core import Tokens
 from baseload.wire.dialects import annex
-from baseload.wire.dialects.gemini_held import Held, settle
+from baseload.wire.dialects.gemini_held import Held, put_back_as_read
 from baseload.wire.dialects.gemini_parts import Ids, pack, read_parts, write_part
 from baseload.wire.dialects.nouns import (
     Call,
@@ -324,7 +324,7 @@ def write_reply(reply: Reply) -> Json:
         body["responseId"] = reply.id
     if reply.created_s is not None:
         body["createTime"] = spelt(own, _GEMINI, "created") or time_word(reply.created_s)
-    return settle(body, own)
+    return put_back_as_read(body, own)
 
 
 def time_word(created_s: int) -> str:
@@ -352,4 +352,4 @@ def _write_choice(reply: Reply, choice: Choice) -> Json:
         value["index"] = choice.index
     if choice.logprobs is not None:
         value["logprobsResult"] = spelt(own, _GEMINI, "logprobs") or write_logprobs(choice.logprobs)
-    return settle(value, own)
+    return put_back_as_read(value, own)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from baseload.wire.dialects import annex, fold
-from baseload.wire.dialects.gemini_held import settle
+from baseload.wire.dialects.gemini_held import put_back_as_read
 from baseload.wire.dialects.gemini_parts import (
     Ids,
     pack,
@@ -325,7 +325,7 @@ class StreamWriter:
         if isinstance(event, Opened):
             return self._opened(event)
         if isinstance(event, Closed):
-            fold.settle(self._parts.get(event.index, (0, None))[1], event.own)
+            fold.complete(self._parts.get(event.index, (0, None))[1], event.own)
             return self._closed(event.index)
         if isinstance(event, Started):
             self._start(event)
@@ -354,7 +354,7 @@ class StreamWriter:
             self._base["responseId"] = event.id
         if event.created_s is not None:
             self._base["createTime"] = time_word(event.created_s)
-        self._first = settle({}, event.own)
+        self._first = put_back_as_read({}, event.own)
         self._blocked = blocking(self._first.get("promptFeedback")) is not None
         self._report = event.report
 
@@ -400,7 +400,7 @@ class StreamWriter:
             if part.origin is not _GEMINI or part.signature is None:
                 return b""
             value = {"text": "", "thought": True, "thoughtSignature": part.signature}
-            return self._said(settle(value, part.own), choice)
+            return self._said(put_back_as_read(value, part.own), choice)
         value = write_part(part, {}) or {}
         return self._said(value, choice)
 
@@ -440,7 +440,7 @@ class StreamWriter:
         part = {"text": ""} if kept is None else {"text": "", "thoughtSignature": pack(kept)}
         value: Json = {"content": {"parts": [part], "role": "model"}, "index": event.choice}
         value["finishReason"] = spelt(event.own, _GEMINI, "finish") or finish_word(event.finish)
-        return settle(value, event.own)
+        return put_back_as_read(value, event.own)
 
     def _end(self) -> bytes:
         return (b"]" if self._begun else b"[]") if self._array else b""

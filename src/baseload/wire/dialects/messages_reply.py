@@ -7,7 +7,7 @@ import msgspec
 from baseload.core import Tokens
 from baseload.wire.anthropic import error_type
 from baseload.wire.dialects import annex
-from baseload.wire.dialects.fold import settle
+from baseload.wire.dialects.fold import complete
 from baseload.wire.dialects.messages import read_block, write_block
 from baseload.wire.dialects.nouns import (
     Added,
@@ -287,7 +287,7 @@ class StreamWriter:
         if isinstance(event, Signed):
             return self._signed(event)
         if isinstance(event, Closed):
-            settle(self._parts.get(event.index), event.own)
+            complete(self._parts.get(event.index), event.own)
             return self._closed(event.index)
         if isinstance(event, Noted):
             place = self._places.get(event.index)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from baseload.wire.dialects.fold import settle
+from baseload.wire.dialects.fold import complete
 from baseload.wire.dialects.nouns import (
     Added,
     Broken,
@@ -264,7 +264,7 @@ class StreamWriter:
             return b""
         said.closed = True
         part = said.part
-        settle(part, event.own)
+        complete(part, event.own)
         if isinstance(part, Text | Declined):
             return self._close_part(said, part)
         out = self._piece_event(said, "done") if said.pieces else b""
