@@ -119,8 +119,11 @@ def _compose(text: str, file: str) -> _Node:
         root = composer.document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 0
+        if "nesting depth" in (error.problem or ""):  # PyYAML's own limit, met while it looks ahead of ours
+            raise ConfigError(file, line, "", f"nested more than {MOST_DEPTH} deep") from None
         message = _shown(" ".join(filter(None, (error.problem, error.context))))
-        raise ConfigError(file, mark.line + 1 if mark else 0, "", f"not YAML: {message}") from None
+        raise ConfigError(file, line, "", f"not YAML: {message}") from None
     except yaml.YAMLError as error:
         raise ConfigError(file, 0, "", f"not YAML: {_shown(str(error).splitlines()[0])}") from None
     return root
