@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
+import msgspec
 import pytest
 
 from baseload.errors import RequestError
@@ -59,3 +61,34 @@ def test_code_execution_is_refused_where_there_is_none() -> None:
     with pytest.raises(RequestError) as refused:
         crossed(code, Dialect.CHAT)
     assert refused.value.param == "tools.code_interpreter"
+
+
+def test_a_call_under_the_users_role_is_an_item_all_the_same() -> None:
+    """Google's contents may name no role: a call there crosses as one, beside what the user says."""
+    body = {
+        "contents": [
+            {"parts": [{"text": "Tides?"}]},
+            {"parts": [{"functionCall": {"name": "tide", "args": {}, "id": "c1"}}]},
+            {"parts": [{"functionResponse": {"name": "tide", "id": "c1", "response": {}}}]},
+        ]
+    }
+    written = SPEAKERS[Dialect.RESPONSES].write_request(SPEAKERS[Dialect.GEMINI].read_request(body))
+    kinds = [item.get("type", item.get("role")) for item in written["input"]]
+    assert kinds == ["user", "function_call", "function_call_output"]
+
+
+def test_log_probabilities_that_are_no_objects_are_left_out() -> None:
+    """A target that sends junk among its log probabilities spoils these alone, in every dialect."""
+    answer = {
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "Six."},
+                "finish_reason": "stop",
+                "logprobs": {"content": [{"token": "Six.", "logprob": -0.1, "top_logprobs": [0]}, 0, None]},
+            }
+        ]
+    }
+    for dialect, speaker in SPEAKERS.items():
+        written = speaker.write_reply(SPEAKERS[Dialect.CHAT].read_reply(copy.deepcopy(answer)))
+        assert "Six." in msgspec.json.encode(written).decode(), dialect

@@ -38,7 +38,7 @@ from baseload.wire.dialects.nouns import (
     Text,
     Thought,
 )
-from baseload.wire.dialects.rest import Rest, put_back, spelt
+from baseload.wire.dialects.rest import Rest, objects, put_back, spelt
 
 _CHAT = Dialect.CHAT
 _FINISH = {
@@ -175,9 +175,9 @@ def _choice(value: object, where: str) -> Choice:
 
 def _logprobs(rest: Rest) -> list[Json] | None:
     held = rest.members.get("logprobs")
-    if not isinstance(held, dict) or not isinstance(content := held.get("content"), list):
-        return None
-    rest.spelling["logprobs"] = rest.members.pop("logprobs")
+    content = objects(held.get("content")) if isinstance(held, dict) else None
+    if content is not None:
+        rest.spelling["logprobs"] = rest.members.pop("logprobs")
     return content
 
 
@@ -268,7 +268,7 @@ class StreamReader:
         for name in THOUGHTS:
             if text := delta.get(name):
                 self._say("thought", Thought(""), choice, text, None, events)
-        logprobs = (value.get("logprobs") or {}).get("content")
+        logprobs = objects((value.get("logprobs") or {}).get("content"))
         if text := delta.get("content"):
             self._say("text", Text(""), choice, text, logprobs, events)
         if text := delta.get("refusal"):

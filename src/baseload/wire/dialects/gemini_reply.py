@@ -23,7 +23,7 @@ from baseload.wire.dialects.nouns import (
     Reply,
     Report,
 )
-from baseload.wire.dialects.rest import spelt
+from baseload.wire.dialects.rest import objects, spelt
 
 _GEMINI = Dialect.GEMINI
 FINISH = {
@@ -296,7 +296,7 @@ def _logprob(value: object) -> Json:
 
 def write_logprobs(logprobs: list[Json]) -> Json:
     """`logprobsResult`."""
-    others = [one.get("top_logprobs") or () for one in logprobs]
+    others = [objects(one.get("top_logprobs")) or [] for one in logprobs]
     tops = [{"candidates": [_candidate(one) for one in top]} for top in others]
     result: Json = {"chosenCandidates": [_candidate(one) for one in logprobs]}
     if any(others):

@@ -395,6 +395,7 @@ HARMLESS: dict[Dialect, dict[str, str]] = {
     },
     Dialect.CONVERSE: {
         "performanceConfig": "the provider's own service tier",
+        "projectIdentifier": "the provider's own accounting",
         "serviceTier": "the provider's own service tier",
         "additionalModelResponseFieldPaths": "extra members of the answer",
     },

@@ -6,6 +6,7 @@ from typing import Any
 
 from baseload.wire.dialects.chat import effort_of
 from baseload.wire.dialects.nouns import (
+    Call,
     Dialect,
     Foreign,
     Form,
@@ -20,6 +21,7 @@ from baseload.wire.dialects.nouns import (
     Service,
     Shape,
     Text,
+    Thought,
     Tool,
     ToolChoice,
     ToolUse,
@@ -267,7 +269,10 @@ def _write_turn(turn: Turn) -> list[Json]:
         return results + write_items(parts, None)
     if isinstance(item := parts[0], Foreign) and "role" in item.own.members:
         return [*results, item.own.members]
-    return [*results, _write_message(turn, parts)]
+    calls = [part for part in parts if isinstance(part, Call | Thought)]  # under whatever role: items here
+    said: list[Part] = [part for part in parts if not isinstance(part, Call | Thought)]
+    items = results + write_items(calls, None) if calls else results
+    return [*items, _write_message(turn, said)] if said else items
 
 
 def _write_message(turn: Turn, parts: list[Part]) -> Json:

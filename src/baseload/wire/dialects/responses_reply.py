@@ -20,7 +20,7 @@ from baseload.wire.dialects.nouns import (
     Text,
 )
 from baseload.wire.dialects.responses_items import read_item, write_items
-from baseload.wire.dialects.rest import Rest, put_back, spelt
+from baseload.wire.dialects.rest import Rest, objects, put_back, spelt
 
 _RESPONSES = Dialect.RESPONSES
 _REASONS = {
@@ -136,8 +136,8 @@ def _logprobs(parts: list[Part]) -> list[Json] | None:
     said: list[Json] = []
     for part in parts:
         if isinstance(part, Text) and part.own is not None and part.own.dialect is _RESPONSES:
-            held = part.own.members.get("logprobs")
-            if isinstance(held, list):
+            held = objects(part.own.members.get("logprobs"))
+            if held is not None:
                 part.own.spelling["logprobs"] = part.own.members.pop("logprobs")
                 said += held
     return said or None
@@ -219,7 +219,7 @@ def told_ending(choice: Choice, *, asks: bool) -> Json:
 def _put_logprobs(items: list[Json], logprobs: list[Json]) -> None:
     """Another dialect's log probabilities, which are of all its text, at the first text."""
     for item in items:
-        for part in item["content"] if item["type"] == "message" else ():
+        for part in item["content"] if item.get("type") == "message" else ():
             if part.get("type") == "output_text":
                 if not part.get("logprobs"):
                     part["logprobs"] = logprobs

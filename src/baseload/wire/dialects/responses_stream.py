@@ -35,6 +35,7 @@ from baseload.wire.dialects.responses_reply import (
     read_failure,
     read_reply,
 )
+from baseload.wire.dialects.rest import objects
 
 _RESPONSES = Dialect.RESPONSES
 _ADDING = frozenset(
@@ -145,7 +146,10 @@ class StreamReader:
         if kind == "output_text.delta" or kind == "refusal.delta":
             before = self._unopened(kind, event)
             index = self._at[output, event["content_index"]]
-            return [*before, Added(index, _string(event["delta"]), logprobs=event.get("logprobs") or None)]
+            return [
+                *before,
+                Added(index, _string(event["delta"]), logprobs=objects(event.get("logprobs")) or None),
+            ]
         before = []
         if kind == "reasoning_summary_text.delta":
             before = self._piece(output, "summary", event["summary_index"])

@@ -73,6 +73,11 @@ def wrong(where: str, what: str) -> RequestError:
     return RequestError(errors.INVALID_FIELD, f"{where or 'the body'} {what}", param=where or None)
 
 
+def objects(value: object) -> list[Json] | None:
+    """The objects of a list, what else is in it left out; None for what is no list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else None
+
+
 def put_back(target: Json, own: Own | None, dialect: Dialect) -> Json:
     """`target` with the members that only this dialect has."""
     if own is not None and own.dialect is dialect:
