@@ -60,9 +60,14 @@ def test_every_key_of_the_commands_is_explained(tmp_path: Path) -> None:
     file = tmp_path / "bench.csv"
     lines = [f"{c},{i},{o},100,{10 + c}" for c in (1, 8) for i, o in ((500, 500), (500, 4000), (4000, 500))]
     file.write_text("\n".join((",".join(CSV_COLUMNS), *lines)), encoding="utf-8")
+    table = tmp_path / "questions.csv"
+    columns = "model_path,system,backend,precision,tp_size,attention_dp_size,moe_tp_size,moe_ep_size,isl,osl"
+    setup = "meta-llama/Llama-3.3-70B-Instruct,h100_sxm,vllm,fp8,2,1,1,1,1000,500"
+    table.write_text(f"{columns},concurrency\n{setup},16\n", encoding="utf-8")
     pair = ["--model", "llama-3.3-70b", "--gpu", "h100", "--gpus", "2", "--precision", "fp8", "--json"]
-    for more in ([], ["--search"], ["--calibrate", str(file)]):
-        result = CliRunner().invoke(cli, ["capacity", *pair, *more])
+    of_a_pair = [[*pair, *more] for more in ([], ["--search"], ["--calibrate", str(file)])]
+    for options in (*of_a_pair, ["--table", str(table), "--json"]):
+        result = CliRunner().invoke(cli, ["capacity", *options])
         assert result.exit_code == 0, result.output
         assert [key for key in every_key(json.loads(result.output)) if f"`{key}`" not in PAGE] == []
 

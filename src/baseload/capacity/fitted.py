@@ -27,7 +27,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from baseload.capacity.anchors import ANCHORED, CONTRADICTS, Anchor, Conditioned, condition, covariance
-from baseload.capacity.levels import BASIS, LEVELS, NOISE, SPECULATIVE_LOG, Level, basis, keys
+from baseload.capacity.levels import BASIS, LEVELS, NOISE, SPECULATIVE_LOG, Level, basis, guessing_slope, keys
 from baseload.capacity.terms import TERMS, Load, Setup, is_amd, terms
 from baseload.errors import DataError, UsageError
 
@@ -152,7 +152,7 @@ class Fitted(Struct, frozen=True):
 
     def _guessed(self, load: Load) -> float:
         shift, slope = self.speculative
-        return SPECULATIVE_LOG + shift + slope * 0.5 * (math.log2(load.concurrency) - 4) / 3
+        return SPECULATIVE_LOG + shift + slope * guessing_slope(load.concurrency)
 
     def estimate(self, setup: Setup, load: Load, anchors: Sequence[Anchor] = ()) -> Estimate:
         """TPOT with its interval. Anchors shift it as far as the prior says they speak for this load.

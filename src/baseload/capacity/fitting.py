@@ -26,6 +26,7 @@ from baseload.capacity.levels import (
     SPECULATIVE_SHIFT,
     Level,
     basis,
+    guessing_slope,
     keys,
 )
 from baseload.capacity.measured import Row
@@ -124,7 +125,7 @@ def design(rows: Sequence[Row]) -> tuple[Array, Array, Array, Array]:
         ]
     )
     off = measured - np.log(total) - SPECULATIVE_LOG * guessing
-    curve = 0.5 * (np.log2([row.load.concurrency for row in rows]) - 4) / 3
+    curve = np.array([guessing_slope(row.load.concurrency) for row in rows])
     speculation = np.stack([guessing, guessing * curve], axis=1) * SPECULATIVE_SHIFT
     return efficiencies, features, off, speculation
 

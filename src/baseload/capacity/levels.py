@@ -110,6 +110,16 @@ _PARTS = (
 _INDICES = tuple(tuple(TERMS.index(name) for name in part) for part in _PARTS)
 
 
+def octaves(concurrency: float) -> float:
+    """Concurrency in steps of eight around 16, for a feature whose weight means as much as the others'."""
+    return (math.log2(concurrency) - 4) / 3
+
+
+def guessing_slope(concurrency: float) -> float:
+    """What multiplies the second weight of speculation: it helps less the more run at once."""
+    return 0.5 * octaves(concurrency)
+
+
 def basis(parts: Sequence[float], setup: Setup, load: Load) -> tuple[float, ...]:
     """The features of a load on a setup: `parts` are the terms' shares of the physical TPOT, in TERMS' order.
 
@@ -119,12 +129,12 @@ def basis(parts: Sequence[float], setup: Setup, load: Load) -> tuple[float, ...]
     Loads count in octaves around 16 requests of 1,024/1,024 tokens, scaled so that a weight's size means
     about as much for each feature.
     """
-    octaves = (math.log2(load.concurrency) - 4) / 3
+    crowd = octaves(load.concurrency)
     return (
         1.0,
         *(sum(parts[index] for index in indices) for indices in _INDICES),
-        0.3 * octaves,
-        0.15 * (octaves**2 - 1),
+        0.3 * crowd,
+        0.15 * (crowd**2 - 1),
         0.1 * math.log2(load.input_tokens / 1024),
         0.1 * math.log2(load.output_tokens / 1024),
         0.15 * (math.log2(setup.gpus) - 2),
