@@ -473,3 +473,10 @@ def test_a_blocked_prompt_is_an_answer_that_the_filter_ended() -> None:
     reply = gemini_reply.read_reply(copy.deepcopy(body))
     written = b"".join(writer.write(event) for event in unfold(reply))
     assert json.loads(written.removeprefix(b"data: ")) == body
+
+
+def test_a_time_that_is_on_no_calendar_is_left_out() -> None:
+    """Another target's time beyond year 9999 spoils nothing but itself."""
+    reply = SPEAKERS[Dialect.GEMINI].read_reply({"candidates": [{"content": {"parts": [{"text": "Six."}]}}]})
+    reply.created_s = 253_402_300_800
+    assert "createTime" not in SPEAKERS[Dialect.GEMINI].write_reply(reply)

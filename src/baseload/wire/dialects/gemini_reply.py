@@ -26,6 +26,7 @@ from baseload.wire.dialects.nouns import (
 from baseload.wire.dialects.rest import objects, spelt
 
 _GEMINI = Dialect.GEMINI
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 FINISH = {
     "STOP": Finish.STOP,
     "MAX_TOKENS": Finish.LENGTH,
@@ -322,14 +323,17 @@ def write_reply(reply: Reply) -> Json:
         body["modelVersion"] = reply.model
     if reply.id:
         body["responseId"] = reply.id
-    if reply.created_s is not None:
-        body["createTime"] = spelt(own, _GEMINI, "created") or time_word(reply.created_s)
+    if (word := spelt(own, _GEMINI, "created") or time_word(reply.created_s)) is not None:
+        body["createTime"] = word
     return put_back_as_read(body, own)
 
 
-def time_word(created_s: int) -> str:
-    """Unix time as `createTime`."""
-    return datetime.fromtimestamp(created_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def time_word(created_s: int | None) -> str | None:
+    """Unix time as `createTime`; None for none, and for one that is on no calendar."""
+    try:
+        return None if created_s is None else datetime.fromtimestamp(created_s, UTC).strftime(_TIME)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _write_choice(reply: Reply, choice: Choice) -> Json:

@@ -352,8 +352,8 @@ class StreamWriter:
             self._base["modelVersion"] = model
         if event.id:
             self._base["responseId"] = event.id
-        if event.created_s is not None:
-            self._base["createTime"] = time_word(event.created_s)
+        if (word := time_word(event.created_s)) is not None:
+            self._base["createTime"] = word
         self._first = put_back_as_read({}, event.own)
         self._blocked = blocking(self._first.get("promptFeedback")) is not None
         self._report = event.report
