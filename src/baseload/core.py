@@ -100,6 +100,21 @@ class TokenPrice(Struct, frozen=True):
     as_of: str = ""
 
 
+class UnitPrice(Struct, frozen=True, gc=False):
+    """What a metered target charges for what is not counted in tokens, in nano-dollars each.
+
+    `request` is charged for every request besides the rest. `input_image` is per million tokens of images
+    read. None is unknown.
+    """
+
+    request: int | None = None
+    image: int | None = None
+    second: int | None = None
+    character: int | None = None
+    search: int | None = None
+    input_image: int | None = None
+
+
 class StepTime(Struct, frozen=True):
     """How long one step of a replica's engine takes, in seconds: what a prediction needs and no more.
 
@@ -208,7 +223,8 @@ class Target(Struct, frozen=True):
 
     `model` is the name the upstream knows; None passes the client's own name on. `region` None is unknown.
     `drop_unsupported`: what its `format` cannot carry is left out of a request instead of refused.
-    Owned: `usd_nano_per_hour`, `step`. Metered: `price` (None: unknown, alarms), `quota`.
+    Owned: `usd_nano_per_hour`, `step`. Metered: `price` (None: unknown, alarms), `unit_price` of what passes
+    through, `quota`.
     `credential` is a lasting key, a secret: never logged (`repr` leaves it out). `login` stands in its place
     where the target is signed in to otherwise.
     """
@@ -232,6 +248,7 @@ class Target(Struct, frozen=True):
     ca_file: str | None = None
     credential: str = ""
     login: LoginSettings | None = None
+    unit_price: UnitPrice = UnitPrice()
 
     def __repr__(self) -> str:
         return f"Target({self.name!r}, {self.side.value}, {self.url!r})"
@@ -261,7 +278,8 @@ class Tenant(Struct, frozen=True):
 class Snapshot(Struct, frozen=True):
     """The whole configuration at one moment; a request keeps the one it started with.
 
-    `version` identifies the configuration's text and the prices it was compiled with.
+    `version` identifies the configuration's text and the prices it was compiled with. `passthrough` holds the
+    targets of each group of paths that pass through, as a model named after it.
     """
 
     version: str
@@ -270,3 +288,4 @@ class Snapshot(Struct, frozen=True):
     tenants: dict[str, Tenant]
     classes: dict[str, DataClass]
     open: bool = False
+    passthrough: dict[str, Model] = {}

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from baseload.gateway import guess, settle
+from baseload.gateway import guess
 from baseload.gateway.attempt import Attempt
 from baseload.gateway.client import ClientConnection
 from baseload.gateway.exchange import Exchange
@@ -54,7 +54,7 @@ ENTRIES = {
     "the end's record": (Journal, "end", 1, ""),
     "after a pause": (Exchange, "attempt_next", 3, "status=500"),
     "the next attempt": (Exchange, "attempt_next", 2, "status=500"),
-    "the bill": (settle, "_bill", 1, ""),
+    "the bill": (Attempt, "bill", 1, ""),
 }
 
 

@@ -13,8 +13,9 @@ from baseload.catalog.providers import provider as known_provider
 from baseload.catalog.providers import provider_names
 from baseload.config.document import Document, PathIn
 from baseload.config.fields import NO_KEY
-from baseload.config.providers import ENDPOINTS
+from baseload.config.providers import ENDPOINTS, FORMATS
 from baseload.config.schema import DEFAULT_CONTROL, DEFAULT_LISTEN
+from baseload.core import Format
 from baseload.errors import ConfigError, nearest
 
 _DEFAULT_CLASS = "write `classes: {default: {regions: any}}`, or the regions where processing may occur"
@@ -31,6 +32,8 @@ def check_references(document: Document) -> Iterator[ConfigError]:
     for name, model in models.items():
         yield from _model(document, ("models", name), model, targets)
     yield from _nameless(document, targets, models)
+    for group, names in _mapping(data, "passthrough").items():
+        yield from _group(document, ("passthrough", group), names, targets)
     if isinstance(data, dict) and "default" not in classes:
         place: PathIn = ("classes", "default") if classes else ("classes",)
         yield document.problem(
@@ -153,6 +156,27 @@ def _model(document: Document, path: PathIn, model: Any, targets: dict[str, Any]
             seen.add(name)
     if not _list(model, "owned") and not _list(model, "metered"):
         yield document.problem(path, "has no targets", "list at least one under `owned` or `metered`")
+
+
+def _group(document: Document, path: PathIn, names: Any, targets: dict[str, Any]) -> Iterator[ConfigError]:
+    """The targets of a group of paths that pass through: each there, once, and of the format they are in."""
+    for index, name in enumerate(names if isinstance(names, list) else ()):
+        place = (*path, index)
+        yield from _unknown(document, place, "target", name, targets)
+        if name in names[:index]:
+            yield document.problem(place, f"{name!r} is listed twice", "keep one of them")
+        target = targets.get(name) if isinstance(name, str) else None
+        spoken = _spoken(target) if isinstance(target, dict) else Format.OPENAI.value
+        if spoken != Format.OPENAI.value:
+            message = f"{name!r} speaks {spoken}'s format; what passes through is in OpenAI's"
+            yield document.problem(place, message, "list a target of that format")
+
+
+def _spoken(target: dict[str, Any]) -> str:
+    """The format of a target, as the gateway will take it."""
+    provider = _mapping(target, "metered").get("provider")
+    usual = FORMATS.get(provider, Format.OPENAI).value if isinstance(provider, str) else Format.OPENAI.value
+    return str(target.get("format", usual))
 
 
 def _nameless(document: Document, targets: dict[str, Any], models: dict[str, Any]) -> Iterator[ConfigError]:

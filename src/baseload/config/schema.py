@@ -41,6 +41,7 @@ from baseload.config.fields import (
     Words,
 )
 from baseload.config.logins import AwsSection, EntraSection, GoogleSection
+from baseload.config.passing import PassthroughSection, UnitPriceSection
 from baseload.config.section import Section
 from baseload.core import Format
 
@@ -85,6 +86,8 @@ class HttpSection(Section):
 
     body: Size = Field(default="32MiB", validate_default=True)
     """Longest request body; longer ones are answered 413."""
+    upload: Size = Field(default="512MiB", validate_default=True)
+    """Longest upload that passes through as it comes (docs/passthrough.md); longer ones are answered 413."""
     bodies: Size = Field(default="1GiB", validate_default=True)
     """Request bodies in memory at once, those up to 64 KiB left out; beyond it requests are answered 503."""
     connections: Count = Field(default="4096", validate_default=True)
@@ -199,6 +202,8 @@ class MeteredSection(Section):
     """Requests signed with AWS keys, in place of a key."""
     price: PriceSection | None = None
     """A price in place of the catalog's."""
+    unit_price: UnitPriceSection = UnitPriceSection()
+    """Prices of what is not counted in tokens (docs/passthrough.md)."""
 
 
 class TimeoutsSection(Section):
@@ -308,6 +313,8 @@ class Config(Section):
     """The places that serve models, by name."""
     models: dict[Name, ModelSection]
     """The names clients ask for."""
+    passthrough: PassthroughSection = PassthroughSection()
+    """The targets of paths that pass through, for requests whose model no section of `models` names."""
     classes: dict[Name, ClassSection]
     """Where data may be processed, by class; `default` must be written."""
     tenants: dict[Name, TenantSection] = Field(default_factory=dict)

@@ -38,9 +38,10 @@ def _models(config: Config) -> Iterator[str]:
 
 def _targets(config: Config) -> Iterator[str]:
     used = {target for model in config.models.values() for target in (*model.owned, *model.metered)}
+    used.update(name for names in config.passthrough.groups.values() for name in names)
     for name, target in config.targets.items():
         if name not in used:
-            yield f"targets.{name}: no model lists it"
+            yield f"targets.{name}: no model and no group of `passthrough` lists it"
         side = target.owned or target.metered
         if side and _is_signed_in(side) and _in_the_clear(target):
             yield f"targets.{name}.url: the credential crosses the network unencrypted: use https"

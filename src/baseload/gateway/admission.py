@@ -99,7 +99,7 @@ def admit(exchange: Exchange, known: Standing, now_s: float) -> None:
     fields = exchange.fields
     terms = known.terms.get(fields.model)
     if terms is None:
-        terms = known.terms[fields.model] = _terms(exchange, known.caller)
+        terms = known.terms[fields.model] = terms_of(exchange, known.caller, place_of(exchange, known.caller))
     place = terms.place
     place.retry_budget.request(now_s)
     estimate = place.estimate
@@ -110,15 +110,22 @@ def admit(exchange: Exchange, known: Standing, now_s: float) -> None:
     exchange.grant = terms.gate.admit(input_tokens + output_tokens, now_s)
 
 
-def _terms(exchange: Exchange, caller: Caller) -> Terms:
-    site, headers, model = exchange.site, exchange.head.fields, exchange.fields.model
-    place = site.models.get(model)
+def place_of(exchange: Exchange, caller: Caller) -> ModelPlace:
+    """The model asked for. Raises RequestError: model_not_found, model_not_allowed."""
+    model = exchange.fields.model
+    place = exchange.site.models.get(model)
     if place is None:
         raise RequestError(errors.MODEL_NOT_FOUND, f"there is no model {model!r}", param="model")
     if not may_ask(caller, model):
         raise RequestError(
             errors.MODEL_NOT_ALLOWED, f"this key may not ask for model {model!r}", param="model"
         )
+    return place
+
+
+def terms_of(exchange: Exchange, caller: Caller, place: ModelPlace) -> Terms:
+    """What the head entitles to at this model. Raises RequestError: invalid_field, residency."""
+    site, headers = exchange.site, exchange.head.fields
     data_class = caller.data_class
     only: frozenset[str] | None = None
     if b"x-baseload-class" in headers:

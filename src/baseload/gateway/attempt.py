@@ -108,6 +108,9 @@ class Attempt(Struct, eq=False):
     _connection: UpstreamConnection | None = None
     _body: WholeBody | None = None
 
+    tokens_used = settle.tokens_used
+    bill = settle.bill
+
     def read_answer(self, body: bytes) -> Answered | None:
         """Usage and error of a whole answer; None when it is not such a JSON object."""
         head = self.head
@@ -172,6 +175,9 @@ class Attempt(Struct, eq=False):
             self._fail(error.fault, error.message, blame=Blame.ELSEWHERE)
             return
         connection.send(self, head, body)
+
+    def target_slow(self, slow: bool) -> None:
+        """All of the request is handed over: the connection holds what the target has not read."""
 
     def connect_failed(self, error: Exception) -> None:
         if self.state is State.CONNECTING:

@@ -6,6 +6,7 @@ under way (RFC 9112 section 9.3.2). A client that closes its side is gone: the e
 sign of that, and nobody should pay for an answer without a reader. Life of a connection:
 
     HEAD ──► BODY ──► BUSY ──► HEAD …      a refused request: LINGER ──► closed
+         └─► UPLOAD ─┘  (a body that is handed on as it comes)
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from baseload import errors
 from baseload.errors import RequestError
 from baseload.gateway.answers import error_answer
+from baseload.gateway.body import BodyStream
 from baseload.wire.http1 import (
     CHUNKED,
     MAX_HEAD,
@@ -42,6 +44,8 @@ LINGER_S = 2.0
 """How long a refused client may go on sending before the connection is cut (RFC 9112 section 9.6)."""
 MAX_LINGER = 128 * 1024
 """Bytes of what a refused client sends that are read away meanwhile."""
+MAX_UPLOAD_LINGER = 64 * 1024 * 1024
+"""Bytes more that are read away of an upload answered before its end: many clients send all, then read."""
 NEVER = float("inf")
 FROM_NEXT_SWEEP = 0.0
 """A deadline that the next sweep sets: the idle one, which needs no clock then (docs/adr/0003)."""
@@ -52,6 +56,7 @@ class State(Enum):
 
     HEAD = "head"
     BODY = "body"
+    UPLOAD = "upload"
     BUSY = "busy"
     LINGER = "linger"
     CLOSED = "closed"
@@ -64,6 +69,14 @@ class Conversation(Protocol):
     def client_slow(self, slow: bool) -> None: ...
     def cut_off(self) -> None: ...
     def check(self, now_s: float) -> None: ...
+
+
+class Intake(Conversation, Protocol):
+    """What takes a body as it comes. It may ask for a pause: `ClientConnection.pause_upload`."""
+
+    def body_begins(self) -> None: ...
+    def body_part(self, data: bytes, last: bool) -> None: ...
+    def body_broken(self, error: RequestError) -> None: ...  # no more of it comes
 
 
 class ClientConnection(asyncio.Protocol):
@@ -81,6 +94,7 @@ class ClientConnection(asyncio.Protocol):
         "_reading",
         "_received",
         "_stalled",
+        "_upload",
         "conversation",
         "deadline_s",
         "head",
@@ -104,6 +118,7 @@ class ClientConnection(asyncio.Protocol):
         self._checked = 0  # bytes of the buffer known to be the beginning of a good head
         self._body = bytearray()  # with a length, as far as it came
         self._chunks: ChunkedReader | None = None  # of a chunked body
+        self._upload: tuple[Intake, BodyStream] | None = None
         self._received = 0
         self._held = 0  # bytes of this request's body that count in the gateway's total
         self._begun_s = 0.0  # when the head, then the body, began; 0 between requests
@@ -151,6 +166,8 @@ class ClientConnection(asyncio.Protocol):
             if self._received > MAX_LINGER:
                 self._reading = False
                 self.transport.pause_reading()
+        elif state is State.UPLOAD:
+            self._hand_on(data)
 
     def pause_writing(self) -> None:
         self._stalled = (self._gateway.now_s(), self.transport.get_write_buffer_size())
@@ -236,12 +253,67 @@ class ClientConnection(asyncio.Protocol):
         self._received = 0
         self._begun_s = self._gateway.now_s()
         self.deadline_s = self._begun_s + self._gateway.limits.body_s
-        if head.length == CHUNKED:
+        intake = self._gateway.upload(self, head)
+        if intake is not None:
+            self.state = State.UPLOAD
+            self._upload = intake, BodyStream(head, self._gateway.body_limit(head))
+            self.keep_alive = False  # an answer before the end of the body is the last one
+            self.conversation = intake
+            intake.body_begins()
+            if self.state is not State.UPLOAD:  # refused
+                return
+        elif head.length == CHUNKED:
             self._chunks = ChunkedReader(self._gateway.body_limit(head))
         if head.expects_continue and not data:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if data:
+        if data and intake is not None:
+            self._hand_on(data)
+        elif data:
             self._collect(data)
+
+    def _hand_on(self, data: bytes) -> None:
+        """A part of a body that is taken as it comes."""
+        assert self._upload is not None
+        intake, stream = self._upload
+        self._received += len(data)
+        if self._reading:
+            self.deadline_s = self._begun_s + self._gateway.limits.body_s + self._received / 65536
+        try:
+            used = stream.feed(data)
+        except RequestError as error:
+            intake.body_broken(error)
+            return
+        if stream.done:
+            self._upload = None
+            self.state = State.BUSY
+            self.deadline_s = NEVER
+            self._begun_s = 0.0
+            self._buffer = data[used:]
+            head = self.head
+            assert head is not None
+            self.keep_alive = head.keep_alive and not self._gateway.draining
+            self._read_again()
+        intake.body_part(stream.take(), stream.done)
+
+    def pause_upload(self, paused: bool) -> None:
+        """Leave the rest of the body unread for now, or go on. What we do not read is not late."""
+        if self.state is not State.UPLOAD or paused is not self._reading:
+            return
+        now_s = self._gateway.now_s()
+        if paused:
+            self._reading = False
+            self.transport.pause_reading()
+            self._begun_s -= now_s  # until it goes on, the time that has passed of the deadline
+            self.deadline_s = NEVER
+        else:
+            self._begun_s += now_s
+            self.deadline_s = self._begun_s + self._gateway.limits.body_s + self._received / 65536
+            self._read_again()
+
+    def _read_again(self) -> None:
+        if not self._reading:
+            self._reading = True
+            self.transport.resume_reading()
 
     def _collect(self, data: bytes) -> None:
         head = self.head
@@ -275,14 +347,18 @@ class ClientConnection(asyncio.Protocol):
 
     def _room_for_body(self) -> bool:
         """Whether the gateway still holds this much of bodies; else the request is refused."""
-        gateway = self._gateway
-        gateway.held_bytes += self._received - self._held
-        self._held = self._received
-        if gateway.held_bytes <= gateway.limits.bodies_bytes:
+        if self.hold(self._received):
             return True
         message = "the bodies of the requests under way fill the memory set aside for them"
         self._refuse(RequestError(errors.OVERLOADED, message, retry_after_s=1.0))
         return False
+
+    def hold(self, size: int) -> bool:
+        """So many bytes of this request's body are in memory; False where there is no room for them."""
+        gateway = self._gateway
+        gateway.held_bytes += size - self._held
+        self._held = size
+        return gateway.held_bytes <= gateway.limits.bodies_bytes
 
     def _dispatch(self, head: RequestHead, body: bytes) -> None:
         self.state = State.BUSY
@@ -305,6 +381,10 @@ class ClientConnection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Send a part of the current answer."""
         if self.state is State.BUSY:
+            self.transport.write(data)
+        elif self.state is State.UPLOAD:  # an answer before the end of the body, whose rest is not looked at
+            self.state = State.BUSY
+            self.deadline_s = NEVER
             self.transport.write(data)
 
     def finished(self) -> None:
@@ -359,7 +439,7 @@ class ClientConnection(asyncio.Protocol):
     def _linger(self) -> None:
         """Close so that the answer arrives: end our side, read on for a moment, then cut."""
         self.state = State.LINGER
-        self._received = 0
+        self._received = 0 if self._upload is None else -MAX_UPLOAD_LINGER
         self._forget()
         waiting = self.transport.get_write_buffer_size()
         if waiting:
@@ -385,6 +465,7 @@ class ClientConnection(asyncio.Protocol):
         self._checked = 0
         self._body = bytearray()
         self._chunks = None
+        self._upload = None
 
     # -- time --------------------------------------------------------------------------------------------
 
@@ -407,7 +488,11 @@ class ClientConnection(asyncio.Protocol):
         elif self.state is State.HEAD and not self._begun_s:
             self.transport.close()
         else:
-            self._refuse(RequestError(errors.REQUEST_TIMEOUT, "the request did not arrive in time"))
+            late = RequestError(errors.REQUEST_TIMEOUT, "the request did not arrive in time")
+            if self._upload is not None:
+                self._upload[0].body_broken(late)
+            else:
+                self._refuse(late)
 
     def _gave_up_reading(self, stalled: tuple[float, int], now_s: float) -> bool:
         """Whether a client has taken nothing of what waits for it for too long."""

@@ -151,8 +151,10 @@ class Exchange(Struct, eq=False):
         self.attempt = None
         self.client.finished()
 
+    reserve = settle.reserve
     finish_recorded = failure.guarded(finish)
     refuse = failure.refuse
+    tell_in_band = failure.tell_in_band
     client_gone = failure.guarded(failure.client_gone)
     cut_off = failure.guarded(failure.cut_off)
 

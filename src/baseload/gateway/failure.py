@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from baseload import errors
 from baseload.core import Outcome, Reason, Tokens
@@ -42,6 +42,7 @@ TIMER_SLACK_S = 0.005
 """Timers count whole milliseconds and may fire early: a target that asked for time is not asked before."""
 
 P = ParamSpec("P")
+X = TypeVar("X", bound="Exchange")
 
 _log = logging.getLogger("baseload.gateway")
 
@@ -113,15 +114,21 @@ def refuse(exchange: Exchange, error: RequestError) -> None:
     """The request ends with an error: recorded if no attempt was, answered in the form still possible."""
     settle.refused(exchange, error)
     settle.closed(exchange, error.fault.code)
-    client, form = exchange.client, exchange.endpoint.form
     if exchange.head_sent:
-        exchange.finish(answers.error_event(error, exchange.request_id, form, chunked=exchange.chunked))
+        exchange.tell_in_band(error)
         return
+    client, form = exchange.client, exchange.endpoint.form
     headers = settle.refusal_headers(exchange)
     date, keep_alive = exchange.gateway.date, client.keep_alive
     exchange.finish(
         answers.error_answer(error, exchange.request_id, date, form, keep_alive=keep_alive, headers=headers)
     )
+
+
+def tell_in_band(exchange: Exchange, error: RequestError) -> None:
+    """The answer has begun: it ends with an error event, without the one that would make it look whole."""
+    form = exchange.endpoint.form
+    exchange.finish(answers.error_event(error, exchange.request_id, form, chunked=exchange.chunked))
 
 
 def defect(exchange: Exchange) -> None:
@@ -176,12 +183,12 @@ def _forget_retry(exchange: Exchange) -> bool:
 
 
 def guarded(
-    step: Callable[Concatenate[Exchange, P], None],
-) -> Callable[Concatenate[Exchange, P], None]:
+    step: Callable[Concatenate[X, P], None],
+) -> Callable[Concatenate[X, P], None]:
     """For what the event loop calls of an exchange: what it raises is a defect of that request only."""
 
     @functools.wraps(step)
-    def entry(exchange: Exchange, /, *rest: P.args, **named: P.kwargs) -> None:
+    def entry(exchange: X, /, *rest: P.args, **named: P.kwargs) -> None:
         try:
             step(exchange, *rest, **named)
         except Exception:  # noqa: BLE001  a request boundary
@@ -320,5 +327,4 @@ def _pass_on(exchange: Exchange, attempt: Attempt, status: int, body: bytes) -> 
 def _break_off(exchange: Exchange, error: RequestError) -> None:
     """The client holds a part: say so in-band, without the `[DONE]` that would make it look whole."""
     settle.closed(exchange, error.fault.code)
-    form = exchange.endpoint.form
-    exchange.finish(answers.error_event(error, exchange.request_id, form, chunked=exchange.chunked))
+    exchange.tell_in_band(error)

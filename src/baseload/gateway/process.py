@@ -137,6 +137,7 @@ def _port_limits(config: Config) -> PortLimits:
         body_bytes=http.body,
         bodies_bytes=http.bodies,
         connections=http.connections,
+        upload_bytes=http.upload,
     )
 
 

@@ -13,12 +13,16 @@ from baseload import errors
 from baseload.errors import RequestError
 from baseload.gateway import admission, answers, lookup
 from baseload.gateway.exchange import Exchange
+from baseload.gateway.passing import passages
+from baseload.gateway.passing.paths import PASSED
 from baseload.gateway.site import ENDPOINTS, Caller
 from baseload.wire.http1 import RequestHead
 
 if TYPE_CHECKING:
     from baseload.gateway.client import ClientConnection
     from baseload.gateway.server import Gateway
+
+REALTIME = b"/v1/realtime"
 
 Handler = Callable[["Gateway", RequestHead], bytes]
 """Answers a GET with the body of a 200; raises RequestError for anything else."""
@@ -34,6 +38,14 @@ def serve(gateway: Gateway, client: ClientConnection, head: RequestHead, body: b
             _turn_away(exchange)
         else:
             exchange.run()
+        return
+    passed = PASSED.get(head.path)
+    if passed is not None and head.method == b"POST":
+        passage = passages.passage(gateway, client, head, body, passed)
+        if gateway.draining:
+            _turn_away(passage)
+        else:
+            passage.run()
         return
     if head.path.startswith(lookup.PATH) and head.method == b"GET" and gateway.store is not None:
         lookup.Lookup(gateway, client, head, gateway.store).run()
@@ -67,9 +79,11 @@ def _look_up(gateway: Gateway, head: RequestHead) -> bytes:
     if handler is None and path.startswith(b"/v1/models/"):
         handler = _model
     if handler is None:
-        if path in ENDPOINTS:
+        if path in ENDPOINTS or path in PASSED:
             raise _wrong_method("POST")
-        served = ", ".join(p.decode() for p in (*ENDPOINTS, *_GET, lookup.PATH + b"ID"))
+        if path == REALTIME:
+            raise RequestError(errors.NOT_FOUND, "realtime sessions (WebSocket, WebRTC) are not served here")
+        served = ", ".join(p.decode() for p in (*ENDPOINTS, *PASSED, *_GET, lookup.PATH + b"ID"))
         raise RequestError(errors.NOT_FOUND, f"this path is not served here; served are {served}")
     if head.method not in (b"GET", b"HEAD"):
         raise _wrong_method("GET")

@@ -100,6 +100,9 @@ class Scrape:
     def connect_failed(self, _error: Exception) -> None:
         self.over = True
 
+    def target_slow(self, slow: bool) -> None:
+        """The question is short."""
+
     def response_head(self, head: ResponseHead, body: bytes) -> None:
         self._head = head
         try:

@@ -24,6 +24,8 @@ from baseload.gateway import admission, routes
 from baseload.gateway.client import SMALL_BODY, ClientConnection
 from baseload.gateway.login import Logins
 from baseload.gateway.metrics import Metrics
+from baseload.gateway.passing import passages
+from baseload.gateway.passing.paths import PASSED, is_upload
 from baseload.gateway.scrape import Scraper
 from baseload.gateway.site import ENDPOINTS, Caller, ModelPlace, Place, Site
 from baseload.gateway.upstream import Pool
@@ -72,6 +74,7 @@ class PortLimits(Struct, frozen=True):
     body_bytes: int = 32 * 1024 * 1024
     bodies_bytes: int = 1024 * 1024 * 1024
     connections: int = 4096
+    upload_bytes: int = 512 * 1024 * 1024
 
 
 class Gateway:
@@ -102,6 +105,8 @@ class Gateway:
         self.now_s = time.monotonic
         self.request = functools.partial(routes.serve, self)
         """A whole request is here: of this client, with this head and body."""
+        self.upload = functools.partial(passages.upload, self)
+        """The body that follows this head: what takes it as it comes, or None where it is wanted whole."""
         self._limiter = Limiter()
         self._estimates: dict[str, TokenEstimate] = {}
         self._pools: dict[_PoolKey, Pool] = {}
@@ -146,7 +151,11 @@ class Gateway:
             name: ModelPlace(model, Route(model, loads), estimates[name])
             for name, model in snapshot.models.items()
         }
-        site = Site(snapshot, places, models, self._limiter, prices_version)
+        groups = {
+            group: ModelPlace(model, Route(model, loads), TokenEstimate())
+            for group, model in snapshot.passthrough.items()
+        }
+        site = Site(snapshot, places, models, groups, self._limiter, prices_version)
         for name, target in snapshot.targets.items():
             load = self.loads.get(name)
             if load is None:
@@ -226,11 +235,15 @@ class Gateway:
 
     def body_limit(self, head: RequestHead) -> int:
         """Bytes the request's body may have: only a model call needs many."""
-        return self.limits.body_bytes if head.path in ENDPOINTS else min(self.limits.body_bytes, SMALL_BODY)
+        if head.path in ENDPOINTS:
+            return self.limits.body_bytes
+        if head.path in PASSED:
+            return self.limits.upload_bytes if is_upload(head) else self.limits.body_bytes
+        return min(self.limits.body_bytes, SMALL_BODY)
 
     def may_send_body(self, head: RequestHead) -> None:
         """Whether a body that is still on its way is worth keeping: its sender must be known."""
-        if head.path in ENDPOINTS:
+        if head.path in ENDPOINTS or head.path in PASSED:
             admission.authenticate(self, self.site, head)
 
     def refused_unread(self, error: RequestError) -> None:

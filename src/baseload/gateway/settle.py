@@ -61,7 +61,7 @@ def begin(exchange: Exchange, attempt: Attempt) -> None:
                 None if tpot_s is None else tpot_s * 1000,
             ),
             exchange.site.versions,
-            0 if place.owned or exchange.endpoint.free else _reserve(exchange, place.target),
+            0 if place.owned or exchange.endpoint.free else exchange.reserve(place.target),
         )
     )
     exchange.attempt, exchange.number = attempt, number
@@ -72,7 +72,7 @@ def begin(exchange: Exchange, attempt: Attempt) -> None:
         gateway.metrics.overhead.add((time.monotonic_ns() - exchange.received_ns) / 1e9)
 
 
-def _reserve(exchange: Exchange, target: Target) -> int | None:
+def reserve(exchange: Exchange, target: Target) -> int | None:
     """The most a metered attempt may cost; None where its price is unknown."""
     estimate = exchange.terms.place.estimate
     output = estimate.output_bound(exchange.fields.output_bound)
@@ -125,8 +125,8 @@ def _record(
     status: int,
     error: RequestError | None,
 ) -> None:
-    tokens = told if told is not None else _tokens(exchange, attempt)
-    bill = _bill(exchange, attempt, tokens)
+    tokens = told if told is not None else attempt.tokens_used(exchange)
+    bill = attempt.bill(exchange, tokens)
     gateway, begun_ns, first_ns = exchange.gateway, attempt.begun_ns, attempt.first_ns
     ended, now_ns = outcome._value_, time.monotonic_ns()  # `.value` is a call in Python
     input_tokens, output_tokens = tokens.input, tokens.output
@@ -157,7 +157,7 @@ def _record(
     _count(place.counts, (attempt.reason, ended), tokens, bill.cost_nano)
     if outcome is Outcome.COMPLETED:
         load.health.success(now_ns / 1e9, attempt.probe)
-        if not tokens.estimated and not exchange.endpoint.free:  # a whole answer teaches the estimates
+        if not tokens.estimated and exchange.endpoint.teaches:  # a whole answer teaches the estimates
             exchange.terms.place.estimate.learn(len(exchange.body), input_tokens, output_tokens)
             guess.learn(exchange, attempt, tokens)
         closed(exchange, "ok")
@@ -175,7 +175,7 @@ def closed(exchange: Exchange, code: str) -> None:
     if grant is None:
         exchange.gateway.metrics.request("", exchange.endpoint.name, code)
     else:
-        exchange.gateway.metrics.request(exchange.fields.model, exchange.endpoint.name, code)
+        exchange.gateway.metrics.request(exchange.terms.place.model.name, exchange.endpoint.name, code)
         grant.settle(exchange.used_tokens)
         grant.release()
 
@@ -199,7 +199,7 @@ def refused(exchange: Exchange, error: RequestError) -> None:
     )
 
 
-def _tokens(exchange: Exchange, attempt: Attempt) -> Tokens:
+def tokens_used(attempt: Attempt, exchange: Exchange) -> Tokens:
     """What the attempt used where its answer is no whole body with usage."""
     if exchange.endpoint.free:
         return Tokens()
@@ -212,7 +212,7 @@ def _tokens(exchange: Exchange, attempt: Attempt) -> Tokens:
     return guess.tokens(exchange, attempt)
 
 
-def _bill(exchange: Exchange, attempt: Attempt, tokens: Tokens) -> Bill:
+def bill(attempt: Attempt, exchange: Exchange, tokens: Tokens) -> Bill:
     """Marginal cost, what the other side would have cost, and the room used."""
     target, place = attempt.place.target, exchange.terms.place
     if attempt.place.owned:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from baseload.config import DEFAULT_TENANT
-from baseload.core import DataClass, Format, Model, Side, Slo, Snapshot, Target, Tenant
+from baseload.core import AwsLogin, DataClass, Format, Model, Side, Slo, Snapshot, Target, Tenant
 from baseload.gateway.login import Call, KeyHeader, Login, Logins
 from baseload.gateway.metrics import TargetCounts
 from baseload.keys import Key
@@ -41,7 +41,7 @@ class Endpoint(Struct, frozen=True):
     `generates`: whether it makes output tokens. Requests for a target of another format than `format` are
     translated, from and to `dialect`; None where no other format has its like. `passes`: the client's header
     fields that go on to a target of the same format, each with what is sent in its absence. `free`: its
-    answers cost nothing and count no tokens.
+    answers cost nothing and count no tokens. `teaches`: its whole answers teach how many tokens to expect.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Endpoint(Struct, frozen=True):
     dialect: Dialect | None = None
     generates: bool = True
     free: bool = False
+    teaches: bool = True
     passes: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
@@ -77,6 +78,7 @@ ENDPOINTS: dict[bytes, Endpoint] = {
         Format.ANTHROPIC,
         generates=False,
         free=True,
+        teaches=False,
         passes=_ANTHROPICS,
     ),
 }
@@ -109,6 +111,7 @@ class Place:
     __slots__ = (
         "_common",
         "_heads",
+        "_signed_in",
         "counts",
         "format",
         "load",
@@ -138,6 +141,7 @@ class Place:
         """What signs each call; None where a constant line does."""
         nothing = Call("POST", "", "", b"")
         constant = login.header_lines(nothing, 0.0) if target.login is None and target.credential else b""
+        self._signed_in = b"host: %b\r\n%buser-agent: baseload\r\n" % (pool.authority, constant)
         self._common = (
             b"host: %b\r\n%bcontent-type: application/json\r\n"
             b"accept: application/json, text/event-stream, application/vnd.amazon.eventstream\r\n"
@@ -183,11 +187,27 @@ class Place:
             len(body),
         )
 
-    def _signed(self, suffix: bytes, body: bytes) -> bytes:
+    def passed_head(self, method: bytes, suffix: bytes, lines: bytes, body: bytes) -> bytes:
+        """The head of a request that passes through; `lines` are its other header lines.
+
+        `body` is what is signed where the login signs bodies (`signs_bodies`). Raises RequestError
+        (upstream_credentials).
+        """
+        if self.login is not None:
+            lines += self._signed(suffix, body, method.decode())
+        first = b"%b %b%b HTTP/1.1\r\n" % (method, self.pool.base_path, suffix)
+        return b"%b%b%b\r\n" % (first, self._signed_in, lines)
+
+    @property
+    def signs_bodies(self) -> bool:
+        """Whether a call is signed with its body, which then must be here whole before any of it goes out."""
+        return isinstance(self.target.login, AwsLogin)
+
+    def _signed(self, suffix: bytes, body: bytes, method: str = "POST") -> bytes:
         assert self.login is not None
         path = (self.pool.base_path + suffix).decode()
         return self.login.header_lines(
-            Call("POST", path, self.pool.authority.decode(), body), time.monotonic()
+            Call(method, path, self.pool.authority.decode(), body), time.monotonic()
         )
 
 
@@ -236,12 +256,15 @@ class Site:
         snapshot: Snapshot,
         places: dict[str, Place],
         models: dict[str, ModelPlace],
+        groups: dict[str, ModelPlace],
         limiter: Limiter,
         prices_version: str,
     ) -> None:
         self.snapshot = snapshot
         self.places = places
         self.models = models
+        self.groups = groups
+        """What serves paths that pass through, by group, where a request names no model of `models`."""
         for model in snapshot.models.values():
             for target in model.targets:
                 place = places[target.name]

@@ -55,6 +55,7 @@ from baseload.core import (
     Tenant,
     Timeouts,
     TokenPrice,
+    UnitPrice,
 )
 from baseload.errors import UnknownName, UsageError
 from baseload.policy.residency import describe, may_process
@@ -121,14 +122,24 @@ def compile_snapshot(read: Config, rates: RateTable) -> Snapshot:
         tenants=tenants,
         classes=classes,
         open=read.open,
+        passthrough={
+            group: Model(group_model(group), tuple(targets[name] for name in names))
+            for group, names in read.passthrough.groups.items()
+            if names
+        },
     )
+
+
+def group_model(group: str) -> str:
+    """What stands for a model where a group of paths serves any: no name that a file can give to one."""
+    return f"{group}/*"
 
 
 def warnings_of(read: Config, rates: RateTable) -> Iterator[str]:
     """What an operator should know of a valid file, prices and capacity included."""
     yield from config.warnings(read)
     for name, section in read.targets.items():
-        if section.metered and _price(read, name, rates) is None:
+        if section.metered and _price(read, name, rates) is None and not _is_unit_priced(section.metered):
             pair = f"{section.metered.provider}/{upstream_model(read, name)}"
             yield (
                 f"targets.{name}: no price of {pair} is known on {rates.day}: its costs are booked as "
@@ -194,6 +205,7 @@ def _target(read: Config, name: str, rates: RateTable) -> Target:
         provider=metered.provider,
         price=_price(read, name, rates),
         login=_login(metered),
+        unit_price=UnitPrice(**metered.unit_price.model_dump()),
         quota=_limits(section.quota),
     )
 
@@ -253,6 +265,11 @@ def _price(read: Config, name: str, rates: RateTable) -> TokenPrice | None:
         written.source,
         written.as_of or "",
     )
+
+
+def _is_unit_priced(metered: MeteredSection) -> bool:
+    """Whether the file says what this target charges for what passes through."""
+    return any(price is not None for _, price in metered.unit_price)
 
 
 def _open_model(read: Config, name: str) -> OpenModel | None:

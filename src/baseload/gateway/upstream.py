@@ -62,6 +62,7 @@ class Receiver(Protocol):
 
     def connected(self, connection: UpstreamConnection) -> None: ...
     def connect_failed(self, error: Exception) -> None: ...
+    def target_slow(self, slow: bool) -> None: ...  # it does not read what is sent, or does again
     def response_head(self, head: ResponseHead, body: bytes) -> None: ...  # with what came of the body
     def response_body(self, data: bytes) -> None: ...
     def response_closed(self, error: Exception | None) -> None: ...
@@ -118,6 +119,22 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.write(head + body)
         else:
             self.transport.writelines((head, body))
+
+    def send_on(self, data: bytes) -> None:
+        """More of the request that `send` began."""
+        self.transport.write(data)
+
+    def pause_writing(self) -> None:
+        self._tell_slow(True)
+
+    def resume_writing(self) -> None:
+        self._tell_slow(False)
+
+    def _tell_slow(self, slow: bool) -> None:
+        receiver = self.receiver
+        if receiver is not None:
+            with _boundary(receiver):
+                receiver.target_slow(slow)
 
     def data_received(self, data: bytes) -> None:
         receiver = self.receiver
