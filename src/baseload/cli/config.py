@@ -17,7 +17,7 @@ from baseload.cli import Group
 from baseload.config.document import MOST_BYTES
 from baseload.config.importing import GATEWAYS, Imported, import_text, written
 from baseload.config.published import key_table
-from baseload.core import Slo, Snapshot, Target, TokenPrice
+from baseload.core import Slo, Snapshot, Target, TokenPrice, UnitPrice
 from baseload.errors import ConfigError, EnvironmentProblem, UsageError
 from baseload.gateway.snapshot import Loaded, load_snapshot
 from baseload.money import show, usd
@@ -109,6 +109,9 @@ def _understood(loaded: Loaded, today: date) -> dict[str, Any]:
             }
             for name, model in snapshot.models.items()
         },
+        "passthrough": {
+            group: [target.name for target in model.targets] for group, model in snapshot.passthrough.items()
+        },
         "classes": _residency(snapshot),
         "tenants": {name: tenant.data_class.name for name, tenant in snapshot.tenants.items()},
         "warnings": list(warnings),
@@ -128,7 +131,14 @@ def _target_facts(target: Target) -> dict[str, Any]:
         facts["step_time"] = None if target.step is None else target.step.source
     else:
         facts["usd_per_million"] = _price_facts(target.price)
+        facts["unit_usd"] = {name: str(usd(amount)) for name, amount in _unit_prices(target)}
     return facts
+
+
+def _unit_prices(target: Target) -> list[tuple[str, int]]:
+    """What of `unit_price` is written."""
+    prices = ((name, getattr(target.unit_price, name)) for name in UnitPrice.__struct_fields__)
+    return [(name, amount) for name, amount in prices if amount is not None]
 
 
 def _price_facts(price: TokenPrice | None) -> dict[str, str | None] | None:
@@ -170,6 +180,10 @@ def _lines(loaded: Loaded) -> list[str]:
     for name, model in snapshot.models.items():
         names = ", ".join(target.name for target in model.targets)
         lines.append(f"  {name}: {names}; {_slo_words(model.slo)}")
+    if snapshot.passthrough:
+        lines.append("passthrough")
+    for group, model in snapshot.passthrough.items():
+        lines.append(f"  {group}: {', '.join(target.name for target in model.targets)}")
     lines.append("classes")
     for row in _residency(snapshot).values():
         lines.append(f"  {row['rule']}: {', '.join(row['admissible']) or 'no target'}")
@@ -186,13 +200,25 @@ def _target_line(target: Target) -> str:
         speed = target.step.source if target.step else "unknown"
         return f"owned, {target.engine}, {show(target.usd_nano_per_hour)} an hour, {where}; speed {speed}"
     price = target.price
+    units = "".join(f"; {show(amount)} {_UNITS[name]}" for name, amount in _unit_prices(target))
     if price is None:
-        return f"metered, {target.provider}, {where}; price unknown"
+        return f"metered, {target.provider}, {where}{units or '; price unknown'}"
     day = f", {price.as_of}" if price.as_of else ""
     return (
         f"metered, {target.provider}, {where}; per million tokens {show(price.input)} in, "
-        f"{show(price.output)} out ({price.source}{day})"
+        f"{show(price.output)} out ({price.source}{day}){units}"
     )
+
+
+_UNITS = {
+    "request": "a request",
+    "image": "an image",
+    "second": "a second of audio",
+    "character": "a character",
+    "search": "a search",
+    "input_image": "per million image tokens",
+}
+"""`unit_price` in words."""
 
 
 def _slo_words(slo: Slo) -> str:

@@ -41,7 +41,7 @@ def _targets(config: Config) -> Iterator[str]:
     used.update(name for names in config.passthrough.groups.values() for name in names)
     for name, target in config.targets.items():
         if name not in used:
-            yield f"targets.{name}: no model and no group of `passthrough` lists it"
+            yield f"targets.{name}: no model lists it, nor a group of `passthrough`"
         side = target.owned or target.metered
         if side and _is_signed_in(side) and _in_the_clear(target):
             yield f"targets.{name}.url: the credential crosses the network unencrypted: use https"

@@ -138,8 +138,14 @@ def group_model(group: str) -> str:
 def warnings_of(read: Config, rates: RateTable) -> Iterator[str]:
     """What an operator should know of a valid file, prices and capacity included."""
     yield from config.warnings(read)
+    snapshot = compile_snapshot(read, rates)
+    yield from _unpriced_groups(snapshot)
+    in_groups = {target.name for model in snapshot.passthrough.values() for target in model.targets}
+    in_models = {target.name for model in snapshot.models.values() for target in model.targets}
     for name, section in read.targets.items():
-        if section.metered and _price(read, name, rates) is None and not _is_unit_priced(section.metered):
+        charged = section.metered is not None and name not in in_groups - in_models
+        if charged and snapshot.targets[name].price is None and not _is_unit_priced(snapshot.targets[name]):
+            assert section.metered is not None
             pair = f"{section.metered.provider}/{upstream_model(read, name)}"
             yield (
                 f"targets.{name}: no price of {pair} is known on {rates.day}: its costs are booked as "
@@ -149,7 +155,6 @@ def warnings_of(read: Config, rates: RateTable) -> Iterator[str]:
             _, why_not = _step_time(read, name)
             if why_not:
                 yield f"targets.{name}: its speed cannot be predicted: {why_not}"
-    snapshot = compile_snapshot(read, rates)
     for tenant in snapshot.tenants.values():
         for model in snapshot.models.values():
             allowed = tenant.models is None or model.name in tenant.models
@@ -267,9 +272,21 @@ def _price(read: Config, name: str, rates: RateTable) -> TokenPrice | None:
     )
 
 
-def _is_unit_priced(metered: MeteredSection) -> bool:
+def _is_unit_priced(target: Target) -> bool:
     """Whether the file says what this target charges for what passes through."""
-    return any(price is not None for _, price in metered.unit_price)
+    return target.unit_price != UnitPrice()
+
+
+def _unpriced_groups(snapshot: Snapshot) -> Iterator[str]:
+    """Targets of paths that pass through of which nothing says what they charge."""
+    for group, model in snapshot.passthrough.items():
+        for target in model.targets:
+            of_its_model = target.model is not None and target.price is not None
+            if target.side is Side.METERED and not _is_unit_priced(target) and not of_its_model:
+                yield (
+                    f"passthrough.{group}: {target.name} has no price for it: costs are booked as unknown; "
+                    "write `unit_price`, or the `model` whose price per token it is"
+                )
 
 
 def _open_model(read: Config, name: str) -> OpenModel | None:

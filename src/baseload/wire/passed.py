@@ -10,7 +10,9 @@ import json
 import msgspec
 from msgspec import Raw, Struct
 
+from baseload import errors
 from baseload.core import Tokens
+from baseload.errors import RequestError
 from baseload.wire import openai
 from baseload.wire.openai import Count, ErrorDetail, RequestFields
 
@@ -104,11 +106,15 @@ def read_request(body: bytes) -> RequestFields:
     Raises RequestError: invalid_json, invalid_field, duplicate_key.
     """
     try:
-        named = "model" in _decode_members(body)
+        names = _decode_members(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        named = True  # what is wrong with it is said there
-    if named:
+        return openai.read_request(body)  # what is wrong with it is said there
+    if "model" in names:
         return openai.read_request(body)
+    for name in names:
+        if name.casefold() == "model":
+            message = f"the key {name!r} must be written 'model'"
+            raise RequestError(errors.INVALID_FIELD, message, param="model")
     at = body.index(b"{") + 1
     comma = b"" if body[at:].lstrip().startswith(b"}") else b","
     return openai.read_request(b'%b"model":""%b%b' % (body[:at], comma, body[at:]))

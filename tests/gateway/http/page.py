@@ -19,6 +19,7 @@ LIMITS = {
     "stall_s": ("stall_deadline", "a client that reads nothing of what waits for it", "cut"),
     "drain_s": ("drain_deadline", "running requests when the gateway stops", "cut"),
     "body_bytes": ("body", "a body; on paths that are no model calls 64 KiB", "413, closed"),
+    "upload_bytes": ("upload", "a form that passes through as it comes (docs/passthrough.md)", "413, closed"),
     "bodies_bytes": ("bodies", "bodies of all requests under way, small ones left out", "503, closed"),
     "connections": ("connections", "client connections at once", "an idle one is closed, else 503"),
 }

@@ -35,10 +35,12 @@ def target(upstream: Upstream, *, url: str = "", **more: Any) -> dict[str, Any]:
 def passing(threaded: MakeThreaded) -> Callable[..., ThreadedGateway]:
     """Gateways by their targets: each is a model of its own name, if not in `groups` alone."""
 
-    def make(targets: dict[str, Any], groups: dict[str, list[str]] | None = None, **top: Any) -> ThreadedGateway:
+    def make(
+        targets: dict[str, Any], groups: dict[str, list[str]] | None = None, **top: Any
+    ) -> ThreadedGateway:
         listed = {name for names in (groups or {}).values() for name in names}
         models = {name: {"metered": [name]} for name in targets if name not in listed}
-        models = models or {"unused": {"metered": list(targets)[:1]}}
+        models = top.pop("models", None) or models or {"unused": {"metered": list(targets)[:1]}}
         return threaded(targets, models, passthrough=groups or {}, **top)
 
     return make

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import threading
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import SHUT_WR
 from typing import Any
 
 SPOKEN = bytes(range(256)) * 1024
@@ -48,7 +50,9 @@ class Upstream:
     answer_delay_s: float = 0.0  # before an answer
     speech: bytes = SPOKEN
     break_speech_after: int | None = None  # bytes of it
-    refuse: tuple[int, dict[str, Any]] | None = None  # status and body of every answer, before the body is read
+    refuse: tuple[int, dict[str, Any]] | None = (
+        None  # status and body of every answer, before the body is read
+    )
     fail: list[int] = field(default_factory=list)  # statuses of the next answers
     keep_bodies: bool = True
 
@@ -91,6 +95,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.upstream.refuse is not None:
             self.close_connection = True
             self._json(*self.upstream.refuse)
+            self.connection.shutdown(SHUT_WR)
+            self.connection.settimeout(2)
+            with contextlib.suppress(OSError):  # RFC 9112 section 9.6: else the answer would be lost
+                while self.rfile.read1(65536):
+                    pass
             return
         try:
             body = b"".join(self._body(call))
