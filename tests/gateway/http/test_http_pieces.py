@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baseload.errors import RequestError
-from baseload.gateway.client import ClientConnection, State
+from baseload.gateway.client import ClientConnection, Intake, State
 from baseload.gateway.server import Gateway, PortLimits
 from baseload.wire.http1 import RequestHead
 from tests.gateway.http.cases import CASES
@@ -36,6 +36,9 @@ class Recorder:
     def may_send_body(self, head: RequestHead) -> None:
         pass
 
+    def upload(self, client: ClientConnection, head: RequestHead) -> Intake | None:
+        return None
+
     def body_limit(self, head: RequestHead) -> int:
         return 1 << 25
 
@@ -48,6 +51,39 @@ class Recorder:
     def request(self, client: ClientConnection, head: RequestHead, body: bytes) -> None:
         self.events.append((head.method, head.path, tuple(head.fields.items()), body, client.keep_alive))
         client.finished()
+
+
+class Uploads(Recorder):
+    """Takes every body that does not come whole as it comes, and writes down the same."""
+
+    def upload(self, client: ClientConnection, head: RequestHead) -> Intake | None:
+        return Parts(self, client, head)
+
+
+class Parts:
+    """One such body."""
+
+    def __init__(self, recorder: Recorder, client: ClientConnection, head: RequestHead) -> None:
+        self._recorder = recorder
+        self._client = client
+        self._head = head
+        self._body = b""
+
+    def body_begins(self) -> None: ...
+    def body_part(self, data: bytes, last: bool) -> None:
+        self._body += data
+        if last:
+            self._recorder.request(self._client, self._head, self._body)
+
+    def body_broken(self, error: RequestError) -> None:
+        self._recorder.refused_unread(error)
+        self._client.write(b"an answer before the end")
+        self._client.finished()
+
+    def client_gone(self) -> None: ...
+    def client_slow(self, slow: bool) -> None: ...
+    def cut_off(self) -> None: ...
+    def check(self, now_s: float) -> None: ...
 
 
 class Wire:
@@ -66,8 +102,8 @@ class Wire:
     def resume_reading(self) -> None: ...
 
 
-async def _events(pieces: list[bytes]) -> list[tuple[Any, ...]]:
-    gateway = Recorder()
+async def _events(pieces: list[bytes], kind: type[Recorder] = Recorder) -> list[tuple[Any, ...]]:
+    gateway = kind()
     client = ClientConnection(cast(Gateway, gateway))
     client.connection_made(cast(asyncio.Transport, Wire()))
     for piece in pieces:
@@ -90,4 +126,6 @@ def test_any_pieces_any_order(requests: list[bytes], data: st.DataObject) -> Non
     stream = b"".join(requests)
     cuts = sorted(data.draw(st.sets(st.integers(1, len(stream) - 1), max_size=20)))
     pieces = [stream[first:last] for first, last in pairwise([0, *cuts, len(stream)])]
-    assert asyncio.run(_events(pieces)) == asyncio.run(_events([stream]))
+    whole = asyncio.run(_events([stream]))
+    assert asyncio.run(_events(pieces)) == whole
+    assert asyncio.run(_events(pieces, Uploads)) == whole

@@ -138,11 +138,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _form(self, call: Call, body: bytes) -> dict[str, Any]:
         content = self.headers.get("content-type", "")
         if not content.startswith("multipart/"):
-            return json.loads(body) if body else {}  # type: ignore[no-any-return]
+            return dict(json.loads(body)) if body else {}
         parsed = BytesParser(policy=HTTP).parsebytes(b"content-type: %b\r\n\r\n%b" % (content.encode(), body))
-        for part in parsed.iter_parts():  # type: ignore[attr-defined]
-            name = part.get_param("name", header="content-disposition")
+        for part in parsed.iter_parts():
+            name = str(part.get_param("name", header="content-disposition"))
             value = part.get_payload(decode=True)
+            assert isinstance(value, bytes)
             if part.get_filename() is None:
                 call.fields[name] = value.decode()
             else:
