@@ -41,7 +41,7 @@ class Reason(StrEnum):
     OWNED = "owned"  # lowest dispatch price, on an owned replica
     METERED = "metered"  # lowest dispatch price, and no owned replica was admissible by rule
     SPILL = "spill"  # metered, since every admissible owned replica was dearer at that moment
-    FALLBACK = "fallback"  # another attempt failed
+    FALLBACK = "fallback"  # another attempt failed, or the model's own targets cannot serve it
     PINNED = "pinned"  # the request narrowed its targets to this one
 
 
@@ -247,6 +247,25 @@ class Model(Struct, frozen=True):
     price_cap: int | None = (
         None  # reference of congestion where no metered target is admissible, nano-dollars
     )
+    fallback: Fallback | None = None
+
+
+class Fallback(Struct, frozen=True):
+    """Where requests for a model go when its own targets do not do, by the cause: lists in order.
+
+    An entry is a `Model` without fallback lists of its own: another one with its targets, or a single target
+    under its own name.
+    """
+
+    context_length: tuple[Model, ...] = ()
+    content_policy: tuple[Model, ...] = ()
+    error: tuple[Model, ...] = ()
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Every target that a list leads to, once."""
+        lists = (*self.context_length, *self.content_policy, *self.error)
+        return tuple({target.name: target for entry in lists for target in entry.targets}.values())
 
 
 class Tenant(Struct, frozen=True):

@@ -300,6 +300,7 @@ UpstreamName = Annotated[
     str, StringConstraints(pattern=_UPSTREAM), _text("name", "gpt-4o", pattern=_UPSTREAM)
 ]
 TargetNames = Annotated[tuple[Name, ...], _names("targets", "[llama-a]")]
+TargetOrModelNames = Annotated[tuple[Name, ...], _names("targets or models", "[gpt-4o]")]
 ModelNames = Annotated[tuple[Name, ...], _names("models", "[chat]")]
 ClassName = Annotated[Name, _text("name", "patient", pattern=_NAME)]
 Region = Annotated[

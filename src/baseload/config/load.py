@@ -19,7 +19,7 @@ from baseload.config.schema import Config, Outline
 from baseload.config.section import Section
 from baseload.errors import ConfigError, EnvironmentProblem, nearest
 
-LATER = frozenset({"shared", "workers", "hard", "fallback", "budget"})
+LATER = frozenset({"shared", "workers", "hard", "budget"})
 """Keys of the design that this version does not have: refused, never accepted in silence."""
 
 _S = TypeVar("_S", bound=Section)

@@ -12,6 +12,7 @@ from typing import Any
 from baseload.catalog.providers import provider as known_provider
 from baseload.catalog.providers import provider_names
 from baseload.config.document import Document, PathIn
+from baseload.config.fallbacks import check_fallbacks
 from baseload.config.fields import NO_KEY
 from baseload.config.providers import ENDPOINTS
 from baseload.config.schema import DEFAULT_CONTROL, DEFAULT_LISTEN
@@ -30,6 +31,7 @@ def check_references(document: Document) -> Iterator[ConfigError]:
     classes, models = _mapping(data, "classes"), _mapping(data, "models")
     for name, model in models.items():
         yield from _model(document, ("models", name), model, targets)
+        yield from check_fallbacks(document, name, models, targets)
     yield from _nameless(document, targets, models)
     if isinstance(data, dict) and "default" not in classes:
         place: PathIn = ("classes", "default") if classes else ("classes",)

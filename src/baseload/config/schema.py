@@ -35,6 +35,7 @@ from baseload.config.fields import (
     Regions,
     Size,
     TargetNames,
+    TargetOrModelNames,
     UpstreamName,
     Url,
     Usd,
@@ -252,6 +253,17 @@ class SloSection(Section):
     """Mean time per output token after the first."""
 
 
+class FallbackSection(Section):
+    """Where requests go when the model's own targets do not do: targets or other models, in order."""
+
+    context_length: TargetOrModelNames = ()
+    """Once a target says that a request is too long for it, or where none is long enough."""
+    content_policy: TargetOrModelNames = ()
+    """Once a target refuses a request for what it says."""
+    error: TargetOrModelNames = ()
+    """Once every target failed, is out, or has no room."""
+
+
 class ModelSection(Section):
     """A name clients ask for, and the targets that serve it."""
 
@@ -263,6 +275,8 @@ class ModelSection(Section):
     """The promise to its clients."""
     limits: LimitsSection = LimitsSection()
     """Limits of all requests for this model together."""
+    fallback: FallbackSection | None = None
+    """Where its requests go when its own targets do not do (docs/dispatch.md)."""
     price_cap: Usd | None = Field(default=None, examples=["0.05"])
     """USD a request is worth where no metered target may serve it: the reference of congestion."""
 

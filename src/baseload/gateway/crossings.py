@@ -38,7 +38,8 @@ def choose(exchange: Exchange, choice: Choice, now_s: float) -> tuple[Choice, Pl
         else:
             return _as_chosen(choice, exchange, unfit), place, crossing
         try:
-            choice = exchange.terms.place.route.choose(exchange.ask, now_s, (*exchange.tried, *unfit))
+            route = exchange.detour or exchange.terms.place.route
+            choice = route.choose(exchange.ask, now_s, (*exchange.tried, *unfit))
         except RequestError as none_left:
             raise refusal if none_left.fault is errors.NO_TARGET else none_left from None
 

@@ -29,7 +29,6 @@ from baseload.gateway.site import ENDPOINTS, Caller, ModelPlace, Place, Site
 from baseload.gateway.upstream import Pool
 from baseload.keys import KeyStore
 from baseload.ledger.journal import Journal
-from baseload.policy.dispatch import Route
 from baseload.policy.estimate import TokenEstimate
 from baseload.policy.limits import Limiter
 from baseload.policy.load import TargetLoad
@@ -142,10 +141,7 @@ class Gateway:
             name: Place(target, pools[name][1], loads[name], self.metrics.target(name), self.logins)
             for name, target in snapshot.targets.items()
         }
-        models = {
-            name: ModelPlace(model, Route(model, loads), estimates[name])
-            for name, model in snapshot.models.items()
-        }
+        models = {name: ModelPlace(model, loads, estimates[name]) for name, model in snapshot.models.items()}
         site = Site(snapshot, places, models, self._limiter, prices_version)
         for name, target in snapshot.targets.items():
             load = self.loads.get(name)

@@ -21,6 +21,7 @@ from baseload.ledger.record import Caller as CallerRecord
 from baseload.ledger.record import Fleet, Versions
 from baseload.policy.dispatch import Route
 from baseload.policy.estimate import TokenEstimate
+from baseload.policy.fallback import Fallbacks
 from baseload.policy.limits import Gate, Limiter, Party
 from baseload.policy.load import TargetLoad
 from baseload.policy.retry import RetryBudget
@@ -196,6 +197,7 @@ class ModelPlace:
 
     __slots__ = (
         "estimate",
+        "fallbacks",
         "metered_reference",
         "mixed",
         "model",
@@ -204,12 +206,15 @@ class ModelPlace:
         "route",
     )
 
-    def __init__(self, model: Model, route: Route, estimate: TokenEstimate) -> None:
+    def __init__(self, model: Model, loads: Mapping[str, TargetLoad], estimate: TokenEstimate) -> None:
         self.model = model
-        self.route = route
+        self.fallbacks = Fallbacks(model, loads) if model.fallback is not None else None
+        """Its fallback lists; None without any."""
+        self.route = self.fallbacks.own if self.fallbacks is not None else Route(model, loads)
         self.estimate = estimate
         self.retry_budget = RetryBudget()
-        self.mixed = len({target.format for target in model.targets}) > 1
+        beyond = model.fallback.targets if model.fallback is not None else ()
+        self.mixed = len({target.format for target in (*model.targets, *beyond)}) > 1
         """Whether its targets speak several formats: what one answered may be sent on to another."""
         owned = [t for t in model.targets if t.side is Side.OWNED and t.usd_nano_per_hour is not None]
         priced = [(t.price.input + t.price.output, t) for t in model.targets if t.price is not None]
