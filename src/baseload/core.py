@@ -33,6 +33,7 @@ class Format(StrEnum):
     ANTHROPIC = "anthropic"
     GEMINI = "gemini"  # Gemini API and Vertex AI
     BEDROCK = "bedrock"  # Converse
+    ANTHROPIC_VERTEX = "anthropic-vertex"  # Claude on Vertex AI: Anthropic's within Google's calls
 
 
 class Reason(StrEnum):
@@ -209,8 +210,9 @@ class Target(Struct, frozen=True):
     `model` is the name the upstream knows; None passes the client's own name on. `region` None is unknown.
     `drop_unsupported`: what its `format` cannot carry is left out of a request instead of refused.
     Owned: `usd_nano_per_hour`, `step`. Metered: `price` (None: unknown, alarms), `quota`.
-    `credential` is a lasting key, a secret: never logged (`repr` leaves it out). `login` stands in its place
-    where the target is signed in to otherwise.
+    `credential` is a lasting key, a secret: never logged (`repr` leaves it out), in the header `key_header`
+    ("": its format's). `login` stands in its place where the target is signed in to otherwise. `headers` go
+    with every call, their values as secret; `api_version` is Azure's query parameter.
     """
 
     name: str
@@ -231,7 +233,10 @@ class Target(Struct, frozen=True):
     timeouts: Timeouts = Timeouts()
     ca_file: str | None = None
     credential: str = ""
+    key_header: str = ""
     login: LoginSettings | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    api_version: str = ""
 
     def __repr__(self) -> str:
         return f"Target({self.name!r}, {self.side.value}, {self.url!r})"

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from baseload.config.fields import (
     Address,
+    ApiVersion,
     CertificateFile,
     ClassName,
     Count,
@@ -25,6 +26,8 @@ from baseload.config.fields import (
     Flag,
     Fraction,
     Gpus,
+    Headers,
+    KeyHeaderName,
     ModelNames,
     Name,
     OpenModelName,
@@ -192,12 +195,16 @@ class MeteredSection(Section):
     """The provider's name in the price catalog, or one of your own with `url` and `price`."""
     key: Credential | None = None
     """A lasting key, as `${ENV}` or `${file:PATH}`; `none` for an endpoint that takes none."""
+    key_header: KeyHeaderName | None = None
+    """The header that the key goes in; not written: its format's, and `api-key` for Azure OpenAI."""
     entra: EntraSection | None = None
     """Signed in to with Microsoft Entra, in place of a key (docs/credentials.md)."""
     google: GoogleSection | None = None
     """Signed in to with a Google service account, in place of a key."""
     aws: AwsSection | None = None
     """Requests signed with AWS keys, in place of a key."""
+    api_version: ApiVersion | None = None
+    """Azure's `api-version`, where the URL is not its version-free `/openai/v1`."""
     price: PriceSection | None = None
     """A price in place of the catalog's."""
 
@@ -225,7 +232,9 @@ class TargetSection(Section):
     url: Url | None = None
     """Base URL of its API, up to and with `/v1`; may be left out for providers whose URL is known."""
     format: Format | None = Field(default=None, examples=["anthropic"])
-    """What it speaks: `openai`, `anthropic`, `gemini`, `bedrock`; not written: the provider's own."""
+    """What it speaks; not written: the provider's own. Claude on Vertex AI speaks `anthropic-vertex`."""
+    headers: Headers = Field(default_factory=dict)
+    """Header fields that go with every call to it, as `${ENV}` where they are secret."""
     drop_unsupported: Flag = False
     """Leave out what its format cannot carry, instead of refusing such requests (docs/translation.md)."""
     model: UpstreamName | None = None

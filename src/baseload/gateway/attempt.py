@@ -160,8 +160,7 @@ class Attempt(Struct, eq=False):
                 more = passed_on(endpoint, exchange.head.fields)
         try:
             if self.crossing is not None:
-                suffix = self.crossing.suffix()
-                head = place.crossing_head(suffix, exchange.request_id, self.number, body)
+                head = place.crossing_head(self.crossing, exchange.request_id, self.number)
             else:
                 head = place.request_head(endpoint, exchange.request_id, self.number, body, more)
         except RequestError as error:  # no credential that holds

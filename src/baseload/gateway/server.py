@@ -147,7 +147,7 @@ class Gateway:
             load = self.loads.get(name)
             if load is None:
                 continue
-            if load.target.credential != target.credential or load.target.login != target.login:
+            if _signed_in(load.target) != _signed_in(target):
                 load.health.revive(now_s)
             load.apply(target, now_s)
         kept = dict(pools.values())
@@ -397,3 +397,8 @@ class Gateway:
         except RequestError as error:
             _log.error("the closing fleet record was not written: %s", error)
         return len(left)
+
+
+def _signed_in(target: Target) -> tuple[object, ...]:
+    """All that a target's credential may be in: with another one its refusal is forgotten."""
+    return target.credential, target.key_header, target.login, target.headers

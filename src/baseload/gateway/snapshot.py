@@ -28,6 +28,7 @@ from baseload.catalog.rates import RateTable, load_or_compile
 from baseload.config import DEFAULT_TENANT, Config
 from baseload.config.fallbacks import is_model
 from baseload.config.fields import NO_KEY
+from baseload.config.headers import key_header
 from baseload.config.providers import FORMATS, endpoint
 from baseload.config.schema import (
     ClassSection,
@@ -180,6 +181,7 @@ def _target(read: Config, name: str, rates: RateTable) -> Target:
         timeouts=_timeouts(section.timeouts),
         ca_file=str(section.ca) if section.ca else None,
         credential=_credential(owned or metered),
+        headers=tuple((name, value.get_secret_value()) for name, value in section.headers.items()),
     )
     if owned:
         known = _open_model(read, name)
@@ -196,6 +198,8 @@ def _target(read: Config, name: str, rates: RateTable) -> Target:
         provider=metered.provider,
         price=_price(read, name, rates),
         login=_login(metered),
+        key_header=metered.key_header or key_header(metered.provider, target.format),
+        api_version=metered.api_version or "",
         quota=_limits(section.quota),
     )
 
@@ -227,6 +231,7 @@ def _login(metered: MeteredSection) -> LoginSettings | None:
             aws.role or "",
             aws.external_id or "",
             aws.sts or "",
+            aws.service,
         )
     return None
 
