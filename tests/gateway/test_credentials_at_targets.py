@@ -43,7 +43,7 @@ MESSAGE = {
     "stop_sequence": None,
     "usage": {"input_tokens": 6, "output_tokens": 2},
 }
-EVENTS = [
+EVENTS: list[dict[str, Any]] = [
     {
         "type": "message_start",
         "message": {**MESSAGE, "content": [], "stop_reason": None, "usage": {"input_tokens": 6}},
@@ -212,7 +212,7 @@ def vertex(clouds: Clouds) -> Answer:
             return 400, "application/json", json.dumps({"type": "error", "error": error}).encode()
         if not stream:
             return 200, "application/json", json.dumps(MESSAGE).encode()
-        lines = (b"event: %b\ndata: %b\n\n" % (e["type"].encode(), json.dumps(e).encode()) for e in EVENTS)  # type: ignore[attr-defined]
+        lines = (b"event: %b\ndata: %b\n\n" % (e["type"].encode(), json.dumps(e).encode()) for e in EVENTS)
         return 200, "text/event-stream", b"".join(lines)
 
     return answer
