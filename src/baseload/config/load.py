@@ -167,7 +167,7 @@ def _message(document: Document, path: PathIn, detail: ErrorDetails) -> tuple[st
         return _MESSAGES[kind], meaning(path)
     place = document.places.get(path)
     shown = ""
-    secret = path[-1] in _SECRET_KEYS or "headers" in path
+    secret = path[-1:] and (path[-1] in _SECRET_KEYS or "headers" in path)
     if place and place.text is not None and not secret and "@" not in place.text:
         shown = f" (got {document.shown(path) or 'nothing'})"
     if kind == "value_error":
