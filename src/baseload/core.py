@@ -33,6 +33,7 @@ class Format(StrEnum):
     ANTHROPIC = "anthropic"
     GEMINI = "gemini"  # Gemini API and Vertex AI
     BEDROCK = "bedrock"  # Converse
+    ANTHROPIC_VERTEX = "anthropic-vertex"  # Claude on Vertex AI: Anthropic's within Google's calls
 
 
 class Reason(StrEnum):
@@ -41,7 +42,7 @@ class Reason(StrEnum):
     OWNED = "owned"  # lowest dispatch price, on an owned replica
     METERED = "metered"  # lowest dispatch price, and no owned replica was admissible by rule
     SPILL = "spill"  # metered, since every admissible owned replica was dearer at that moment
-    FALLBACK = "fallback"  # another attempt failed
+    FALLBACK = "fallback"  # another attempt failed, or the model's own targets cannot serve it
     PINNED = "pinned"  # the request narrowed its targets to this one
 
 
@@ -225,8 +226,9 @@ class Target(Struct, frozen=True):
     `drop_unsupported`: what its `format` cannot carry is left out of a request instead of refused.
     Owned: `usd_nano_per_hour`, `step`. Metered: `price` (None: unknown, alarms), `unit_price` of what passes
     through, `quota`.
-    `credential` is a lasting key, a secret: never logged (`repr` leaves it out). `login` stands in its place
-    where the target is signed in to otherwise.
+    `credential` is a lasting key, a secret: never logged (`repr` leaves it out), in the header `key_header`
+    ("": its format's). `login` stands in its place where the target is signed in to otherwise. `headers` go
+    with every call, their values as secret; `api_version` is Azure's query parameter.
     """
 
     name: str
@@ -247,8 +249,11 @@ class Target(Struct, frozen=True):
     timeouts: Timeouts = Timeouts()
     ca_file: str | None = None
     credential: str = ""
+    key_header: str = ""
     login: LoginSettings | None = None
     unit_price: UnitPrice = UnitPrice()
+    headers: tuple[tuple[str, str], ...] = ()
+    api_version: str = ""
 
     def __repr__(self) -> str:
         return f"Target({self.name!r}, {self.side.value}, {self.url!r})"
@@ -264,6 +269,25 @@ class Model(Struct, frozen=True):
     price_cap: int | None = (
         None  # reference of congestion where no metered target is admissible, nano-dollars
     )
+    fallback: Fallback | None = None
+
+
+class Fallback(Struct, frozen=True):
+    """Where requests for a model go when its own targets do not do, by the cause: lists in order.
+
+    An entry is a `Model` without fallback lists of its own: another one with its targets, or a single target
+    under its own name.
+    """
+
+    context_length: tuple[Model, ...] = ()
+    content_policy: tuple[Model, ...] = ()
+    error: tuple[Model, ...] = ()
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Every target that a list leads to, once."""
+        lists = (*self.context_length, *self.content_policy, *self.error)
+        return tuple({target.name: target for entry in lists for target in entry.targets}.values())
 
 
 class Tenant(Struct, frozen=True):

@@ -176,6 +176,9 @@ UNSUPPORTED_PARAMETER = _fault(
 )
 MODEL_NOT_FOUND = _fault("model_not_found", 404, _BAD, _C, False, "GET /v1/models lists the models")
 CONTEXT_TOO_LONG = _fault("context_length_exceeded", 400, _BAD, _C, False, "shorten the prompt or the answer")
+CONTENT_REFUSED = _fault(
+    "content_policy", 400, _BAD, _C, False, "change the prompt, or ask a model that answers it"
+)
 
 # Who may
 MISSING_KEY = _fault("missing_api_key", 401, _AUTH, _C, False, "send Authorization: Bearer KEY")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baseload.capacity.timeline import timeline
-from baseload.core import DataClass, Limits, Model, Side, Slo, StepTime, Target, TokenPrice
+from baseload.core import DataClass, Fallback, Limits, Model, Side, Slo, StepTime, Target, TokenPrice
 from baseload.errors import UsageError
 from baseload.plan.outcome import NOWHERE
 from baseload.plan.requests import requests_of
@@ -270,3 +270,38 @@ def test_every_request_ends_once_and_nothing_is_left_behind(
     again = simulate(traffic, scenario)
     assert (again.target == found.target).all()
     assert math.isclose(np.nansum(again.end_s), np.nansum(found.end_s), rel_tol=0.0)
+
+
+def test_a_fallback_list_serves_through_an_outage() -> None:
+    """What the gateway's lists do happens here too: the other model's targets serve, cheapest first."""
+    traffic = steady(1, 600)
+    own, other = fleet(0), fleet(0)
+    dear = msgspec.structs.replace(PRICE, input=9 * 10**9, output=40 * 10**9)
+    others = tuple(
+        Target(name, Side.METERED, "http://api", region="us", price=price)
+        for name, price in (("dear", dear), ("cheap", PRICE))
+    )
+    entry = msgspec.structs.replace(other, name="other", targets=others)
+    model = msgspec.structs.replace(own, fallback=Fallback(error=(entry,)))
+    outage = (Outage("api", 200.0, 400.0),)
+    without = simulate(traffic, Scenario((own,), outages=outage))
+    found = simulate(traffic, Scenario((model,), outages=outage))
+    during = (traffic.arrival_s > 200.0) & (traffic.arrival_s < 400.0)
+    names = np.array([target.name for target in found.targets])
+    assert names.tolist() == ["api", "dear", "cheap"]
+    assert (found.target[during] != NOWHERE).all()
+    assert set(names[found.target[during]].tolist()) == {"cheap"}
+    assert set(names[found.target[traffic.arrival_s < 199.0]].tolist()) == {"api"}
+    assert (without.target[during] == NOWHERE).any()
+
+
+def test_a_request_too_long_for_its_replicas_goes_to_the_longer_target() -> None:
+    """The list for length is asked before anything is sent where the count says so."""
+    traffic = steady(2, 60, prompt=3000)
+    short = tuple(msgspec.structs.replace(t, context_tokens=2000) for t in fleet(1, api=False).targets)
+    long = Target("long", Side.METERED, "http://api", region="us", price=PRICE, context_tokens=100_000)
+    model = Model("chat", short, SLO, fallback=Fallback(context_length=(Model("long", (long,), SLO),)))
+    found = simulate(traffic, Scenario((model,)))
+    tokens = traffic.input_tokens + traffic.output_tokens
+    assert ((found.target == 1) == (tokens > 2000)).all()
+    assert found.refused == {}

@@ -30,6 +30,9 @@ ENGINES = ("vllm", "sglang", "tensorrt-llm", "tgi", "llama.cpp", "openvino")
 NO_KEY = "none"
 """What `key` says where an endpoint takes no credential."""
 
+KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+"""The header fields that a lasting key can go in."""
+
 _PEM_KEY = re.compile(rb"-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----")
 _REFERENCE = r"\$\{[^}]*\}"
 
@@ -134,6 +137,22 @@ def _credential(value: SecretStr) -> SecretStr:
     return value
 
 
+def _headers(value: object) -> object:
+    """Names in small letters, values as texts: what a header line may hold, and no name twice."""
+    if not isinstance(value, dict):
+        raise ValueError("must be a mapping of header names to values")
+    found: dict[str, SecretStr] = {}
+    for name, text in value.items():
+        if not isinstance(name, str) or not re.fullmatch(_HEADER, name):
+            raise ValueError("has a name that is no header's; write letters, digits and hyphens")
+        if not isinstance(text, str) or not re.fullmatch(r"[!-~]([ -~]*[!-~])?", text):
+            raise ValueError(f"{name} must be visible ASCII text; quote numbers")
+        if name.lower() in found:
+            raise ValueError(f"{name} is written twice; keep one")
+        found[name.lower()] = SecretStr(text)
+    return found
+
+
 def _service_account(value: SecretStr) -> SecretStr:
     try:
         said = json.loads(value.get_secret_value())
@@ -194,6 +213,7 @@ def _regions(value: object) -> frozenset[str] | None:
     return frozenset(item.lower() for item in value)
 
 
+_HEADER = r"[A-Za-z0-9-]{1,64}"
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$"
 _REGION = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _UPSTREAM = r"^[!-~]{1,256}$"
@@ -274,6 +294,29 @@ Credential = Annotated[
     AfterValidator(_credential),
     _text("secret", "${OPENAI_API_KEY}", format="password"),
 ]
+Headers = Annotated[
+    dict[str, SecretStr],
+    BeforeValidator(_headers),
+    WithJsonSchema(
+        {
+            "$comment": "texts by header name",
+            "type": "object",
+            "propertyNames": {"pattern": f"^{_HEADER}$"},
+            "additionalProperties": {"type": "string"},
+            "examples": ["{x-portkey-provider: openai}"],
+        }
+    ),
+]
+KeyHeaderName = Annotated[
+    str,
+    BeforeValidator(_one_of("header", KEY_HEADERS)),
+    WithJsonSchema({"enum": list(KEY_HEADERS), "examples": ["api-key"]}),
+]
+ApiVersion = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9.-]{1,32}$"),
+    _text("text", "2024-10-21", pattern=r"^[A-Za-z0-9.-]{1,32}$"),
+]
 ServiceAccount = Annotated[
     SecretStr,
     AfterValidator(_service_account),
@@ -300,6 +343,7 @@ UpstreamName = Annotated[
     str, StringConstraints(pattern=_UPSTREAM), _text("name", "gpt-4o", pattern=_UPSTREAM)
 ]
 TargetNames = Annotated[tuple[Name, ...], _names("targets", "[llama-a]")]
+TargetOrModelNames = Annotated[tuple[Name, ...], _names("targets or models", "[gpt-4o]")]
 ModelNames = Annotated[tuple[Name, ...], _names("models", "[chat]")]
 ClassName = Annotated[Name, _text("name", "patient", pattern=_NAME)]
 Region = Annotated[

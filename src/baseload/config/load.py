@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -19,12 +20,15 @@ from baseload.config.schema import Config, Outline
 from baseload.config.section import Section
 from baseload.errors import ConfigError, EnvironmentProblem, nearest
 
-LATER = frozenset({"shared", "workers", "hard", "fallback", "budget"})
+LATER = frozenset({"shared", "workers", "hard", "budget"})
 """Keys of the design that this version does not have: refused, never accepted in silence."""
 
 _S = TypeVar("_S", bound=Section)
 
 _SECRET_KEYS = frozenset(path[-1] for path in SECRETS)
+
+_SECRET_HEADER = re.compile("(?:api|-)key$|token|secret|auth|cookie")
+"""Names of headers whose values are likely to be secret."""
 
 _MESSAGES = {
     "missing": "is required",
@@ -132,6 +136,12 @@ def _literal_keys(document: Document, config: Config) -> Iterator[str]:
             place = document.places.get(("targets", name, side, *secret))
             if place and place.text and place.text != NO_KEY and "${" not in place.text:
                 yield f"targets.{name}.{side}.{'.'.join(secret)}"
+        for path, place in document.places.items():
+            if path[:-1] != ("targets", name, "headers"):
+                continue
+            header = str(path[-1]).lower()
+            if _SECRET_HEADER.search(header) and place.text and "${" not in place.text:
+                yield f"targets.{name}.headers.{header}"
 
 
 def _in_order(problems: Sequence[ConfigError]) -> list[ConfigError]:
@@ -157,7 +167,8 @@ def _message(document: Document, path: PathIn, detail: ErrorDetails) -> tuple[st
         return _MESSAGES[kind], meaning(path)
     place = document.places.get(path)
     shown = ""
-    if place and place.text is not None and path[-1] not in _SECRET_KEYS and "@" not in place.text:
+    secret = path[-1:] and (path[-1] in _SECRET_KEYS or "headers" in path)
+    if place and place.text is not None and not secret and "@" not in place.text:
         shown = f" (got {document.shown(path) or 'nothing'})"
     if kind == "value_error":
         message, _, hint = str(detail["ctx"]["error"]).partition("; ")

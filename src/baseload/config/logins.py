@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from baseload.config.fields import (
     CertificateAndKeyFile,
     Credential,
+    Name,
     Region,
     Role,
     ServiceAccount,
@@ -65,6 +66,8 @@ class AwsSection(Section):
 
     region: Region = Field(examples=["us-east-1"])
     """The region that requests are signed for."""
+    service: Name = Field(default="bedrock", examples=["bedrock-mantle"])
+    """The service that requests are signed for: `bedrock-mantle` at that endpoint."""
     access_key: UpstreamName | None = Field(default=None, examples=["${AWS_ACCESS_KEY_ID}"])
     """The access key's id; not written: keys come from the environment, as AWS documents it."""
     secret_key: Credential | None = Field(default=None, examples=["${AWS_SECRET_ACCESS_KEY}"])

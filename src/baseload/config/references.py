@@ -12,10 +12,12 @@ from typing import Any
 from baseload.catalog.providers import provider as known_provider
 from baseload.catalog.providers import provider_names
 from baseload.config.document import Document, PathIn
+from baseload.config.fallbacks import check_fallbacks
 from baseload.config.fields import NO_KEY
+from baseload.config.headers import check_headers
 from baseload.config.providers import ENDPOINTS, FORMATS
 from baseload.config.schema import DEFAULT_CONTROL, DEFAULT_LISTEN
-from baseload.core import Format
+from baseload.core import UNPLACED, Format
 from baseload.errors import ConfigError, nearest
 
 _DEFAULT_CLASS = "write `classes: {default: {regions: any}}`, or the regions where processing may occur"
@@ -31,6 +33,7 @@ def check_references(document: Document) -> Iterator[ConfigError]:
     classes, models = _mapping(data, "classes"), _mapping(data, "models")
     for name, model in models.items():
         yield from _model(document, ("models", name), model, targets)
+        yield from check_fallbacks(document, name, models, targets)
     yield from _nameless(document, targets, models)
     for group, names in _mapping(data, "passthrough").items():
         yield from _group(document, ("passthrough", group), names, targets)
@@ -71,6 +74,8 @@ def _target(document: Document, path: PathIn, target: Any) -> Iterator[ConfigErr
         found = "both" if sides else "neither"
         yield document.problem(path, f"must be owned or metered; it is {found}")
         return
+    yield from check_headers(document, path, target, target[sides[0]])
+    yield from _anywhere(document, path, target)
     if sides == ["metered"]:
         if isinstance(target["metered"], dict):
             yield from _metered(document, path, target, target["metered"])
@@ -80,6 +85,25 @@ def _target(document: Document, path: PathIn, target: Any) -> Iterator[ConfigErr
     if "quota" in target:
         yield document.problem(
             (*path, "quota"), "is for metered targets", "an owned one has owned.max_sequences"
+        )
+
+
+def _anywhere(document: Document, path: PathIn, target: dict[str, Any]) -> Iterator[ConfigError]:
+    """Targets that write a region though their provider chooses one at each call."""
+    region = target.get("region")
+    if not isinstance(region, str) or region.lower() in UNPLACED:
+        return
+    if "/locations/global/" in f"{target.get('url')}/":
+        yield document.problem(
+            (*path, "region"),
+            "Vertex AI's location `global` processes anywhere",
+            "write the URL of one location, or `region: global`",
+        )
+    elif str(target.get("model")).startswith("global.") and "aws" in (target.get("metered") or ()):
+        yield document.problem(
+            (*path, "region"),
+            "Bedrock's `global.` profiles process anywhere",
+            "write a model or profile of one region, or `region: global`",
         )
 
 
@@ -101,6 +125,8 @@ def _signed_in(
         yield document.problem(
             (*path, "metered", name), f"there is `{written[0]}` already", "keep one way to sign in"
         )
+    if "key_header" in metered and "key" not in metered:
+        yield document.problem((*path, "metered", "key_header"), "is for a `key`", "remove it")
     if _has_login(metered) and "url" not in target:
         yield document.problem(
             (*path, "url"), f"is required with `{written[-1]}`", "write the base URL of your resource"

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from baseload.config.fields import (
     Address,
+    ApiVersion,
     CertificateFile,
     ClassName,
     Count,
@@ -25,6 +26,8 @@ from baseload.config.fields import (
     Flag,
     Fraction,
     Gpus,
+    Headers,
+    KeyHeaderName,
     ModelNames,
     Name,
     OpenModelName,
@@ -35,6 +38,7 @@ from baseload.config.fields import (
     Regions,
     Size,
     TargetNames,
+    TargetOrModelNames,
     UpstreamName,
     Url,
     Usd,
@@ -194,12 +198,16 @@ class MeteredSection(Section):
     """The provider's name in the price catalog, or one of your own with `url` and `price`."""
     key: Credential | None = None
     """A lasting key, as `${ENV}` or `${file:PATH}`; `none` for an endpoint that takes none."""
+    key_header: KeyHeaderName | None = None
+    """The header that the key goes in; not written: its format's, and `api-key` for Azure OpenAI."""
     entra: EntraSection | None = None
     """Signed in to with Microsoft Entra, in place of a key (docs/credentials.md)."""
     google: GoogleSection | None = None
     """Signed in to with a Google service account, in place of a key."""
     aws: AwsSection | None = None
     """Requests signed with AWS keys, in place of a key."""
+    api_version: ApiVersion | None = None
+    """Azure's `api-version`, where the URL is not its version-free `/openai/v1`."""
     price: PriceSection | None = None
     """A price in place of the catalog's."""
     unit_price: UnitPriceSection = UnitPriceSection()
@@ -229,7 +237,9 @@ class TargetSection(Section):
     url: Url | None = None
     """Base URL of its API, up to and with `/v1`; may be left out for providers whose URL is known."""
     format: Format | None = Field(default=None, examples=["anthropic"])
-    """What it speaks: `openai`, `anthropic`, `gemini`, `bedrock`; not written: the provider's own."""
+    """What it speaks; not written: the provider's own. Claude on Vertex AI speaks `anthropic-vertex`."""
+    headers: Headers = Field(default_factory=dict)
+    """Header fields that go with every call to it, as `${ENV}` where they are secret."""
     drop_unsupported: Flag = False
     """Leave out what its format cannot carry, instead of refusing such requests (docs/translation.md)."""
     model: UpstreamName | None = None
@@ -257,6 +267,17 @@ class SloSection(Section):
     """Mean time per output token after the first."""
 
 
+class FallbackSection(Section):
+    """Where requests go when the model's own targets do not do: targets or other models, in order."""
+
+    context_length: TargetOrModelNames = ()
+    """Once a target says that a request is too long for it, or where none is long enough."""
+    content_policy: TargetOrModelNames = ()
+    """Once a target refuses a request for what it says."""
+    error: TargetOrModelNames = ()
+    """Once every target failed, is out, or has no room."""
+
+
 class ModelSection(Section):
     """A name clients ask for, and the targets that serve it."""
 
@@ -268,6 +289,8 @@ class ModelSection(Section):
     """The promise to its clients."""
     limits: LimitsSection = LimitsSection()
     """Limits of all requests for this model together."""
+    fallback: FallbackSection | None = None
+    """Where its requests go when its own targets do not do (docs/dispatch.md)."""
     price_cap: Usd | None = Field(default=None, examples=["0.05"])
     """USD a request is worth where no metered target may serve it: the reference of congestion."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from baseload.config.fields import NO_KEY
-from baseload.config.schema import Config, MeteredSection, OwnedSection, TargetSection
+from baseload.config.schema import Config, FallbackSection, MeteredSection, OwnedSection, TargetSection
 from baseload.core import UNPLACED, Slo
 from baseload.errors import nearest
 
@@ -39,12 +39,20 @@ def _models(config: Config) -> Iterator[str]:
 def _targets(config: Config) -> Iterator[str]:
     used = {target for model in config.models.values() for target in (*model.owned, *model.metered)}
     used.update(name for names in config.passthrough.groups.values() for name in names)
+    used |= {name for model in config.models.values() for name in _listed(model.fallback)}
     for name, target in config.targets.items():
         if name not in used:
             yield f"targets.{name}: no model lists it, nor a group of `passthrough`"
         side = target.owned or target.metered
         if side and _is_signed_in(side) and _in_the_clear(target):
             yield f"targets.{name}.url: the credential crosses the network unencrypted: use https"
+
+
+def _listed(fallback: FallbackSection | None) -> tuple[str, ...]:
+    """Every name in a model's fallback lists."""
+    if fallback is None:
+        return ()
+    return (*fallback.context_length, *fallback.content_policy, *fallback.error)
 
 
 def _is_signed_in(side: OwnedSection | MeteredSection) -> bool:

@@ -19,7 +19,7 @@ from msgspec import Struct
 from baseload import errors
 from baseload.core import Format, Outcome
 from baseload.errors import Fault, RequestError
-from baseload.gateway import failure, settle
+from baseload.gateway import failure, fallback, settle
 from baseload.gateway.body import WholeBody
 from baseload.gateway.failure import Blame
 from baseload.gateway.site import passed_on
@@ -163,8 +163,7 @@ class Attempt(Struct, eq=False):
                 more = passed_on(endpoint, exchange.head.fields)
         try:
             if self.crossing is not None:
-                suffix = self.crossing.suffix()
-                head = place.crossing_head(suffix, exchange.request_id, self.number, body)
+                head = place.crossing_head(self.crossing, exchange.request_id, self.number)
             else:
                 head = place.request_head(endpoint, exchange.request_id, self.number, body, more)
         except RequestError as error:  # no credential that holds
@@ -272,6 +271,8 @@ class Attempt(Struct, eq=False):
             return
         if relay.committed:
             if self.state is State.HELD:
+                if self._exchange.terms.place.fallbacks is not None and self._declined(out):
+                    return
                 self._commit()
             else:
                 self._deadline_s = 0.0  # progress; the next check sets it anew
@@ -282,6 +283,11 @@ class Attempt(Struct, eq=False):
             self._exchange.client.write(out)
         if relay.ended or (relay.done and self.head is not None and self.head.length != CHUNKED):
             self._stream_ended(b"")
+
+    def _declined(self, out: bytes) -> bool:
+        """Whether all that the client would get is a refusal, and a fallback list serves it instead."""
+        held = out.partition(b"\r\n")[2] if self._exchange.chunked else out  # it is one chunk
+        return fallback.declined_stream(self._exchange, self, held)
 
     def _commit(self) -> None:
         self.state = State.COMMITTED
@@ -306,6 +312,8 @@ class Attempt(Struct, eq=False):
 
     def _in_band_error(self, relay: EventRelay, out: bytes) -> None:
         """The target reported an error inside a 200; what came before it goes out first."""
+        if self.state is not State.COMMITTED and fallback.broken(self._exchange, self, relay.error_event):
+            return
         if self.state is State.COMMITTED and out:
             self._exchange.client.write(out)
         self._fail(errors.UPSTREAM_ERROR, f"{self.place.target.name} broke off with an error event")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from baseload import errors
-from baseload.core import Reason, Side
+from baseload.core import Format, Reason, Side
 from baseload.errors import RequestError
 from baseload.gateway.site import Place
 from baseload.policy.dispatch import Choice
 from baseload.wire.dialects.crossing import Crossing, cross
 from baseload.wire.dialects.paths import SPOKEN
+from baseload.wire.dialects.vertex import Enveloped, VertexCrossing
 
 if TYPE_CHECKING:
     from baseload.gateway.exchange import Exchange
@@ -38,7 +39,8 @@ def choose(exchange: Exchange, choice: Choice, now_s: float) -> tuple[Choice, Pl
         else:
             return _as_chosen(choice, exchange, unfit), place, crossing
         try:
-            choice = exchange.terms.place.route.choose(exchange.ask, now_s, (*exchange.tried, *unfit))
+            route = exchange.detour or exchange.terms.place.route
+            choice = route.choose(exchange.ask, now_s, (*exchange.tried, *unfit))
         except RequestError as none_left:
             raise refusal if none_left.fault is errors.NO_TARGET else none_left from None
 
@@ -51,6 +53,9 @@ def _as_chosen(choice: Choice, exchange: Exchange, unfit: tuple[str, ...]) -> Ch
 
 
 def _cross(exchange: Exchange, place: Place) -> Crossing:
+    vertex = place.format is Format.ANTHROPIC_VERTEX
+    if vertex and exchange.endpoint.format is Format.ANTHROPIC:
+        return _enveloped(exchange, place)
     source, target = exchange.endpoint.dialect, SPOKEN[place.format]
     if source is None:
         message = f"target {place.target.name} does not serve {exchange.endpoint.name}"
@@ -62,4 +67,14 @@ def _cross(exchange: Exchange, place: Place) -> Crossing:
         asked=exchange.fields.model,
         model=place.target.model,
         drop=place.target.drop_unsupported,
+        made=VertexCrossing if vertex else Crossing,
     )
+
+
+def _enveloped(exchange: Exchange, place: Place) -> Crossing:
+    """Anthropic's own format for a target on Vertex AI."""
+    asked, model = exchange.fields.model, place.target.model
+    beta = exchange.head.fields.get(b"anthropic-beta", b"")
+    if exchange.endpoint.dialect is None:
+        return Enveloped.counting(exchange.body, asked=asked, model=model, beta=beta)
+    return Enveloped(exchange.body, asked=asked, model=model, stream=exchange.stream, beta=beta)

@@ -13,9 +13,10 @@ from msgspec import Struct, field
 
 from baseload.core import Outcome, Reason
 from baseload.errors import RequestError
-from baseload.gateway import admission, answers, crossings, failure, settle
+from baseload.gateway import admission, answers, crossings, failure, fallback, settle
 from baseload.gateway.attempt import Attempt
 from baseload.policy.dispatch import Ask
+from baseload.policy.fallback import FallbackList
 from baseload.policy.limits import Grant
 from baseload.wire.dialects.crossing import Crossing
 from baseload.wire.http1 import RequestHead
@@ -49,6 +50,8 @@ class Exchange(Struct, eq=False):
     grant: Grant | None = None
     attempt: Attempt | None = None
     tried: tuple[str, ...] = ()
+    detour: FallbackList | None = None
+    own_attempts: int = 0  # those before the detour
     number: int = 0
     retry_timer: asyncio.TimerHandle | None = None
     waited_s: float = 0.0
@@ -72,14 +75,14 @@ class Exchange(Struct, eq=False):
             admission.admit(self, known, self.received_ns / 1e9)
             self.attempt_next(None, self.received_ns)
         except RequestError as error:
-            failure.refuse(self, error)
+            failure.not_sent(self, error)
         except Exception:  # noqa: BLE001  the request boundary: as are all that call `failure.defect`
             failure.defect(self)
 
     def attempt_next(self, because: Reason | None, now_ns: int, *, fresh: bool = False) -> None:
         """Steps 6 to 8: choose among the admissible targets, journal, send. Raises RequestError."""
         now_s = now_ns / 1e9
-        choice = self.terms.place.route.choose(self.ask, now_s, self.tried)
+        choice = (self.detour or self.terms.place.route).choose(self.ask, now_s, self.tried)
         number = self.number + 1
         place = self.site.places[choice.target.name]
         crossing: Crossing | None = None
@@ -136,6 +139,8 @@ class Exchange(Struct, eq=False):
             failure.answered_badly(self, attempt, status, answer, body)
             return
         tokens = answer.tokens
+        if self.terms.place.fallbacks is not None and fallback.declined(self, attempt, body, tokens):
+            return
         if tokens is None and not self.endpoint.free:
             attempt.unmetered = body
         settle.end(self, attempt, Outcome.COMPLETED, tokens=tokens)

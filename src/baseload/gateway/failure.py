@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from baseload import errors
 from baseload.core import Outcome, Reason, Tokens
 from baseload.errors import RequestError
-from baseload.gateway import answers, settle
+from baseload.gateway import answers, fallback, settle
+from baseload.policy.fallback import Cause, cause_of
 from baseload.policy.health import NO_ROOM_S
 from baseload.policy.retry import (
     LONGEST_RETRY_AFTER_S,
@@ -32,7 +33,7 @@ from baseload.policy.retry import (
     retry_after_s,
 )
 from baseload.wire.forms import Answered
-from baseload.wire.openai import ErrorDetail
+from baseload.wire.openai import ErrorDetail, bare_error
 
 if TYPE_CHECKING:
     from baseload.gateway.attempt import Attempt
@@ -53,6 +54,21 @@ class Blame(Enum):
     TARGET = "target"  # it failed
     STALE = "stale"  # nothing: it dropped a kept connection before it saw the request, as with idle ones
     ELSEWHERE = "elsewhere"  # nothing: this gateway or the client was the reason
+
+
+def guarded(
+    step: Callable[Concatenate[X, P], None],
+) -> Callable[Concatenate[X, P], None]:
+    """For what the event loop calls of an exchange: what it raises is a defect of that request only."""
+
+    @functools.wraps(step)
+    def entry(exchange: X, /, *rest: P.args, **named: P.kwargs) -> None:
+        try:
+            step(exchange, *rest, **named)
+        except Exception:  # noqa: BLE001  a request boundary
+            defect(exchange)
+
+    return entry
 
 
 def attempt_failed(exchange: Exchange, attempt: Attempt, error: RequestError, blame: Blame) -> None:
@@ -78,6 +94,8 @@ def answered_badly(
     detail = answer.error if answer is not None else None
     if isinstance(detail, str):
         detail = ErrorDetail(message=detail)
+    if detail is None and answer is not None and status != 200:
+        detail = bare_error(body)
     head = attempt.head
     assert head is not None
     if status == 200:
@@ -98,7 +116,9 @@ def answered_badly(
     _tell_health(exchange, attempt, verdict, wait_s)
     if verdict.alarm:
         _log.error("target %s: %s (answered %d)", name, verdict.kind, status)
-    if verdict.fault is None:  # the client's own mistake
+    if verdict.fault is None:  # the client's own mistake, or what another target may take
+        if fallback.refused(exchange, attempt, verdict.kind, status):
+            return
         settle.end(exchange, attempt, Outcome.REJECTED, status=status)
         _pass_on(exchange, attempt, status, body)
         return
@@ -129,6 +149,13 @@ def tell_in_band(exchange: Exchange, error: RequestError) -> None:
     """The answer has begun: it ends with an error event, without the one that would make it look whole."""
     form = exchange.endpoint.form
     exchange.finish(answers.error_event(error, exchange.request_id, form, chunked=exchange.chunked))
+
+
+@guarded
+def not_sent(exchange: Exchange, refusal: RequestError) -> None:
+    """No first attempt: a fallback list serves it, or the refusal is the answer."""
+    if not fallback.unsent(exchange, refusal):
+        refuse(exchange, refusal)
 
 
 def defect(exchange: Exchange) -> None:
@@ -180,21 +207,6 @@ def _forget_retry(exchange: Exchange) -> bool:
     if timer is not None:
         timer.cancel()
     return timer is not None
-
-
-def guarded(
-    step: Callable[Concatenate[X, P], None],
-) -> Callable[Concatenate[X, P], None]:
-    """For what the event loop calls of an exchange: what it raises is a defect of that request only."""
-
-    @functools.wraps(step)
-    def entry(exchange: X, /, *rest: P.args, **named: P.kwargs) -> None:
-        try:
-            step(exchange, *rest, **named)
-        except Exception:  # noqa: BLE001  a request boundary
-            defect(exchange)
-
-    return entry
 
 
 def client_gone(exchange: Exchange) -> None:
@@ -258,20 +270,31 @@ def _tell_health(exchange: Exchange, attempt: Attempt, verdict: Verdict, wait_s:
 
 def _move_on(exchange: Exchange, attempt: Attempt, error: RequestError, *, same_target: bool) -> None:
     """Another attempt: at once where a target is left, else after a pause; or the end."""
-    if exchange.number > MOST_RETRIES or error.fault is errors.TIMEOUT_TOTAL:
+    if error.fault is errors.TIMEOUT_TOTAL:
         refuse(exchange, error)
         return
     now_ns = time.monotonic_ns()
-    if not same_target and not exchange.terms.place.retry_budget.take(now_ns / 1e9):
-        exchange.gateway.metrics.retries_refused += 1
-        refuse(exchange, error)
-        return
     if not same_target:
         exchange.tried = (*exchange.tried, attempt.place.target.name)
+    if not _may_retry(exchange, now_ns / 1e9, same_target=same_target):
+        if not fallback.on_error(exchange):
+            refuse(exchange, error)
+        return
     try:
         exchange.attempt_next(Reason.FALLBACK, now_ns, fresh=same_target)
     except RequestError as none_left:
-        _try_again_later(exchange, error, none_left)
+        if cause_of(none_left) is not Cause.ERROR or not fallback.on_error(exchange):
+            _try_again_later(exchange, error, none_left)
+
+
+def _may_retry(exchange: Exchange, now_s: float, *, same_target: bool) -> bool:
+    """Whether the request has attempts left, where it is, and its model's retry budget one for it."""
+    if fallback.spent(exchange) or (exchange.detour is None and exchange.number > MOST_RETRIES):
+        return False
+    if same_target or exchange.terms.place.retry_budget.take(now_s):
+        return True
+    exchange.gateway.metrics.retries_refused += 1
+    return False
 
 
 def _try_again_later(exchange: Exchange, error: RequestError, none_left: RequestError) -> None:

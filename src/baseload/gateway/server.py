@@ -31,7 +31,6 @@ from baseload.gateway.site import ENDPOINTS, Caller, ModelPlace, Place, Site
 from baseload.gateway.upstream import Pool
 from baseload.keys import KeyStore
 from baseload.ledger.journal import Journal
-from baseload.policy.dispatch import Route
 from baseload.policy.estimate import TokenEstimate
 from baseload.policy.limits import Limiter
 from baseload.policy.load import TargetLoad
@@ -147,20 +146,16 @@ class Gateway:
             name: Place(target, pools[name][1], loads[name], self.metrics.target(name), self.logins)
             for name, target in snapshot.targets.items()
         }
-        models = {
-            name: ModelPlace(model, Route(model, loads), estimates[name])
-            for name, model in snapshot.models.items()
-        }
+        models = {name: ModelPlace(model, loads, estimates[name]) for name, model in snapshot.models.items()}
         groups = {
-            group: ModelPlace(model, Route(model, loads), TokenEstimate())
-            for group, model in snapshot.passthrough.items()
+            group: ModelPlace(model, loads, TokenEstimate()) for group, model in snapshot.passthrough.items()
         }
         site = Site(snapshot, places, models, groups, self._limiter, prices_version)
         for name, target in snapshot.targets.items():
             load = self.loads.get(name)
             if load is None:
                 continue
-            if load.target.credential != target.credential or load.target.login != target.login:
+            if _signed_in(load.target) != _signed_in(target):
                 load.health.revive(now_s)
             load.apply(target, now_s)
         kept = dict(pools.values())
@@ -414,3 +409,8 @@ class Gateway:
         except RequestError as error:
             _log.error("the closing fleet record was not written: %s", error)
         return len(left)
+
+
+def _signed_in(target: Target) -> tuple[object, ...]:
+    """All that a target's credential may be in: with another one its refusal is forgotten."""
+    return target.credential, target.key_header, target.login, target.headers

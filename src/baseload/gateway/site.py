@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from baseload.config import DEFAULT_TENANT
+from baseload.config.headers import FORMAT_HEADERS
 from baseload.core import AwsLogin, DataClass, Format, Model, Side, Slo, Snapshot, Target, Tenant
 from baseload.gateway.login import Call, KeyHeader, Login, Logins
 from baseload.gateway.metrics import TargetCounts
@@ -21,10 +22,12 @@ from baseload.ledger.record import Caller as CallerRecord
 from baseload.ledger.record import Fleet, Versions
 from baseload.policy.dispatch import Route
 from baseload.policy.estimate import TokenEstimate
+from baseload.policy.fallback import Fallbacks
 from baseload.policy.limits import Gate, Limiter, Party
 from baseload.policy.load import TargetLoad
 from baseload.policy.retry import RetryBudget
 from baseload.wire import anthropic
+from baseload.wire.dialects.crossing import Crossing
 from baseload.wire.dialects.nouns import Dialect
 from baseload.wire.forms import FORMS, Form
 
@@ -84,13 +87,8 @@ ENDPOINTS: dict[bytes, Endpoint] = {
 }
 
 
-_KEY_HEADERS = {
-    Format.OPENAI: KeyHeader.BEARER,
-    Format.ANTHROPIC: KeyHeader.X_API_KEY,
-    Format.GEMINI: KeyHeader.X_GOOG_API_KEY,
-    Format.BEDROCK: KeyHeader.BEARER,
-}
-"""The header that a lasting key goes in."""
+_KEY_HEADERS = {header.value.partition(b":")[0].decode(): header for header in KeyHeader}
+"""How a lasting key is written in each header it can go in."""
 _ALWAYS = {Format.ANTHROPIC: b"anthropic-version: %b\r\n" % anthropic.VERSION}
 """Header lines that every translated call to a target of this format carries."""
 
@@ -111,6 +109,7 @@ class Place:
     __slots__ = (
         "_common",
         "_heads",
+        "_query",
         "_signed_in",
         "counts",
         "format",
@@ -136,17 +135,19 @@ class Place:
         self.pool = pool
         self.load = load
         self.format = target.format
-        login = logins.of(target, _KEY_HEADERS[target.format])
+        login = logins.of(target, _KEY_HEADERS[target.key_header or FORMAT_HEADERS[target.format]])
         self.login: Login | None = login if target.login is not None else None
         """What signs each call; None where a constant line does."""
         nothing = Call("POST", "", "", b"")
         constant = login.header_lines(nothing, 0.0) if target.login is None and target.credential else b""
-        self._signed_in = b"host: %b\r\n%buser-agent: baseload\r\n" % (pool.authority, constant)
+        own = b"".join(b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in target.headers)
+        self._signed_in = b"host: %b\r\n%b%buser-agent: baseload\r\n" % (pool.authority, constant, own)
         self._common = (
-            b"host: %b\r\n%bcontent-type: application/json\r\n"
+            b"host: %b\r\n%b%bcontent-type: application/json\r\n"
             b"accept: application/json, text/event-stream, application/vnd.amazon.eventstream\r\n"
-            b"user-agent: baseload\r\nx-request-id: " % (pool.authority, constant)
+            b"user-agent: baseload\r\nx-request-id: " % (pool.authority, constant, own)
         )
+        self._query = b"api-version=%b" % target.api_version.encode() if target.api_version else b""
         self._heads = {
             endpoint.name: self._line(endpoint.suffix) + self._common
             for endpoint in ENDPOINTS.values()
@@ -154,7 +155,12 @@ class Place:
         }
 
     def _line(self, suffix: bytes) -> bytes:
-        return b"POST %b%b HTTP/1.1\r\n" % (self.pool.base_path, suffix)
+        return b"POST %b HTTP/1.1\r\n" % self._path(suffix)
+
+    def _path(self, suffix: bytes) -> bytes:
+        """The call's path and query."""
+        path = self.pool.base_path + suffix
+        return path + (b"&" if b"?" in suffix else b"?") + self._query if self._query else path
 
     def request_head(
         self, endpoint: Endpoint, request_id: str, number: int, body: bytes, more: bytes = b""
@@ -173,9 +179,10 @@ class Place:
             len(body),
         )
 
-    def crossing_head(self, suffix: bytes, request_id: str, number: int, body: bytes) -> bytes:
-        """As `request_head`, of a request that was translated; `suffix` follows the base URL."""
-        more = _ALWAYS.get(self.format, b"")
+    def crossing_head(self, crossing: Crossing, request_id: str, number: int) -> bytes:
+        """As `request_head`, of a request that was translated."""
+        suffix, body = crossing.suffix(), crossing.body
+        more = _ALWAYS.get(self.format, b"") + crossing.passed()
         if self.login is not None:
             more += self._signed(suffix, body)
         return b"%b%b%b.%d\r\n%bcontent-length: %d\r\n\r\n" % (
@@ -195,7 +202,7 @@ class Place:
         """
         if self.login is not None:
             lines += self._signed(suffix, body, method.decode())
-        first = b"%b %b%b HTTP/1.1\r\n" % (method, self.pool.base_path, suffix)
+        first = b"%b %b HTTP/1.1\r\n" % (method, self._path(suffix))
         return b"%b%b%b\r\n" % (first, self._signed_in, lines)
 
     @property
@@ -205,7 +212,7 @@ class Place:
 
     def _signed(self, suffix: bytes, body: bytes, method: str = "POST") -> bytes:
         assert self.login is not None
-        path = (self.pool.base_path + suffix).decode()
+        path = self._path(suffix).decode()
         return self.login.header_lines(
             Call(method, path, self.pool.authority.decode(), body), time.monotonic()
         )
@@ -216,6 +223,7 @@ class ModelPlace:
 
     __slots__ = (
         "estimate",
+        "fallbacks",
         "metered_reference",
         "mixed",
         "model",
@@ -224,12 +232,15 @@ class ModelPlace:
         "route",
     )
 
-    def __init__(self, model: Model, route: Route, estimate: TokenEstimate) -> None:
+    def __init__(self, model: Model, loads: Mapping[str, TargetLoad], estimate: TokenEstimate) -> None:
         self.model = model
-        self.route = route
+        self.fallbacks = Fallbacks(model, loads) if model.fallback is not None else None
+        """Its fallback lists; None without any."""
+        self.route = self.fallbacks.own if self.fallbacks is not None else Route(model, loads)
         self.estimate = estimate
         self.retry_budget = RetryBudget()
-        self.mixed = len({target.format for target in model.targets}) > 1
+        beyond = model.fallback.targets if model.fallback is not None else ()
+        self.mixed = len({target.format for target in (*model.targets, *beyond)}) > 1
         """Whether its targets speak several formats: what one answered may be sent on to another."""
         owned = [t for t in model.targets if t.side is Side.OWNED and t.usd_nano_per_hour is not None]
         priced = [(t.price.input + t.price.output, t) for t in model.targets if t.price is not None]

@@ -26,7 +26,9 @@ from baseload.catalog.gpus import gpu
 from baseload.catalog.models import OpenModel, open_model
 from baseload.catalog.rates import RateTable, load_or_compile
 from baseload.config import DEFAULT_TENANT, Config
+from baseload.config.fallbacks import is_model
 from baseload.config.fields import NO_KEY
+from baseload.config.headers import key_header
 from baseload.config.providers import FORMATS, endpoint
 from baseload.config.schema import (
     ClassSection,
@@ -41,6 +43,7 @@ from baseload.core import (
     AwsLogin,
     DataClass,
     EntraLogin,
+    Fallback,
     Format,
     GoogleLogin,
     Limits,
@@ -117,7 +120,7 @@ def compile_snapshot(read: Config, rates: RateTable) -> Snapshot:
     tenants.setdefault(DEFAULT_TENANT, Tenant(DEFAULT_TENANT, classes["default"]))
     return Snapshot(
         version=_version(read, rates, targets),
-        models={name: _model(name, section, targets) for name, section in read.models.items()},
+        models={name: _model(name, read, targets) for name in read.models},
         targets=targets,
         tenants=tenants,
         classes=classes,
@@ -194,6 +197,7 @@ def _target(read: Config, name: str, rates: RateTable) -> Target:
         timeouts=_timeouts(section.timeouts),
         ca_file=str(section.ca) if section.ca else None,
         credential=_credential(owned or metered),
+        headers=tuple((name, value.get_secret_value()) for name, value in section.headers.items()),
     )
     if owned:
         known = _open_model(read, name)
@@ -211,6 +215,8 @@ def _target(read: Config, name: str, rates: RateTable) -> Target:
         price=_price(read, name, rates),
         login=_login(metered),
         unit_price=UnitPrice(**metered.unit_price.model_dump()),
+        key_header=metered.key_header or key_header(metered.provider, target.format),
+        api_version=metered.api_version or "",
         quota=_limits(section.quota),
     )
 
@@ -242,6 +248,7 @@ def _login(metered: MeteredSection) -> LoginSettings | None:
             aws.role or "",
             aws.external_id or "",
             aws.sts or "",
+            aws.service,
         )
     return None
 
@@ -340,7 +347,26 @@ def _class(name: str, section: ClassSection) -> DataClass:
     return DataClass(name, section.regions, section.zero_retention)
 
 
-def _model(name: str, section: ModelSection, targets: Mapping[str, Target]) -> Model:
+def _model(name: str, read: Config, targets: Mapping[str, Target]) -> Model:
+    model = _served(name, read.models[name], targets)
+    written = read.models[name].fallback
+    if written is None:
+        return model
+
+    def entries(names: tuple[str, ...]) -> tuple[Model, ...]:
+        return tuple(
+            _served(entry, read.models[entry], targets)
+            if is_model(entry, name, read.models)
+            else Model(entry, (targets[entry],), model.slo, price_cap=model.price_cap)
+            for entry in names
+        )
+
+    lists = Fallback(entries(written.context_length), entries(written.content_policy), entries(written.error))
+    return replace(model, fallback=lists)
+
+
+def _served(name: str, section: ModelSection, targets: Mapping[str, Target]) -> Model:
+    """A model with its own targets."""
     slo = Slo(section.slo.ttft, section.slo.tpot) if section.slo else Slo()
     served_by = tuple(targets[target] for target in (*section.owned, *section.metered))
     return Model(name, served_by, slo, _limits(section.limits), section.price_cap)

@@ -28,6 +28,7 @@ from baseload.money import NANO
 from baseload.plan.outcome import Simulated
 from baseload.plan.percentile import at_share
 from baseload.plan.scenario import Autoscale, Outage, Scenario
+from baseload.plan.served import with_targets
 from baseload.plan.simulate import simulate
 from baseload.plan.sized import Sized, sized_dict
 from baseload.traffic.table import Traffic
@@ -112,14 +113,8 @@ class Change:
         )
 
     def _model(self, model: Model, taken: set[str]) -> Model:
-        targets: list[Target] = []
-        for target in model.targets:
-            price = self.prices.get(target.name, target.price)
-            more = (f"{target.name}-{number}" for number in itertools.count(2))
-            free = itertools.chain([target.name], (name for name in more if name not in taken))
-            for name in itertools.islice(free, self.replicas.get(target.name, 1)):
-                targets.append(replace(target, name=name, price=price))
-        if not targets:
+        changed = with_targets(model, lambda targets: self._targets(targets, taken))
+        if not changed.targets:
             raise UsageError(
                 f"model {model.name!r} has no target left", hint="leave it one replica, or an API"
             )
@@ -127,7 +122,17 @@ class Change:
             model.slo.ttft_s if self.ttft_s is None else self.ttft_s,
             model.slo.tpot_s if self.tpot_s is None else self.tpot_s,
         )
-        return replace(model, targets=tuple(targets), slo=slo)
+        return replace(changed, slo=slo)
+
+    def _targets(self, before: tuple[Target, ...], taken: set[str]) -> tuple[Target, ...]:
+        targets: list[Target] = []
+        for target in before:
+            price = self.prices.get(target.name, target.price)
+            more = (f"{target.name}-{number}" for number in itertools.count(2))
+            free = itertools.chain([target.name], (name for name in more if name not in taken))
+            for name in itertools.islice(free, self.replicas.get(target.name, 1)):
+                targets.append(replace(target, name=name, price=price))
+        return tuple(targets)
 
 
 def scenario_of(snapshot: Snapshot, traffic: Traffic, model: str | None = None) -> Scenario:

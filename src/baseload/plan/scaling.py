@@ -39,10 +39,12 @@ class Scaling:
             if load.target.side is Side.OWNED and step is not None:
                 of = tuple(m.name for m in models if any(each.name == name for each in m.targets))
                 pools.setdefault((of, step), []).append(name)
+        self._always = [name for (of, _), names in pools.items() if not of for name in names]
         slos = {model.name: model.slo for model in models}
         self._pools = [
             (of, _tightest([slos[name] for name in of]), Scaler(names, rule))
             for (of, _), names in pools.items()
+            if of  # what is there for others' failures alone is not scaled
         ]
         self._begun = dict.fromkeys(slos, Spilled(0, 0))
         self._seen = dict(self._begun)
@@ -50,7 +52,7 @@ class Scaling:
     @property
     def active(self) -> list[str]:
         """Replicas that requests are dispatched to."""
-        return [name for _, _, scaler in self._pools for name in scaler.active]
+        return [*(name for _, _, scaler in self._pools for name in scaler.active), *self._always]
 
     def begun(self, model: str, spilled: bool) -> None:
         """An attempt at a request for this model was dispatched."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -100,8 +100,17 @@ class Scenario:
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """Every target once, in the order of the models."""
-        return tuple({target.name: target for model in self.models for target in model.targets}.values())
+        """Every target once, in the order of the models; those of fallback lists last."""
+        return targets_of(self.models)
+
+
+def targets_of(models: Iterable[Model]) -> tuple[Target, ...]:
+    """Every target that these models are served by once, those of fallback lists last."""
+    models = tuple(models)
+    own = {target.name: target for model in models for target in model.targets}
+    lists = (model.fallback.targets for model in models if model.fallback is not None)
+    beyond = {target.name: target for listed in lists for target in listed if target.name not in own}
+    return tuple((own | beyond).values())
 
 
 def _one_of_each_name(models: tuple[Model, ...]) -> None:

@@ -16,17 +16,17 @@ from enum import IntEnum
 from heapq import heappop, heappush
 
 import numpy as np
-from msgspec.structs import replace
 
 from baseload.core import DataClass, Reason, Side
 from baseload.errors import NO_TARGET, RequestError
 from baseload.plan.outcome import NOWHERE, Simulated
 from baseload.plan.requests import requests_of
 from baseload.plan.scaling import Scaling
-from baseload.plan.scenario import ANYWHERE, Latency, Scenario
+from baseload.plan.scenario import ANYWHERE, Latency, Scenario, targets_of
 from baseload.plan.served import Served, matched, roomy
 from baseload.plan.serving import Replica
 from baseload.policy.dispatch import Ask
+from baseload.policy.fallback import MOST_FALLBACKS, Cause, FallbackList, cause_of
 from baseload.policy.load import TargetLoad
 from baseload.policy.retry import MOST_RETRIES, WAITING_BUDGET_S, backoff_s
 from baseload.traffic.table import Traffic
@@ -66,8 +66,8 @@ class FleetRun:
 
     def __init__(self, traffic: Traffic, scenario: Scenario) -> None:
         self.traffic, self.scenario = traffic, scenario
-        models = [replace(each, targets=tuple(map(roomy, each.targets))) for each in scenario.models]
-        self.targets = tuple({each.name: each for model in models for each in model.targets}.values())
+        models = [roomy(each) for each in scenario.models]
+        self.targets = targets_of(models)
         self.number = {target.name: number for number, target in enumerate(self.targets)}
         self.loads = {target.name: TargetLoad(target) for target in self.targets}
         queue = requests_of(traffic)
@@ -91,6 +91,7 @@ class FleetRun:
         self.attempts = [0] * count
         self.waited_s: dict[int, float] = {}
         self.tried: dict[int, tuple[str, ...]] = {}
+        self.detours: dict[int, tuple[FallbackList, int]] = {}  # with how many attempts were made before
         self.probes: set[int] = set()
         self.target = [NOWHERE] * count
         self.reason = [Reason.OWNED] * count
@@ -206,10 +207,14 @@ class FleetRun:
         prompt, expected = self.prompt[request], self.expected[request]
         context = prompt + self.output[request]
         ask = Ask(prompt, expected, data_class, None, context, self._held(request, where))
+        detour = self.detours.get(request)
         try:
-            choice = where.route.choose(ask, now_s, tried)
+            choice = (detour[0] if detour else where.route).choose(ask, now_s, tried)
         except RequestError as error:
-            self._none_left(request, now_s, error)
+            if self._turned(request, where, cause_of(error)):
+                self._attempt(request, where, data_class, now_s, tried)
+            else:
+                self._none_left(request, now_s, error)
             return
         name, load = choice.target.name, choice.load
         number = self.number[name]
@@ -328,12 +333,29 @@ class FleetRun:
         """Before its first token: another target at once, within the bounds of retries."""
         self._leave(request, now_s, started=False)
         where = self._served_of(request)
-        if self.attempts[request] > MOST_RETRIES or not where.budget.take(now_s):
-            self._refuse(request, "failed")
-            return
         tried = (*tried, self.targets[self.target[request]].name)
         self.tried[request] = tried
+        if not self._may_retry(request, where, now_s) and not self._turned(request, where, Cause.ERROR):
+            self._refuse(request, "failed")
+            return
         self._attempt(request, where, self._class_of(request), now_s, tried)
+
+    def _may_retry(self, request: int, where: Served, now_s: float) -> bool:
+        """As `gateway.failure` bounds them."""
+        detour = self.detours.get(request)
+        made, most = self.attempts[request], MOST_RETRIES + 1
+        if detour is not None:
+            made, most = made - detour[1], MOST_FALLBACKS
+        return made < most and where.budget.take(now_s)
+
+    def _turned(self, request: int, where: Served, cause: Cause | None) -> bool:
+        """Whether the request goes on by a fallback list from here."""
+        if cause is None or where.fallbacks is None or request in self.detours:
+            return False
+        found = where.fallbacks.of(cause)
+        if found is not None:
+            self.detours[request] = (found, self.attempts[request])
+        return found is not None
 
     def _none_left(self, request: int, now_s: float, error: RequestError) -> None:
         """No target: refused at once, or after a failed attempt tried again later, as the gateway does."""
@@ -363,7 +385,7 @@ class FleetRun:
         duration_s = self.traffic.duration_s
         paid = dict.fromkeys(self.replicas, duration_s)
         if self.scaling is not None:
-            paid = self.scaling.paid_s(duration_s)
+            paid |= self.scaling.paid_s(duration_s)
         return Simulated(
             traffic=self.traffic,
             targets=self.targets,

@@ -93,13 +93,15 @@ class Choice(Struct, frozen=True, gc=False):
 class Route:
     """One model with its targets, prepared for one configuration: `choose` runs per request.
 
-    `loads` is the live state by target name; the route keeps references into it.
+    `loads` is the live state by target name; the route keeps references into it. `relieved`: others stand
+    behind these targets, so that a request waits for none of them that is ejected.
     """
 
-    __slots__ = ("_default_reference", "_lanes", "_whole", "model")
+    __slots__ = ("_default_reference", "_lanes", "_relieved", "_whole", "model")
 
-    def __init__(self, model: Model, loads: Mapping[str, TargetLoad]) -> None:
+    def __init__(self, model: Model, loads: Mapping[str, TargetLoad], *, relieved: bool = False) -> None:
         self.model = model
+        self._relieved = relieved
         self._default_reference = float(DEFAULT_REFERENCE if model.price_cap is None else model.price_cap)
         kinds: dict[Hashable, int] = {}
         self._whole = _lane(
@@ -175,7 +177,8 @@ class Route:
 
     def _last_resort(self, whole: Lane, lane: Lane, ask: Ask, now_s: float) -> Choice:
         """What is left when no priced target is open: one without a price; else, where all that keeps every
-        target out are ejections, the one that returns soonest, since the last target is never ejected.
+        target out are ejections, the one that returns soonest, since the last target is never ejected (but
+        where a fallback list stands behind it).
 
         `lane` is the `whole` one without what was tried: where a target of the whole is in use, though tried,
         an ejected one is not the last.
@@ -195,7 +198,8 @@ class Route:
             return Choice(found.target, found.load, reason, None, 0, 0, None, None)
         living = [option for option in whole.options if not option.load.health.credential_dead]
         options = [option for option in lane.options if not option.load.health.credential_dead]
-        if options and all(option.load.health.only_ejected(now_s) for option in living):
+        ejected = options and not self._relieved
+        if ejected and all(option.load.health.only_ejected(now_s) for option in living):
             soonest = min(options, key=lambda option: option.load.health.returns_s)
             return _forced(soonest, ask, now_s)
         raise no_room(self.model, lane, tokens, now_s)

@@ -129,8 +129,19 @@ _CONTEXT_PHRASES = (
     "prompt is too long",
     "input is too long",
     "exceeds the maximum number of tokens",
+    "exceed context limit",
 )
 """Engines and providers that give no code for it: vLLM, SGLang, llama.cpp, Anthropic, Bedrock, Gemini."""
+
+_CONTENT_PHRASES = (
+    "content management policy",
+    "content filtering policy",
+    "blocked by our content filter",
+    "violating our usage policy",
+    "your input was flagged",
+)
+"""Providers whose refusals for what a prompt says have a code for any request or none: Azure, Anthropic,
+Bedrock, OpenAI (`invalid_prompt`), OpenRouter."""
 
 _NO_CREDIT = "your credit balance is too low"
 """How Anthropic's 400 begins. Matched at the beginning only: clients' own words may be quoted further on."""
@@ -149,7 +160,7 @@ def _kind(status: int, codes: set[str], message: str) -> Kind:
     if status in (400, 403, 413, 422):
         if codes & _CONTEXT_CODES or any(phrase in message for phrase in _CONTEXT_PHRASES):
             return Kind.CONTEXT_LENGTH
-        if codes & _CONTENT_CODES:
+        if codes & _CONTENT_CODES or any(phrase in message for phrase in _CONTENT_PHRASES):
             return Kind.CONTENT_POLICY
     if status in (401, 402) or (status == 403 and codes & _DENIED_CODES):
         return Kind.DEAD_CREDENTIAL

@@ -151,6 +151,7 @@ class _ErrorOnly(Struct):
 _decode_request = msgspec.json.Decoder(_WireFields).decode
 _decode_answer = msgspec.json.Decoder(Answer).decode
 _decode_error_only = msgspec.json.Decoder(_ErrorOnly).decode
+_decode_bare = msgspec.json.Decoder(ErrorDetail).decode
 _decode_error = msgspec.json.Decoder(_InBandError).decode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -235,6 +236,15 @@ def read_answer(body: bytes) -> Answer | None:
         return Answer(error=_decode_error_only(body).error)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def bare_error(body: bytes) -> ErrorDetail | None:
+    """The error that engines put at the top level of an error answer, as vLLM did before its version 0.10."""
+    try:
+        found = _decode_bare(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if found.message else None
 
 
 def is_error(data: bytes) -> bool:

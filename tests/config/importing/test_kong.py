@@ -111,3 +111,27 @@ def test_tokens_of_one_provider_limit_a_model_of_that_provider_alone() -> None:
     second = proxy(model={"provider": "mistral", "name": "mistral-large-latest"})
     both = of(routes=[route(proxy(), second, limiter)])
     assert "limits" not in both.config["models"]["talk"]
+
+
+def test_priority_is_the_heaviest_first_and_the_rest_for_failures() -> None:
+    """Targets of one weight serve for each other; lighter ones follow, by falling weight."""
+
+    def weighted(weight: int | None, name: str) -> dict[str, Any]:
+        model = {"provider": "openai", "name": name}
+        return {"route_type": "llm/v1/chat", "model": model, **({"weight": weight} if weight else {})}
+
+    targets = [weighted(10, "a"), weighted(100, "b"), weighted(50, "c"), weighted(None, "d")]
+    config = {"balancer": {"algorithm": "priority"}, "targets": targets}
+    found = of(routes=[route({"name": "ai-proxy-advanced", "config": config})])
+    names = {section["model"]: name for name, section in found.config["targets"].items()}
+    assert found.config["models"] == {
+        "talk": {
+            "metered": [names["b"], names["d"]],
+            "fallback": {"error": [names["c"], names["a"]]},
+        }
+    }
+    assert found.not_carried == ()
+    level = {"balancer": {"algorithm": "round-robin"}, "targets": targets}
+    found = of(routes=[route({"name": "ai-proxy-advanced", "config": level})])
+    assert "fallback" not in found.config["models"]["talk"]
+    assert "config.balancer.algorithm" in {one.key.partition("plugins[0].")[2] for one in found.not_carried}

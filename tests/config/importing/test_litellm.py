@@ -142,3 +142,113 @@ def test_whatever_is_written_is_listed(settings: dict[str, Any]) -> None:
     found = import_text("litellm", text, "config.yaml")
     listed = {one.path[:2] for one in spoken(found)}
     assert {("general_settings", name) for name in settings} <= listed
+
+
+def groups(*names: str, **sections: Any) -> Imported:
+    """What a file with one deployment for each of these groups becomes."""
+    models = [
+        {"model_name": name, "litellm_params": {"model": "gpt-4o", "api_key": "os.environ/K"}}
+        for name in names
+    ]
+    return import_text("litellm", yaml.safe_dump({"model_list": models, **sections}), "config.yaml")
+
+
+def lists_of(found: Imported) -> dict[str, Any]:
+    """The fallback lists of every model that has some."""
+    return {name: model["fallback"] for name, model in found.config["models"].items() if "fallback" in model}
+
+
+def test_fallbacks_are_lists_of_models_by_cause() -> None:
+    """Each of LiteLLM's three lists is one of ours, in order."""
+    found = groups(
+        "a",
+        "b",
+        "c",
+        router_settings={
+            "fallbacks": [{"a": ["b", "c"]}],
+            "context_window_fallbacks": [{"a": ["c"]}],
+            "content_policy_fallbacks": [{"b": ["a"]}],
+        },
+    )
+    assert lists_of(found) == {
+        "a": {"context_length": ["c"], "error": ["b", "c"]},
+        "b": {"content_policy": ["a"]},
+    }
+    assert [one for one in found.not_carried if "fallbacks" in one.key] == []
+
+
+def test_a_list_for_errors_is_for_the_other_causes_where_they_have_none() -> None:
+    """LiteLLM asks `fallbacks` after every failure for which the file has no list of its own kind."""
+    found = groups("a", "b", litellm_settings={"fallbacks": [{"a": ["b"]}]})
+    assert lists_of(found) == {"a": {"context_length": ["b"], "content_policy": ["b"], "error": ["b"]}}
+
+
+def test_a_default_is_for_every_group_without_a_list() -> None:
+    """By `default_fallbacks` or the group `*`; no group falls back to itself."""
+    sections: list[dict[str, Any]] = [
+        {"fallbacks": [{"a": ["b"]}], "default_fallbacks": ["c"]},
+        {"fallbacks": [{"a": ["b"]}, {"*": ["c"]}]},
+    ]
+    for settings in sections:
+        found = groups("a", "b", "c", litellm_settings={"context_window_fallbacks": [], **settings})
+        assert {name: lists["error"] for name, lists in lists_of(found).items()} == {"a": ["b"], "b": ["c"]}
+
+
+def test_the_routers_list_holds_before_the_librarys() -> None:
+    """As in LiteLLM; the other one is listed."""
+    found = groups(
+        "a",
+        "b",
+        "c",
+        router_settings={"fallbacks": [{"a": ["b"]}]},
+        litellm_settings={"fallbacks": [{"a": ["c"]}]},
+    )
+    assert lists_of(found)["a"]["error"] == ["b"]
+    assert [one.key for one in found.not_carried] == ["litellm_settings.fallbacks[0].a"]
+
+
+def test_a_fallback_to_nothing_is_listed() -> None:
+    """A group that was not carried, and one with parameters of its own; what remains is carried."""
+    found = groups("a", "b", router_settings={"fallbacks": [{"a": ["gone", "b"]}, {"b": [{"model": "x"}]}]})
+    assert lists_of(found)["a"]["error"] == ["b"]
+    reasons = {one.key: one.why for one in found.not_carried}
+    assert reasons["router_settings.fallbacks[0].a"] == "gone: nothing of this name was carried"
+    assert "router_settings.fallbacks[1].b[0].model" in reasons
+
+
+def test_targets_speak_the_format_that_the_file_used() -> None:
+    """Converse at Bedrock, Gemini's and Claude's own at Google, OpenAI's for what else Vertex serves."""
+    base = "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5"
+    vertex = {"vertex_project": "p", "vertex_location": "us-east5"}
+    cases: list[tuple[dict[str, Any], tuple[str | None, str | None, str]]] = [
+        (
+            {"model": "bedrock/anthropic.claude-x", "aws_region_name": "eu-west-1"},
+            ("bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", "anthropic.claude-x"),
+        ),
+        (
+            {
+                "model": "bedrock/openai.gpt-oss",
+                "aws_region_name": "eu-west-1",
+                "aws_bedrock_runtime_endpoint": "https://host/openai/v1",
+            },
+            (None, "https://host/openai/v1", "openai.gpt-oss"),
+        ),
+        ({"model": "gemini/gemini-2.5-pro"}, ("gemini", None, "gemini-2.5-pro")),
+        ({"model": "gemini/gemini-embedding-001"}, (None, None, "gemini-embedding-001")),
+        (
+            {"model": "vertex_ai/gemini-2.5-pro", **vertex},
+            ("gemini", f"{base}/publishers/google", "gemini-2.5-pro"),
+        ),
+        (
+            {"model": "vertex_ai/claude-sonnet-4-5@20250929", **vertex},
+            ("anthropic-vertex", f"{base}/publishers/anthropic", "claude-sonnet-4-5@20250929"),
+        ),
+        (
+            {"model": "vertex_ai/meta/llama-4", **vertex},
+            (None, f"{base}/endpoints/openapi", "meta/llama-4"),
+        ),
+        ({"model": "claude-sonnet-4-5"}, (None, None, "claude-sonnet-4-5")),
+    ]
+    for params, wanted in cases:
+        section = only(**params)
+        assert (section.get("format"), section.get("url"), section["model"]) == wanted

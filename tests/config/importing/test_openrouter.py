@@ -73,3 +73,14 @@ def test_zero_retention_is_asked_for_and_fails_closed(agreed: bool, tmp_path: Pa
     [target] = snapshot.targets.values()
     assert snapshot.classes["default"] == DataClass("default", None, True)
     assert may_process(snapshot.classes["default"], target) == agreed
+
+
+def test_later_models_are_the_firsts_fallbacks() -> None:
+    """For every cause, as OpenRouter asks them; each stays a model of its own, without lists."""
+    found = of(models=["a/one", "b/two", "c/three"], route="fallback")
+    lists = {key: ["b/two", "c/three"] for key in ("context_length", "content_policy", "error")}
+    assert found.config["models"]["a/one"]["fallback"] == lists
+    assert all("fallback" not in found.config["models"][name] for name in ("b/two", "c/three"))
+    assert found.not_carried == ()
+    alone = of(model="a/one", route="fallback")
+    assert "fallback" not in alone.config["models"]["a/one"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from baseload.config.importing import Imported, import_text
 
 
@@ -28,8 +30,37 @@ def test_a_single_target_is_the_model_it_overrides() -> None:
 def test_different_models_are_one_that_all_serve() -> None:
     """They stood for each other there and do here, under the name `chat`."""
     second = target(override_params={"model": "gpt-4o-mini"})
-    found = of({"strategy": {"mode": "fallback"}, "targets": [target(), second]})
+    found = of({"strategy": {"mode": "loadbalance"}, "targets": [target(), second]})
     assert found.config["models"] == {"chat": {"metered": ["openai", "openai-2"]}}
+
+
+@pytest.mark.parametrize(
+    ("codes", "causes", "listed"),
+    [
+        (None, ["context_length", "content_policy", "error"], False),
+        ([429, 503], ["error"], False),
+        ([400, 500], ["context_length", "content_policy", "error"], False),
+        ([400], ["context_length", "content_policy"], False),
+        ([429, 418], ["error"], True),
+    ],
+)
+def test_a_fallback_strategy_is_lists_of_its_later_targets(
+    codes: list[int] | None, causes: list[str], listed: bool
+) -> None:
+    """The first target serves, the others follow in order, for the causes that the status codes mean."""
+    strategy: dict[str, Any] = {"mode": "fallback", **({"on_status_codes": codes} if codes else {})}
+    found = of({"strategy": strategy, "targets": [target(name="a"), target(name="b"), target(name="c")]})
+    lists = {key: ["b", "c"] for key in causes}
+    assert found.config["models"] == {"gpt-4o": {"metered": ["a"], "fallback": lists}}
+    assert ("strategy.on_status_codes" in {one.key for one in found.not_carried}) is listed
+
+
+def test_a_fallback_between_balanced_groups() -> None:
+    """Whoever shares the load first stays together; a group within the second place follows as a whole."""
+    first = {"strategy": {"mode": "loadbalance"}, "targets": [target(name="a"), target(name="b")]}
+    then = {"strategy": {"mode": "fallback"}, "targets": [target(name="c"), target(name="d")]}
+    found = of({"strategy": {"mode": "fallback", "on_status_codes": [429]}, "targets": [first, then]})
+    assert found.config["models"] == {"gpt-4o": {"metered": ["a", "b"], "fallback": {"error": ["c", "d"]}}}
 
 
 def test_conditions_on_the_model_are_models() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from baseload.config.document import PathIn
+from baseload.config.fallbacks import is_model, served_by
 from baseload.config.importing.checking import misfits
 from baseload.config.importing.nouns import Imported, Variable
 from baseload.config.importing.secrets import reference, replaced, variable_name
@@ -30,6 +31,15 @@ PER_MILLION = Decimal(1_000_000)
 _NANO = Decimal("1e-9")
 
 
+class _Listed(NamedTuple):
+    """A fallback list of theirs: for which model and cause, what it names, and where it stands."""
+
+    model: str
+    cause: str
+    names: tuple[str, ...]
+    node: Node
+
+
 class Draft:
     """Collects targets, models and variables while a gateway's file is read."""
 
@@ -40,6 +50,7 @@ class Draft:
         self.tenants: dict[str, dict[str, Any]] = {}
         self.http: dict[str, Any] = {}
         self.zero_retention = False
+        self._fallbacks: list[_Listed] = []
         self.origins: dict[str, Node] = {}
         self._variables: dict[str, Variable] = {}
         self._literals: dict[str, str] = {}
@@ -163,6 +174,10 @@ class Draft:
         if target not in listed:
             listed.append(target)
 
+    def fall_back(self, model: str, causes: Iterable[str], names: list[str], node: Node) -> None:
+        """Let a model's requests go on to these targets or models, whose places in their file is `node`."""
+        self._fallbacks += [_Listed(model, cause, tuple(dict.fromkeys(names)), node) for cause in causes]
+
     def leave_unserved(self, why: str, do: str) -> None:
         """Take back every target that no model lists, for this reason."""
         used = {name for model in self.models.values() for side in model.values() for name in side}
@@ -178,6 +193,12 @@ class Draft:
                 del self.targets[name]
                 self.origins[name].drop(f"baseload.yaml does not take it: {why}", "write the target by hand")
             made = self._made()
+        for listed in self._fallbacks:
+            lost = self._lost(listed, made.config.get("models", {}))
+            if lost:
+                listed.node.drop(f"{', '.join(sorted(lost))}: nothing of this name was carried")
+            else:
+                listed.node.carry(f"models.NAME.fallback.{listed.cause}")
         return made._replace(not_carried=self.source.not_carried(), carried=self.source.carried())
 
     def _made(self) -> Imported:
@@ -190,6 +211,8 @@ class Draft:
             default: dict[str, Any] = {"regions": "any"}
             if self.zero_retention:
                 default["zero_retention"] = True
+            for listed in self._fallbacks:
+                self._add_list(listed, models)
             ordered = {name: _in_order(section) for name, section in self.targets.items()}
             config |= {"targets": ordered, "models": models, "classes": {"default": default}}
             if self.tenants:
@@ -205,6 +228,31 @@ class Draft:
         left = {side: [name for name in model.get(side, []) if name in self.targets] for side in sides}
         kept = {side: names for side, names in left.items() if names}
         return {**kept, **{key: value for key, value in model.items() if key not in sides}} if kept else {}
+
+    def _add_list(self, listed: _Listed, models: dict[str, dict[str, Any]]) -> None:
+        """Write a list, as far as there is anything of it."""
+        own = models.get(listed.model)
+        names = [name for name in listed.names if name not in self._lost(listed, models)]
+        if listed.cause == "error" and own is not None:
+            served = served_by(own)
+            names = [name for name in names if is_model(name, listed.model, models) or name not in served]
+        if own is not None and names:
+            before = own.get("fallback", {})
+            kept = before.get(listed.cause, [])
+            kept = [*kept, *(name for name in names if name not in kept)]
+            models[listed.model] = {**own, "fallback": {**before, listed.cause: kept}}
+
+    def _lost(self, listed: _Listed, models: dict[str, Any]) -> set[str]:
+        """The names in a list that lead nowhere here; all of them where its model is gone."""
+        if listed.model not in models:
+            return set(listed.names)
+
+        def leads(name: str) -> bool:
+            if is_model(name, listed.model, models):
+                return name not in self.targets or name in served_by(models[name])
+            return name in self.targets
+
+        return {name for name in listed.names if not leads(name)}
 
     def _free_target(self, wish: str) -> str:
         base, number = clean(wish), 1

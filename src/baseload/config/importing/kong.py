@@ -18,17 +18,20 @@ from baseload.config.importing.source import Node, Source, tokens
 from baseload.config.importing.upstreams import (
     ENGINES,
     Upstream,
+    VertexPlace,
     azure_url,
-    bedrock_url,
     provider_name,
-    vertex_url,
+    vertex,
     with_v1,
 )
+from baseload.config.importing.upstreams import bedrock as bedrock_at
 
 PROXIES = ("ai-proxy", "ai-proxy-advanced")
 _SERVED = ("llm/v1/chat", "llm/v1/completions", "llm/v1/embeddings")
 _ENDS = ("/chat/completions", "/completions", "/embeddings", "/messages", "/responses", "/api/chat")
 _MILLISECOND = Decimal("0.001")
+_WEIGHT = Decimal(100)
+"""A target's weight where it is not written."""
 
 
 def normal(data: Any, path: PathIn) -> tuple[str, ...]:
@@ -150,18 +153,35 @@ def _proxy(draft: Draft, plugin: Node, place: _Place) -> None:
     """Add the targets of one plugin to its models."""
     config = plugin.get("config")
     several = config.get("targets")
-    served = False
-    for item in several.items() if several else [config]:
-        name = _target(draft, item, config, place)
-        if name is None:
-            continue
-        served = True
-        for model in place.models:
+    made = {
+        name: item
+        for item in (several.items() if several else [config])
+        if (name := _target(draft, item, config, place)) is not None
+    }
+    first, after = _groups(config, made)
+    for model in place.models:
+        for name in first:
             draft.serve(model, name)
-    if served:
+        if after:
+            draft.fall_back(model, ("error",), after, config.get("balancer", "algorithm"))
+    if made:
         plugin.get("name").carry("models.NAME")
         for node in place.named_by:
             node.carry("models.NAME")
+
+
+def _groups(config: Node, made: dict[str, Node]) -> tuple[list[str], list[str]]:
+    """The targets asked first and those asked when they fail: with `priority`, by falling weight."""
+    if config.get("balancer", "algorithm").text() != "priority" or len(made) < 2:
+        return list(made), []
+    written = {name: item.get("weight").number() for name, item in made.items()}
+    weights = {name: _WEIGHT if weight is None else weight for name, weight in written.items()}
+    heaviest = max(weights.values())
+    first = [name for name in made if weights[name] == heaviest]
+    after = sorted((name for name in made if name not in first), key=lambda name: -weights[name])
+    for item in made.values() if after else ():
+        item.get("weight").carry("the order in models.NAME.fallback.error")
+    return first, after
 
 
 def _target(draft: Draft, item: Node, config: Node, place: _Place) -> str | None:
@@ -261,25 +281,18 @@ def _bedrock(
         auth.get("aws_external_id"),
         bedrock.get("aws_sts_endpoint_url"),
     )
-    login = aws_login(draft, keys, wish, "aws")
-    return Upstream("bedrock", model, url or bedrock_url(login["aws"]["region"]), None, login, price)
+    return bedrock_at(model, url, aws_login(draft, keys, wish, "aws"), price)
 
 
-def _vertex(
-    draft: Draft, item: Node, model: str | None, price: dict[str, Any] | None, wish: str
-) -> Upstream | None:
+def _vertex(draft: Draft, item: Node, model: str | None, price: dict[str, Any] | None, wish: str) -> Upstream:
     gemini, auth = item.get("model", "options", "gemini"), item.get("auth")
-    if (model or "").startswith("claude"):
-        item.drop("Claude on Vertex AI has a path of its own, which is not spoken in this version")
-        return None
     where = draft.words(gemini.get("location_id")) or "us-central1"
     who = draft.words(gemini.get("project_id")) or ""
     for key in ("project_id", "location_id", "api_endpoint"):
         gemini.get(key).carry("targets.NAME.url")
     auth.get("gcp_use_service_account").carry("targets.NAME.metered.google")
     login = google_login(draft, auth.get("gcp_service_account_json"), wish)
-    named = model if model is None or "/" in model else f"google/{model}"
-    return Upstream("vertex-ai", named, vertex_url(who, where), None, login, price)
+    return vertex(model or "", VertexPlace(who, where), login, price)
 
 
 def _azure(

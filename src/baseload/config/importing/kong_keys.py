@@ -93,9 +93,11 @@ RULES = (
         _under(_B, "max_fails fail_timeout"),
         why="targets are ejected by one rule: 5 failures in a row, or under 80% of 20 requests within 30 s",
     ),
+    Rule(_under(_B, "algorithm"), "models.NAME.fallback.error", _ONE_RULE),
+    Rule(_under(_C, "weight"), "the order in models.NAME.fallback.error", _ONE_RULE),
     Rule(
-        _under(_B, "algorithm hash_on_header latency_strategy slots tokens_count_strategy")
-        + _under(_C, "weight description embeddings vectordb"),
+        _under(_B, "hash_on_header latency_strategy slots tokens_count_strategy")
+        + _under(_C, "description embeddings vectordb"),
         why=_ONE_RULE,
     ),
     Rule(_under(_C, "logging"), why="what happens is in the ledger and the metrics; prompts are not stored"),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from baseload.catalog.providers import provider as catalog_provider
 from baseload.config.importing.draft import ADDRESS, NAME, Draft, clean, is_name, region_of
+from baseload.config.importing.litellm_fallbacks import fallbacks
 from baseload.config.importing.litellm_keys import RULES
 from baseload.config.importing.nouns import Imported
 from baseload.config.importing.secrets import variable_name
@@ -14,14 +15,14 @@ from baseload.config.importing.signing import AwsKeys, aws_login, aws_region, en
 from baseload.config.importing.source import Node, Source
 from baseload.config.importing.upstreams import (
     ALIASES,
-    BEDROCK_NOTE,
     ENGINES,
     FOREIGN,
     Upstream,
+    VertexPlace,
     azure_url,
-    bedrock_url,
+    bedrock,
     provider_name,
-    vertex_url,
+    vertex,
     with_v1,
 )
 
@@ -70,6 +71,7 @@ def imported(text: str, file: str) -> Imported:
     for node in root.get("model_list").items():
         _deployment(draft, root, _read(node, credentials))
     _aliases(draft, root.get("router_settings", "model_group_alias"))
+    fallbacks(draft, root)
     _tenants(draft, root.get("litellm_settings", "default_team_settings"))
     body = root.get("general_settings", "max_request_size_mb")
     if size := draft.count(body, "http.body"):
@@ -212,19 +214,11 @@ def _bedrock(draft: Draft, found: _Deployment, model: str) -> Upstream:
     url = draft.address(endpoint)
     if url:
         endpoint.carry("targets.NAME.url")
-        url = url if url.endswith("/v1") else f"{url}/openai/v1"
     found.params.get("api_key").drop("requests are signed with AWS keys", "write `key` in the place of `aws`")
-    price = _price(draft, found)
-    return Upstream("bedrock", model, url or bedrock_url(login["aws"]["region"]), None, login, price)
+    return bedrock(model, url, login, _price(draft, found))
 
 
-def _vertex(draft: Draft, root: Node, found: _Deployment, model: str) -> Upstream | None:
-    if model.startswith("claude"):
-        found.node.drop(
-            "Claude on Vertex AI has a path of its own, which is not spoken in this version",
-            "use Anthropic's own API, or Bedrock",
-        )
-        return None
+def _vertex(draft: Draft, root: Node, found: _Deployment, model: str) -> Upstream:
     settings = root.get("litellm_settings")
     project = next(filter(None, (found.get("vertex_project"), settings.get("vertex_project"))), None)
     location = next(filter(None, (found.get("vertex_location"), settings.get("vertex_location"))), None)
@@ -235,9 +229,7 @@ def _vertex(draft: Draft, root: Node, found: _Deployment, model: str) -> Upstrea
             node.carry("targets.NAME.url")
     who = who or draft.asked("VERTEXAI_PROJECT", "the Google Cloud project", NAME)
     login = google_login(draft, found.get("vertex_credentials"), found.node.get("model_name").needed())
-    price = _price(draft, found)
-    name = model if "/" in model else f"google/{model}"
-    return Upstream("vertex-ai", name, vertex_url(who, where), None, login, price)
+    return vertex(model, VertexPlace(who, where), login, _price(draft, found))
 
 
 def _price(draft: Draft, found: _Deployment) -> dict[str, Any] | None:
@@ -319,7 +311,6 @@ def _place(draft: Draft, found: _Deployment, target: dict[str, Any], model: str)
         named.carry("targets.NAME.region")
     elif "aws" in metered:
         region = aws_region(metered["aws"]["region"], model)
-        found.params.get("model").carry(f"targets.NAME.model; {BEDROCK_NOTE}")
     elif "google" in metered and found.get("vertex_location"):
         region = region_of(draft.words(found.get("vertex_location")) or "")
     if region:

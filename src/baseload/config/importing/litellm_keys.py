@@ -11,9 +11,7 @@ _S = "litellm_settings."
 _R = "router_settings."
 _G = "general_settings."
 
-LATER_FALLBACK = (
-    "fallback lists are of a later version; the targets of one model serve for each other, cheapest first"
-)
+NO_GROUP = "names no group that was carried"
 LATER_BUDGET = "budgets are of a later version"
 ONE_RULE = "there is one rule and no strategy: the lowest dispatch price wins (docs/dispatch.md)"
 REQUEST_DEFAULT = "requests are passed on as the client wrote them: no defaults are added"
@@ -141,8 +139,8 @@ RULES = (
     Rule(
         _under(_P, "organization openai_organization openai_project extra_headers default_headers headers")
         + _under(_P, "forward_openai_org_id provider_affinity_header"),
-        why="no headers are added to what goes to a target",
-        do="use a key of that organization or project",
+        why="headers are not carried: a value may be a secret, or a template of LiteLLM's own",
+        do="write `headers` of the target",
     ),
     Rule(
         _under(
@@ -240,13 +238,19 @@ RULES = (
         + _under(_R, "auto_router_capability_limit heuristic_v2_router_limit"),
         why=ONE_RULE,
     ),
+    Rule(_under(_R, "fallbacks default_fallbacks"), "models.NAME.fallback", NO_GROUP),
+    Rule(_under(_R, "context_window_fallbacks"), "models.NAME.fallback.context_length", NO_GROUP),
+    Rule(_under(_R, "content_policy_fallbacks"), "models.NAME.fallback.content_policy", NO_GROUP),
+    Rule(_under(_R, "max_fallbacks"), why="at most 3 attempts a request go by fallback lists"),
     Rule(
-        _under(
-            _R, "fallbacks default_fallbacks context_window_fallbacks content_policy_fallbacks max_fallbacks"
-        )
-        + _under(_R, "fallback_access_check fallback_budget_check fallback_on_unsupported_params"),
-        why=LATER_FALLBACK,
-        do="to have it now, add the other model's targets to `models.NAME`; the cheapest is asked first",
+        _under(_R, "fallback_access_check fallback_budget_check"),
+        why="who may ask for a model may be served by its fallback lists",
+        do="name no target there that its tenants may not use; classes keep data where it may be",
+    ),
+    Rule(
+        _under(_R, "fallback_on_unsupported_params"),
+        why="a request that no target of its model can carry is refused, with the parameter's name",
+        do="write `drop_unsupported`",
     ),
     Rule(
         _under(_R, "num_retries max_retries retry_policy retry_after model_group_retry_policy"), why=RETRIES
@@ -288,11 +292,9 @@ RULES = (
     Rule(_under(_S, "request_timeout"), "targets.NAME.timeouts.total"),
     Rule(_under(_S, "default_team_settings[].team_id"), "tenants.NAME"),
     Rule(_under(_S, "default_team_settings"), why=TELEMETRY),
-    Rule(
-        _under(_S, "fallbacks default_fallbacks context_window_fallbacks content_policy_fallbacks"),
-        why=LATER_FALLBACK,
-        do="to have it now, add the other model's targets to `models.NAME`; the cheapest is asked first",
-    ),
+    Rule(_under(_S, "fallbacks default_fallbacks"), "models.NAME.fallback", NO_GROUP),
+    Rule(_under(_S, "context_window_fallbacks"), "models.NAME.fallback.context_length", NO_GROUP),
+    Rule(_under(_S, "content_policy_fallbacks"), "models.NAME.fallback.content_policy", NO_GROUP),
     Rule(_under(_S, "num_retries"), why=RETRIES),
     Rule(_under(_S, "allowed_fails"), why="targets are ejected by one rule: 5 failures in a row"),
     Rule(_under(_S, "cache cache_params enable_redis_auth_cache"), why=CACHE),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from baseload.catalog.providers import provider as catalog_provider
+from baseload.config.fallbacks import CAUSES
 from baseload.config.importing.draft import FLAG, Draft, clean
 from baseload.config.importing.nouns import Imported
 from baseload.config.importing.openrouter_keys import RULES
@@ -27,7 +28,12 @@ def imported(text: str, file: str) -> Imported:
     if not draft.models:
         return draft.finished()
     root.get("model").carry("models.NAME, targets.NAME.model")
-    root.get("models").carry("models.NAME, targets.NAME.model: each is a model of its own")
+    first, *others = draft.models
+    if others:
+        draft.fall_back(first, CAUSES, others, root.get("models"))
+    root.get("models").carry("models.NAME, targets.NAME.model: each is a model; fallback lists of the first")
+    if root.get("route").text() == "fallback":
+        root.get("route").carry("models.NAME.fallback")
     if draft.zero_retention:
         zdr.carry("classes.default.zero_retention, targets.NAME.zero_retention")
     _preferences(draft, provider)

@@ -17,10 +17,10 @@ RULES = (
     Rule(("model",), "models.NAME, targets.NAME.model", "is no name that can be asked for"),
     Rule(
         ("models",),
-        "models.NAME, targets.NAME.model: each is a model of its own",
+        "models.NAME, targets.NAME.model: each is a model; fallback lists of the first",
         "is no name that can be asked for",
     ),
-    Rule(("route",), why="fallback lists are of a later version: each model is asked for by its name"),
+    Rule(("route",), "models.NAME.fallback", "is no way that is known, or there is nothing to fall back to"),
     Rule(
         ("provider.only",),
         "the model's targets: those providers' own APIs",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from baseload.catalog.providers import provider as catalog_provider
 from baseload.config.document import PathIn
+from baseload.config.fallbacks import CAUSES
 from baseload.config.importing.draft import ADDRESS, NAME, Draft, clean, is_name, region_of
 from baseload.config.importing.nouns import Imported
 from baseload.config.importing.portkey_keys import RULES
@@ -17,10 +18,11 @@ from baseload.config.importing.source import Node, Source, snake, tokens
 from baseload.config.importing.upstreams import (
     ENGINES,
     Upstream,
+    VertexPlace,
     azure_url,
-    bedrock_url,
+    bedrock,
     provider_name,
-    vertex_url,
+    vertex,
     with_v1,
 )
 
@@ -136,8 +138,7 @@ def _upstream(draft: Draft, node: Node, provider: str, vault: str, model: str, w
         host.carry("targets.NAME.url")
         url = with_v1(url) if name == "anthropic" or ENGINES.get(name) == "llama.cpp" else url
     if name == "bedrock":
-        login = aws_login(draft, _aws(node), wish, "aws")
-        return Upstream(name, model or None, url or bedrock_url(login["aws"]["region"]), None, login)
+        return bedrock(model or None, url, aws_login(draft, _aws(node), wish, "aws"))
     if name == "vertex-ai":
         return _vertex(draft, node, model, wish)
     if name == "azure":
@@ -158,13 +159,7 @@ def _aws(node: Node) -> AwsKeys:
     return AwsKeys(*(_get(node, f"aws_{name}") for name in names))
 
 
-def _vertex(draft: Draft, node: Node, model: str, wish: str) -> Upstream | None:
-    if model.removeprefix("anthropic.").startswith("claude"):
-        node.drop(
-            "Claude on Vertex AI has a path of its own, which is not spoken in this version",
-            "use Anthropic's own API, or Bedrock",
-        )
-        return None
+def _vertex(draft: Draft, node: Node, model: str, wish: str) -> Upstream:
     project, region = _get(node, "vertex_project_id"), _get(node, "vertex_region")
     where = draft.words(region) or draft.asked("VERTEX_REGION", "the location of Vertex AI", NAME)
     who = draft.words(project) or draft.asked("VERTEX_PROJECT_ID", "the Google Cloud project", NAME)
@@ -174,8 +169,7 @@ def _vertex(draft: Draft, node: Node, model: str, wish: str) -> Upstream | None:
     _get(node, "api_key").drop(
         "an access token ends within the hour", "write `google` with a service account"
     )
-    named = f"google/{model}" if model and "/" not in model else model
-    return Upstream("vertex-ai", named or None, vertex_url(who, where), None, login)
+    return vertex(model, VertexPlace(who, where), login)
 
 
 def _azure(draft: Draft, node: Node, vault: str, model: str, wish: str) -> Upstream:
@@ -248,8 +242,74 @@ def _models(draft: Draft, root: Node, targets: list[str]) -> None:
         names = {draft.targets[name]["model"] for name in targets}
         only = names.pop() if len(names) == 1 else DEFAULT_MODEL
         model = only if is_name(only) else DEFAULT_MODEL
-        for name in targets:
+        _serve(draft, [model], _layers(draft, root))
+
+
+class _Layers(NamedTuple):
+    """The targets that serve for each other first, those that follow when they fail, and when that is."""
+
+    first: list[str]
+    after: list[str]
+    causes: frozenset[str]
+    said: tuple[Node, ...]
+
+
+def _layers(draft: Draft, node: Node) -> _Layers:
+    """The made targets below a node, by its strategy: with `fallback` all but the first are for failures."""
+    inner = _get(node, "targets")
+    if not inner:
+        made = [name for name, origin in draft.origins.items() if origin.path == node.path]
+        return _Layers(made, [], frozenset(), ())
+    layers = [found for item in inner.items() if (found := _layers(draft, item)).first]
+    mode = _get(node, "strategy", "mode")
+    if mode.text() != "fallback" or len(layers) < 2:
+        first = [name for found in layers for name in found.first]
+        after = [name for found in layers for name in found.after]
+        causes = frozenset().union(*(found.causes for found in layers))
+        return _Layers(first, after, causes, tuple(node for found in layers for node in found.said))
+    after = [
+        name for found in (layers[0]._replace(first=[]), *layers[1:]) for name in (*found.first, *found.after)
+    ]
+    said = tuple(one for found in layers for one in found.said)
+    return _Layers(layers[0].first, after, _causes(node) | layers[0].causes, (mode, *said))
+
+
+_TROUBLE = frozenset({401, 402, 403, 404, 408, 409, 425, 429, *range(500, 600)})
+"""Statuses after which another target is asked here too."""
+_REFUSED = frozenset({400, 413, 422})
+"""Statuses of requests that a target refuses: those for length and content have lists."""
+
+
+def _causes(node: Node) -> frozenset[str]:
+    """The lists that a strategy's status codes ask for; without codes all."""
+    codes = _get(node, "strategy", "on_status_codes")
+    if not codes:
+        return frozenset(CAUSES)
+    written = {int(found) for item in codes.items() if (found := item.number()) is not None}
+    causes = {"error"} if written & _TROUBLE else set()
+    if written & _REFUSED:
+        causes |= {"context_length", "content_policy"}
+    if written <= _TROUBLE | _REFUSED:
+        codes.carry("models.NAME.fallback, by cause")
+    else:
+        codes.drop(
+            "only trouble, length and content lead to a fallback list (docs/dispatch.md)",
+            "let clients correct what else is refused",
+        )
+    return frozenset(causes)
+
+
+def _serve(draft: Draft, models: list[str], layers: _Layers) -> None:
+    """Let models be served by the first layer, with the rest as their fallback lists."""
+    for model in models:
+        for name in layers.first:
             draft.serve(model, name)
+        after = [name for name in layers.after if name not in layers.first]
+        causes = [cause for cause in CAUSES if cause in layers.causes]
+        for node in layers.said[:1] if after else ():
+            draft.fall_back(model, causes, after, node)
+    for node in layers.said:
+        node.carry("models.NAME.fallback")
 
 
 def _conditional(draft: Draft, root: Node, strategy: Node) -> None:
@@ -263,12 +323,10 @@ def _conditional(draft: Draft, root: Node, strategy: Node) -> None:
         then.carry("models.NAME")
         asked = list(_asked(_get(condition, "query")))
         for name, node in asked:
-            for target in goal:
-                draft.serve(name, target)
+            _serve(draft, [name], goal)
             node.carry("models.NAME")
         if not asked:
-            for target in goal:
-                draft.serve(clean(then.text() or ""), target)
+            _serve(draft, [clean(then.text() or "")], goal)
             _get(condition, "query").drop(
                 "a model is chosen by the name a client asks for, not by metadata or other parameters",
                 f"let those clients ask for the model {clean(then.text() or '')}",
@@ -276,20 +334,18 @@ def _conditional(draft: Draft, root: Node, strategy: Node) -> None:
     default = _get(strategy, "default")
     if goal := branches.get(default.text() or ""):
         default.carry("models.NAME")
-        for target in goal:
-            draft.serve(clean(default.text() or ""), target)
+        _serve(draft, [clean(default.text() or "")], goal)
     if draft.models:
         draft.leave_unserved("no condition leads to it", "list it with a model by hand")
 
 
-def _branches(draft: Draft, root: Node) -> dict[str, list[str]]:
+def _branches(draft: Draft, root: Node) -> dict[str, _Layers]:
     """The made targets below each named target of the root."""
-    origins = draft.origins
     found = {}
     for item in _get(root, "targets").items():
-        inside = [name for name, node in origins.items() if node.path[: len(item.path)] == item.path]
+        inside = _layers(draft, item)
         named = _get(item, "name")
-        if inside and named:
+        if inside.first and named:
             found[named.text() or ""] = inside
             named.carry("models.NAME")
     return found

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from baseload.catalog.providers import provider as catalog_provider
 from baseload.config.providers import ENDPOINTS
+from baseload.core import Format
 
 ENGINES = {
     "hosted-vllm": "vllm",
@@ -70,8 +71,6 @@ FOREIGN = {
 }
 """Providers that cannot be a target in this version, and why."""
 
-BEDROCK_NOTE = "only models that Bedrock's OpenAI-compatible endpoint serves answer there"
-
 
 class Upstream(NamedTuple):
     """What is known of a place that serves a model: the other gateway's words, checked and in our notation.
@@ -85,6 +84,7 @@ class Upstream(NamedTuple):
     key: str | None = None
     login: dict[str, Any] | None = None
     price: dict[str, Any] | None = None
+    format: Format | None = None
 
 
 class Refused(NamedTuple):
@@ -118,6 +118,11 @@ def place(upstream: Upstream) -> Placed | Refused:
         section["url"] = upstream.url
     if upstream.model:
         section["model"] = upstream.model
+    format_ = upstream.format
+    if format_ is None and name == "google" and not upstream.url and _generates(upstream.model):
+        format_ = Format.GEMINI
+    if format_ is not None:
+        section["format"] = format_.value
     if name in ENGINES:
         return _owned(ENGINES[name], upstream, section)
     known = catalog_provider("google" if name == "vertex-ai" else name)
@@ -157,15 +162,45 @@ def _owned(engine: str, upstream: Upstream, section: dict[str, Any]) -> Placed |
     return Placed({"owned": owned, **section}, True, wanted)
 
 
-def bedrock_url(region: str) -> str:
-    """Bedrock's OpenAI-compatible endpoint in a region."""
-    return f"https://bedrock-runtime.{region}.amazonaws.com/openai/v1"
+def _generates(model: str | None) -> bool:
+    """Whether it is no model of embeddings, which Google's own format does not carry here."""
+    return model is None or "embed" not in model
 
 
-def vertex_url(project: str, location: str) -> str:
-    """Vertex AI's OpenAI-compatible endpoint of a project in a location."""
+def bedrock(
+    model: str | None, url: str | None, login: dict[str, Any], price: dict[str, Any] | None = None
+) -> Upstream:
+    """A model of Bedrock, by Converse; at an address that says so by its OpenAI-compatible endpoint."""
+    if url and url.endswith("/v1"):
+        return Upstream("bedrock", model, url, None, login, price)
+    url = url or f"https://bedrock-runtime.{login['aws']['region']}.amazonaws.com"
+    return Upstream("bedrock", model, url, None, login, price, Format.BEDROCK)
+
+
+class VertexPlace(NamedTuple):
+    """A Google Cloud project, and where in it."""
+
+    project: str
+    location: str
+
+
+def vertex(
+    model: str, place: VertexPlace, login: dict[str, Any], price: dict[str, Any] | None = None
+) -> Upstream:
+    """A model of Vertex AI: Gemini and Claude in formats of their own, others in OpenAI's."""
+    project, location = place
     host = "aiplatform" if location == "global" else f"{location}-aiplatform"
-    return f"https://{host}.googleapis.com/v1/projects/{project}/locations/{location}/endpoints/openapi"
+    base = f"https://{host}.googleapis.com/v1/projects/{project}/locations/{location}"
+    publisher, _, name = model.rpartition("/")
+    maker = publisher.rpartition("/")[2]
+    name = name.removeprefix("anthropic.")
+    if maker in ("", "anthropic") and name.startswith("claude"):
+        url = f"{base}/publishers/anthropic"
+        return Upstream("vertex-ai", name, url, None, login, price, Format.ANTHROPIC_VERTEX)
+    if maker in ("", "google") and name.startswith("gemini") and _generates(name):
+        return Upstream("vertex-ai", name, f"{base}/publishers/google", None, login, price, Format.GEMINI)
+    named = f"google/{name}" if name and not publisher else model
+    return Upstream("vertex-ai", named or None, f"{base}/endpoints/openapi", None, login, price)
 
 
 def azure_url(base: str) -> str:

@@ -76,6 +76,14 @@ class Crossing:
         """The path and query of the call, after the target's base URL."""
         return suffix(self.target, self._sent_model, stream=self._stream)
 
+    def passed(self) -> bytes:
+        """Header lines of the client's that go on to the target."""
+        return b""
+
+    def enveloped(self, value: Json) -> Json:
+        """The request as the target's calls carry it."""
+        return value
+
     def headers(self) -> bytes:
         """Header lines that tell the client what was approximated and what was left out of its request."""
         lines = b""
@@ -131,11 +139,18 @@ class Crossing:
 
 
 def cross(
-    body: bytes, source: Dialect, target: Dialect, *, asked: str, model: str | None, drop: bool = False
+    body: bytes,
+    source: Dialect,
+    target: Dialect,
+    *,
+    asked: str,
+    model: str | None,
+    drop: bool = False,
+    made: type[Crossing] = Crossing,
 ) -> Crossing:
     """The request in `body`, which names the model `asked`, for a target that calls it `model`.
 
-    Raises RequestError: invalid_json, invalid_field, unsupported_parameter.
+    `made` is the kind of crossing. Raises RequestError: invalid_json, invalid_field, unsupported_parameter.
     """
     try:
         value = _object(body)
@@ -144,9 +159,9 @@ def cross(
     prompt = SPEAKERS[source].read_request(value)
     prompt.model = model if model is not None else asked
     judged = judge(prompt, source, target, drop=drop)
-    crossing = Crossing(source, target, b"", judged, prompt, asked=asked)
+    crossing = made(source, target, b"", judged, prompt, asked=asked)
     prompt.usage_in_stream = True if target is Dialect.CHAT and prompt.stream else None
-    crossing.body = msgspec.json.encode(SPEAKERS[target].write_request(prompt))
+    crossing.body = msgspec.json.encode(crossing.enveloped(SPEAKERS[target].write_request(prompt)))
     return crossing
 
 

@@ -13,6 +13,7 @@ SPOKEN: dict[Format, Dialect] = {
     Format.ANTHROPIC: Dialect.MESSAGES,
     Format.GEMINI: Dialect.GEMINI,
     Format.BEDROCK: Dialect.CONVERSE,
+    Format.ANTHROPIC_VERTEX: Dialect.MESSAGES,
 }
 """What requests of another format become at a target of this one."""
 
