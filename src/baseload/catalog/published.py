@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from importlib.metadata import version
 
 from genai_prices import types
@@ -14,7 +15,7 @@ from msgspec import structs
 from baseload.catalog.prices import ApiOffer, listed
 from baseload.catalog.providers import provider, providers
 from baseload.core import LongContext, TokenPrice
-from baseload.money import nano
+from baseload.money import divide_half_even, nano
 
 _Rate = Decimal | types.TieredPrices
 
@@ -27,6 +28,13 @@ def published_price(provider_name: str, model: str, on: date) -> TokenPrice | No
     frozen table, for days from its date on: the whole price, or the long-context one where both sources
     agree on the rest.
     """
+    price = _published(provider_name, model, on)
+    known = provider(provider_name)
+    seller = (known.genai_prices if known is not None else "") or provider_name
+    return None if price is None else with_tiers(price, seller)
+
+
+def _published(provider_name: str, model: str, on: date) -> TokenPrice | None:
     found = _find(provider_name, model)
     price = None if found is None else _price_of(found, on)
     row = listed(provider_name, model)
@@ -103,6 +111,7 @@ def _token_price(price: types.ModelPrice, source: str, on: date) -> TokenPrice:
         for rate in (price.input_mtok, price.output_mtok, price.cache_read_mtok, price.cache_write_mtok)
         if isinstance(rate, types.TieredPrices) and rate.tiers
     ]
+    hour = _named(price, "cache_write_1h_mtok")
     long_context = None
     if starts:
         long_context = LongContext(
@@ -111,6 +120,7 @@ def _token_price(price: types.ModelPrice, source: str, on: date) -> TokenPrice:
             output=nano(_top(price.output_mtok)),
             cached_input=None if price.cache_read_mtok is None else nano(_top(price.cache_read_mtok)),
             cache_write=None if price.cache_write_mtok is None else nano(_top(price.cache_write_mtok)),
+            cache_write_1h=None if hour is None else nano(_top(hour)),
         )
     return TokenPrice(
         input=nano(_base(price.input_mtok)),
@@ -120,7 +130,58 @@ def _token_price(price: types.ModelPrice, source: str, on: date) -> TokenPrice:
         long_context=long_context,
         source=source,
         as_of=on.isoformat(),
+        cache_write_1h=None if hour is None else nano(_base(hour)),
+        input_audio=_nano(price, "input_audio_mtok"),
+        output_audio=_nano(price, "output_audio_mtok"),
+        cached_audio=_nano(price, "cache_audio_read_mtok"),
+        searches=_nano(price, "web_searches_kcount", per=1000),
     )
+
+
+def _named(price: types.ModelPrice, name: str) -> _Rate | None:
+    """A rate that genai-prices holds for some models only."""
+    rate: _Rate | None = getattr(price, name, None)
+    return rate
+
+
+def _nano(price: types.ModelPrice, name: str, per: int = 1) -> int | None:
+    """Such a rate in nano-dollars per million, its dearest tier; None where the model has none."""
+    rate = _named(price, name)
+    return None if rate is None else nano(_top(rate)) * per
+
+
+_TIERS: dict[str, dict[str, Fraction]] = {
+    "openai": {"flex": Fraction(1, 2), "batch": Fraction(1, 2)},
+    "azure": {"flex": Fraction(1, 2)},
+    "anthropic": {"batch": Fraction(1, 2), "us": Fraction(11, 10), "batch+us": Fraction(11, 20)},
+    "google": {"flex": Fraction(1, 2), "batch": Fraction(1, 2)},
+    "groq": {"flex": Fraction(1)},
+}
+"""Service tiers whose token prices are a published share of the standard ones (docs/costs.md)."""
+
+
+def with_tiers(price: TokenPrice, seller: str) -> TokenPrice:
+    """The price with its seller's service tiers, where their share is published; searches cost the same."""
+    shares = _TIERS.get(seller)
+    return (
+        price
+        if shares is None
+        else structs.replace(price, tiers={name: _share(price, share) for name, share in shares.items()})
+    )
+
+
+def _share(price: TokenPrice, share: Fraction) -> TokenPrice:
+    kinds = ("input", "output", "cached_input", "cache_write", "cache_write_1h")
+    audio = ("input_audio", "output_audio", "cached_audio")
+    changed = {name: _part(getattr(price, name), share) for name in kinds + audio}
+    tier = price.long_context
+    if tier is not None:
+        tier = structs.replace(tier, **{name: _part(getattr(tier, name), share) for name in kinds})
+    return structs.replace(price, **changed, long_context=tier)
+
+
+def _part(amount: int | None, share: Fraction) -> int | None:
+    return None if amount is None else divide_half_even(amount * share.numerator, share.denominator)
 
 
 def _base(rate: _Rate | None) -> Decimal:

@@ -128,6 +128,23 @@ class LongContextSection(Section):
     """USD per million cached input tokens; not written: as input."""
     cache_write: Usd | None = Field(default=None, examples=["7.50"])
     """USD per million input tokens written to a cache; not written: as input, not below a short request's."""
+    cache_write_1h: Usd | None = Field(default=None, examples=["12.00"])
+    """USD per million input tokens written to be kept for an hour; not written: as in a short request."""
+
+
+class TierSection(Section):
+    """Prices of one service tier (`priority`, `flex`, `batch`), per million tokens."""
+
+    input: Usd
+    """USD per million uncached input tokens."""
+    output: Usd = Field(examples=["20.00"])
+    """USD per million output tokens."""
+    cached_input: Usd | None = Field(default=None, examples=["2.50"])
+    """USD per million cached input tokens; not written: as input."""
+    cache_write: Usd | None = Field(default=None, examples=["7.50"])
+    """USD per million input tokens written to a cache; not written: as input."""
+    cache_write_1h: Usd | None = Field(default=None, examples=["12.00"])
+    """USD per million input tokens written for an hour; not written: costs with any are unknown."""
 
 
 class PriceSection(Section):
@@ -141,8 +158,20 @@ class PriceSection(Section):
     """USD per million input tokens read from the provider's cache; not written: as input."""
     cache_write: Usd | None = Field(default=None, examples=["3.75"])
     """USD per million input tokens written to the provider's cache; not written: as input."""
+    cache_write_1h: Usd | None = Field(default=None, examples=["6.00"])
+    """USD per million input tokens written for an hour; not written: costs with any are unknown."""
+    input_audio: Usd | None = Field(default=None, examples=["32.00"])
+    """USD per million audio input tokens; not written: costs with any are unknown."""
+    output_audio: Usd | None = Field(default=None, examples=["64.00"])
+    """USD per million audio output tokens; not written: costs with any are unknown."""
+    cached_audio: Usd | None = Field(default=None, examples=["0.40"])
+    """USD per million audio input tokens read from the cache; not written: as audio input."""
+    thousand_searches: Usd | None = Field(default=None, examples=["10.00"])
+    """USD per thousand web searches of the provider's; not written: costs with any are unknown."""
     long_context: LongContextSection | None = None
     """Prices of requests with a long input."""
+    tiers: dict[Words, TierSection] = Field(default_factory=dict)
+    """Prices by what the provider calls its service tier; costs in a tier that is not written are unknown."""
     source: Words = "configuration"
     """Where this price is from; shown wherever it is used."""
     as_of: Day | None = None

@@ -34,7 +34,9 @@ from baseload.config.schema import (
     MeteredSection,
     ModelSection,
     OwnedSection,
+    PriceSection,
     TargetSection,
+    TierSection,
     TimeoutsSection,
 )
 from baseload.core import (
@@ -266,9 +268,31 @@ def _price(read: Config, name: str, rates: RateTable) -> TokenPrice | None:
         written.cache_write,
         None
         if tier is None
-        else LongContext(tier.above, tier.input, tier.output, tier.cached_input, tier.cache_write),
+        else LongContext(
+            tier.above, tier.input, tier.output, tier.cached_input, tier.cache_write, tier.cache_write_1h
+        ),
         written.source,
         written.as_of or "",
+        written.cache_write_1h,
+        written.input_audio,
+        written.output_audio,
+        written.cached_audio,
+        None if written.thousand_searches is None else written.thousand_searches * 1000,
+        {word: _tier(each, written) for word, each in written.tiers.items()} or None,
+    )
+
+
+def _tier(each: TierSection, written: PriceSection) -> TokenPrice:
+    searches = None if written.thousand_searches is None else written.thousand_searches * 1000
+    return TokenPrice(
+        each.input,
+        each.output,
+        each.cached_input,
+        each.cache_write,
+        source=written.source,
+        as_of=written.as_of or "",
+        cache_write_1h=each.cache_write_1h,
+        searches=searches,
     )
 
 

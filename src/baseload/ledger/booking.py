@@ -101,6 +101,13 @@ def end_row(record: End) -> Row:
         bill.counterfactual_nano,
         bill.counterfactual_target,
         bill.room_ns,
+        usage.cache_write_1h,
+        usage.input_audio,
+        usage.output_audio,
+        usage.cached_audio,
+        usage.searches,
+        usage.tier,
+        usage.unpriced,
     )
 
 

@@ -7,13 +7,14 @@ Shapes: Anthropic's API reference (messages, version 2023-06-01). The counterpar
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from baseload.core import Tokens
 from baseload.errors import RequestError
+from baseload.wire.metering import MESSAGES, beyond_the_sums, messages_tier, unpriced
 from baseload.wire.openai import Count, ErrorDetail
 from baseload.wire.sse import EventRelay, event_data
 
@@ -33,20 +34,44 @@ _STATUS_TYPES = {
 }
 
 
-class OutputDetails(Struct):
+class OutputDetails(Struct, forbid_unknown_fields=True):
     """`usage.output_tokens_details`."""
 
     thinking_tokens: Count | None = None
 
 
-class Usage(Struct):
-    """`usage`: cached and written tokens stand beside the input, not in it."""
+class CacheCreation(Struct, forbid_unknown_fields=True):
+    """`usage.cache_creation`: what was written, by how long it is kept."""
+
+    ephemeral_5m_input_tokens: Count | None = None
+    ephemeral_1h_input_tokens: Count | None = None
+
+
+class ServerTools(Struct, forbid_unknown_fields=True):
+    """`usage.server_tool_use`; fetches are free but for their tokens."""
+
+    web_search_requests: Count | None = None
+    web_fetch_requests: Count | None = None
+
+
+class Usage(Struct, forbid_unknown_fields=True):
+    """`usage`: cached and written tokens stand beside the input, not in it.
+
+    One with other members is read by `_told`, which says whether they may cost money.
+    """
 
     input_tokens: Count | None = None
     cache_creation_input_tokens: Count | None = None
     cache_read_input_tokens: Count | None = None
     output_tokens: Count | None = None
     output_tokens_details: OutputDetails | None = None
+    cache_creation: CacheCreation | None = None
+    server_tool_use: ServerTools | None = None
+    iterations: list[Any] | None = None
+    service_tier: str | None = None
+    inference_geo: str | None = None
+    speed: str | None = None
+    unpriced: bool = field(default=False, name="(unpriced)")
 
     def tokens(self) -> Tokens:
         """The same counts in our own terms."""
@@ -54,7 +79,20 @@ class Usage(Struct):
         output = self.output_tokens or 0
         details = self.output_tokens_details
         thinking = (details.thinking_tokens or 0) if details is not None else 0
-        return Tokens((self.input_tokens or 0) + read + written, read, written, output, min(thinking, output))
+        whole = (self.input_tokens or 0) + read + written
+        kept, tools = self.cache_creation, self.server_tool_use
+        hour = (kept.ephemeral_1h_input_tokens or 0) if kept is not None else 0
+        return Tokens(
+            whole,
+            read,
+            written,
+            output,
+            min(thinking, output),
+            cache_write_1h=min(hour, written),
+            searches=(tools.web_search_requests or 0) if tools is not None else 0,
+            tier=messages_tier(self.service_tier, self.inference_geo, self.speed),
+            unpriced=self.unpriced or beyond_the_sums(self.iterations),
+        )
 
     def since(self, before: Usage | None) -> Usage:
         """This report of a stream, with what only an earlier one says."""
@@ -62,6 +100,7 @@ class Usage(Struct):
             for name in self.__struct_fields__:
                 if getattr(self, name) is None:
                     setattr(self, name, getattr(before, name))
+            self.unpriced = self.unpriced or before.unpriced
         return self
 
 
@@ -78,12 +117,26 @@ class _Event(Struct):
     message: _Message | str | None = None
 
 
+class _SlowMessage(Struct):
+    usage: dict[str, Any] | None = None
+
+
+class _SlowEvent(Struct):
+    """As `_Event`, with usage that has members beyond those documented."""
+
+    type: str = ""
+    usage: dict[str, Any] | None = None
+    error: ErrorDetail | str | None = None
+    message: _SlowMessage | str | None = None
+
+
 class _Plain(Struct):
     type: str = ""
     error: ErrorDetail | str | None = None
 
 
 _decode = msgspec.json.Decoder(_Event).decode
+_decode_slow = msgspec.json.Decoder(_SlowEvent).decode
 _decode_plain = msgspec.json.Decoder(_Plain).decode
 
 
@@ -104,10 +157,43 @@ def _read(body: bytes) -> _Event | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     try:
+        return _read_slowly(body)
+    except (msgspec.ValidationError, RecursionError):
+        pass
+    try:
         plain = _decode_plain(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return _Event(plain.type, error=plain.error)
+
+
+def _read_slowly(body: bytes) -> _Event:
+    """The event, its usage read member by member. Raises msgspec.ValidationError for a bad count."""
+    slow = _decode_slow(body)
+    message = slow.message
+    if isinstance(message, _SlowMessage):
+        return _Event(slow.type, _told(slow.usage), slow.error, _Message(_told(message.usage)))
+    return _Event(slow.type, _told(slow.usage), slow.error, message)
+
+
+_PARTS = {
+    "cache_creation": CacheCreation,
+    "server_tool_use": ServerTools,
+    "output_tokens_details": OutputDetails,
+}
+
+
+def _told(usage: dict[str, Any] | None) -> Usage | None:
+    if usage is None:
+        return None
+    known = {name: usage[name] for name in Usage.__struct_fields__ if name in usage}
+    for name, kind in _PARTS.items():
+        if isinstance(part := known.get(name), dict):
+            known[name] = {key: part[key] for key in kind.__struct_fields__ if key in part}
+    known.pop("unpriced", None)
+    told = msgspec.convert(known, Usage)
+    told.unpriced = unpriced(usage, MESSAGES)
+    return told
 
 
 def read_answer(body: bytes) -> Answer | None:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw, Struct, structs
 
 from baseload import errors
 from baseload.core import Tokens
 from baseload.errors import RequestError
+from baseload.wire import metering
+from baseload.wire.metering import overlap, tier_of
 
 
 class StreamOptions(Struct):
@@ -75,40 +77,58 @@ class RequestFields(_WireFields):
         return self.stream_options is not None and bool(self.stream_options.include_usage)
 
 
-class PromptDetails(Struct):
+class PromptDetails(Struct, forbid_unknown_fields=True):
     """`usage.prompt_tokens_details`."""
 
     cached_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
 
 
-class CompletionDetails(Struct):
-    """`usage.completion_tokens_details`."""
+class CompletionDetails(Struct, forbid_unknown_fields=True):
+    """`usage.completion_tokens_details`; predictions are in the completion, rejected ones too."""
 
     reasoning_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    accepted_prediction_tokens: Count | None = None
+    rejected_prediction_tokens: Count | None = None
 
 
-class Usage(Struct):
-    """`usage` as OpenAI and the engines report it."""
+class Usage(Struct, forbid_unknown_fields=True):
+    """`usage` as OpenAI and the engines report it; one with other members is read by `_read_slowly`."""
 
     prompt_tokens: Count = 0
     completion_tokens: Count | None = 0
+    total_tokens: Count | None = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
 
-    def tokens(self) -> Tokens:
+    def tokens(self, service_tier: str | None = None) -> Tokens:
         """The same counts in our own terms; a part that is said to exceed its whole is the whole."""
         prompt, completion = self.prompt_tokens_details, self.completion_tokens_details
         whole, output = self.prompt_tokens, self.completion_tokens or 0
-        if prompt is None and completion is None:
+        tier = "" if service_tier is None else tier_of(service_tier)
+        if prompt is None and completion is None and not tier:
             return Tokens(whole, 0, 0, output)
-        cached = (prompt.cached_tokens or 0) if prompt is not None else 0
-        reasoning = (completion.reasoning_tokens or 0) if completion is not None else 0
-        return Tokens(
-            input=whole,
-            cached_input=cached if cached < whole else whole,
-            output=output,
-            reasoning=reasoning if reasoning < output else output,
-        )
+        cached = written = heard = reasoning = spoken = 0
+        if prompt is not None:
+            cached, written = prompt.cached_tokens or 0, prompt.cache_write_tokens or 0
+            heard = prompt.audio_tokens or 0
+        if completion is not None:
+            reasoning, spoken = completion.reasoning_tokens or 0, completion.audio_tokens or 0
+        if reasoning and self.total_tokens == whole + output + reasoning:
+            output += reasoning  # beside the completion: xAI
+        if cached > whole:
+            cached = whole
+        if cached + written > whole:
+            written = whole - cached
+        if reasoning > output:
+            reasoning = output
+        if heard or spoken or tier:
+            heard, spoken = min(heard, whole), min(spoken, output)
+            again = overlap(heard, cached, written, whole)
+            return Tokens(whole, cached, written, output, reasoning, False, 0, heard, spoken, again, 0, tier)
+        return Tokens(whole, cached, written, output, reasoning)
 
 
 class ErrorDetail(Struct):
@@ -132,11 +152,32 @@ class Answer(Struct):
 
     usage: Usage | None = None
     error: ErrorDetail | str | None = None
+    service_tier: str | None = None
 
     @property
     def tokens(self) -> Tokens | None:
         """The usage in our own terms."""
-        return None if self.usage is None else self.usage.tokens()
+        return None if self.usage is None else self.usage.tokens(self.service_tier)
+
+
+class _Slow(Struct):
+    """An answer whose usage has members beyond OpenAI's own."""
+
+    usage: dict[str, Any] | None = None
+    error: ErrorDetail | str | None = None
+    service_tier: str | None = None
+
+
+class _Told(Usage):
+    """Usage of another server, looked at member by member."""
+
+    cached: Count = 0
+    unpriced: bool = False
+
+    def tokens(self, service_tier: str | None = None) -> Tokens:
+        plain = super().tokens(service_tier)
+        cached = plain.cached_input or min(self.cached, plain.input - plain.cache_write)
+        return structs.replace(plain, cached_input=cached, unpriced=self.unpriced)
 
     @property
     def retry_after_s(self) -> float | None:
@@ -148,6 +189,7 @@ class _ErrorOnly(Struct):
     error: ErrorDetail | str | None = None
 
 
+_decode_slow = msgspec.json.Decoder(_Slow).decode
 _decode_request = msgspec.json.Decoder(_WireFields).decode
 _decode_answer = msgspec.json.Decoder(Answer).decode
 _decode_error_only = msgspec.json.Decoder(_ErrorOnly).decode
@@ -232,9 +274,39 @@ def read_answer(body: bytes) -> Answer | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     try:
+        return _read_slowly(body)
+    except (msgspec.ValidationError, RecursionError):
+        pass
+    try:
         return Answer(error=_decode_error_only(body).error)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens")
+"""Where compatible servers say outside of the details what they read from their cache."""
+
+
+def _read_slowly(body: bytes) -> Answer:
+    """An answer whose usage has members beyond OpenAI's. Raises msgspec.ValidationError for a bad count."""
+    slow = _decode_slow(body)
+    usage = slow.usage
+    if usage is None:
+        return Answer(None, slow.error, slow.service_tier)
+    counts = {
+        name: usage[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens") if name in usage
+    }
+    for name, kind in (
+        ("prompt_tokens_details", PromptDetails),
+        ("completion_tokens_details", CompletionDetails),
+    ):
+        details = usage.get(name)
+        if isinstance(details, dict):
+            details = {key: details[key] for key in kind.__struct_fields__ if key in details}
+        counts[name] = details
+    cached = next((count for name in CACHED if (count := usage.get(name))), 0)
+    told = {**counts, "cached": cached, "unpriced": metering.unpriced(usage, metering.CHAT)}
+    return Answer(msgspec.convert(told, _Told), slow.error, slow.service_tier)
 
 
 def is_error(data: bytes) -> bool:

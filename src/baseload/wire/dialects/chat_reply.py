@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from baseload.core import Tokens
+from baseload.wire import metering
 from baseload.wire.dialects import annex
 from baseload.wire.dialects.chat import THOUGHTS, said, write_said
 from baseload.wire.dialects.fold import complete
@@ -39,6 +40,7 @@ from baseload.wire.dialects.nouns import (
     Thought,
 )
 from baseload.wire.dialects.rest import Rest, objects, put_back, spelt
+from baseload.wire.openai import CACHED
 
 _CHAT = Dialect.CHAT
 _FINISH = {
@@ -62,25 +64,41 @@ NOISE = frozenset({"obfuscation", "p"})
 # -- usage and errors ---------------------------------------------------------------------------------------
 
 
-def read_report(usage: object) -> Report | None:
-    """`usage`; None where there is none."""
+def read_report(usage: object, service_tier: object = None) -> Report | None:
+    """`usage`, with the answer's service tier; None where there is none."""
     if not isinstance(usage, dict):
         return None
+    return Report(_metered(usage, service_tier), Own(_CHAT, {}, usage))
+
+
+def _metered(usage: Json, service_tier: object) -> Tokens:
+    """The counts; reasoning stands in the completion, or beside it where the total says so (xAI)."""
     prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     into = usage.get("prompt_tokens_details") or {}
     out = usage.get("completion_tokens_details") or {}
-    tokens = Tokens(
+    reasoning = _count(out, "reasoning_tokens")
+    if reasoning and _count(usage, "total_tokens") == prompt + completion + reasoning:
+        completion += reasoning
+    cached = next((n for n in (_count(into, "cached_tokens"), *(_count(usage, k) for k in CACHED)) if n), 0)
+    cached = min(cached, prompt)
+    written = min(_count(into, "cache_write_tokens"), prompt - cached)
+    heard = min(_count(into, "audio_tokens"), prompt)
+    return Tokens(
         prompt,
-        min(_count(into, "cached_tokens"), prompt),
-        _count(into, "cache_write_tokens"),
+        cached,
+        written,
         completion,
-        min(_count(out, "reasoning_tokens"), completion),
+        min(reasoning, completion),
+        input_audio=heard,
+        output_audio=min(_count(out, "audio_tokens"), completion),
+        cached_audio=metering.overlap(heard, cached, written, prompt),
+        tier=metering.tier_of(service_tier),
+        unpriced=metering.unpriced(usage, metering.CHAT),
     )
-    return Report(tokens, Own(_CHAT, {}, usage))
 
 
-def _count(of: Json, name: str) -> int:
-    value = of.get(name)
+def _count(of: object, name: str) -> int:
+    value = of.get(name) if isinstance(of, dict) else None
     return value if isinstance(value, int) and value >= 0 else 0
 
 
@@ -144,7 +162,7 @@ def read_reply(body: Json) -> Reply:
     """A whole answer."""
     rest = Rest(body, _CHAT, "")
     choices = [_choice(one, f"choices[{at}]") for at, one in enumerate(rest.need("choices", list))]
-    report = read_report(rest.members.get("usage"))
+    report = read_report(rest.members.get("usage"), rest.members.get("service_tier"))
     if report is not None:
         del rest.members["usage"]
     reply = Reply(rest.take("id", str) or "", rest.take("model", str) or "", choices, report)
@@ -258,7 +276,7 @@ class StreamReader:
             )
         for choice in chunk.get("choices") or ():
             self._choice(choice, events)
-        if (report := read_report(chunk.get("usage"))) is not None:
+        if (report := read_report(chunk.get("usage"), chunk.get("service_tier"))) is not None:
             events.append(Metered(report))
         return events
 

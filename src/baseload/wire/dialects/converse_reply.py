@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from baseload.core import Tokens
+from baseload.wire import metering
 from baseload.wire.dialects import annex
 from baseload.wire.dialects.converse_blocks import Names, read_blocks, write_blocks
 from baseload.wire.dialects.nouns import (
@@ -43,16 +44,35 @@ _COUNTED = ("inputTokens", "outputTokens", "totalTokens", "cacheReadInputTokens"
 # -- usage --------------------------------------------------------------------------------------------------
 
 
-def read_report(usage: object) -> Report | None:
+def read_report(usage: object, service_tier: object = None) -> Report | None:
     """`usage`: cached and written tokens stand beside the input here, not in it. None where there is none."""
     if not isinstance(usage, dict):
         return None
+    return Report(_metered(usage, service_tier), Own(_CONVERSE, {}, usage))
+
+
+def _metered(usage: Json, service_tier: object) -> Tokens:
+    """The counts; `cacheDetails` says how much is kept for an hour, the answer's `serviceTier` its tier."""
     read, written = _count(usage, "cacheReadInputTokens"), _count(usage, "cacheWriteInputTokens")
     output = _count(usage, "outputTokens")
     thought = _count(usage.get(annex.MEMBER) or {}, _REASONING)
     input_tokens = _count(usage, "inputTokens") + read + written
-    tokens = Tokens(input_tokens, read, written, output, min(thought, output))
-    return Report(tokens, Own(_CONVERSE, {}, usage))
+    kept = usage.get("cacheDetails")
+    hour = [_count(each, "inputTokens") for each in kept if each.get("ttl") == "1h"] if _details(kept) else []
+    return Tokens(
+        input_tokens,
+        read,
+        written,
+        output,
+        min(thought, output),
+        cache_write_1h=min(sum(hour), written),
+        tier=metering.tier_of(service_tier.get("type") if isinstance(service_tier, dict) else None),
+        unpriced=metering.unpriced(usage, metering.CONVERSE),
+    )
+
+
+def _details(kept: object) -> bool:
+    return isinstance(kept, list) and all(isinstance(each, dict) for each in kept)
 
 
 def _count(of: Any, name: str) -> int:
@@ -74,6 +94,9 @@ def write_report(report: Report) -> Json:
         tokens.cache_write,
     )
     usage: Json = dict(zip(_COUNTED, counts, strict=True))
+    if tokens.cache_write_1h:
+        ttls = {"1h": tokens.cache_write_1h, "5m": tokens.cache_write - tokens.cache_write_1h}
+        usage["cacheDetails"] = [{"ttl": ttl, "inputTokens": count} for ttl, count in ttls.items() if count]
     if tokens.reasoning:
         usage[annex.MEMBER] = {_REASONING: tokens.reasoning}  # AWS counts it as output and nowhere else
     return usage
@@ -170,7 +193,7 @@ def read_reply(body: Json) -> Reply:
             rest.spelling["stopReason"] = word
     rest.spelling["metrics"] = rest.members.pop("metrics", None)
     rest.spelling["output"] = output.members
-    report = read_report(rest.members.get("usage"))
+    report = read_report(rest.members.get("usage"), rest.members.get("serviceTier"))
     if report is not None:
         del rest.members["usage"]
     choice.own = message.own()
