@@ -228,3 +228,29 @@ def test_an_export_appears_whole_or_not_at_all(store: Store, tmp_path: Path) -> 
     with pytest.raises(EnvironmentProblem, match="cannot write"):
         export(store, tmp_path / "missing" / "out.csv", Format.CSV)
     assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_store_of_the_first_schema_is_migrated(tmp_path: Path, begin: Begins, end: Ends) -> None:
+    """Rows booked before stay as they are, with the new columns unknown; new rows fill them."""
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(MIGRATIONS[0])
+        old.execute("PRAGMA user_version = 1")
+        old.execute(
+            "INSERT INTO attempts (request_id, attempt, outcome, cost_nano) VALUES ('r0', 1, 'completed', 7)"
+        )
+        old.commit()
+    used = Tokens(900, 100, 300, 80, 5, False, 200, 50, 40, 10, 3, "flex", True)
+    with closing(Journal.open(tmp_path / "journal")) as journal:
+        journal.begin(begin("r1"))
+        journal.end(end("r1", usage=used))
+    with closing(Follower(tmp_path / "journal", path)) as follower:
+        follower.run_pass()
+    names = [*list(COLUMN_TYPES)[-7:]]
+    assert names[0] == "cache_write_1h_tokens"
+    with Store(path) as store:
+        (before,), (after,) = store.request("r0"), store.request("r1")
+        (out,) = [row for batch in store.attempts() for row in batch if row[0] == "r1"]
+    assert (before["cost_nano"], [before[name] for name in names]) == (7, [None] * 7)
+    assert [after[name] for name in names] == [200, 50, 40, 10, 3, "flex", 1]
+    assert out[-7:] == (200, 50, 40, 10, 3, "flex", 1)

@@ -106,7 +106,7 @@ def end_row(record: End) -> Row:
         usage.output_audio,
         usage.cached_audio,
         usage.searches,
-        usage.tier,
+        usage.tier or None,
         usage.unpriced,
     )
 

@@ -107,23 +107,24 @@ class Usage(Struct, forbid_unknown_fields=True):
         """The same counts in our own terms; a part that is said to exceed its whole is the whole."""
         prompt, completion = self.prompt_tokens_details, self.completion_tokens_details
         whole, output = self.prompt_tokens, self.completion_tokens or 0
-        tier = "" if service_tier is None else tier_of(service_tier)
-        if prompt is None and completion is None and not tier:
-            return Tokens(whole, 0, 0, output)
+        tier = "" if service_tier is None or service_tier == "default" else tier_of(service_tier)
         cached = written = heard = reasoning = spoken = 0
         if prompt is not None:
-            cached, written = prompt.cached_tokens or 0, prompt.cache_write_tokens or 0
-            heard = prompt.audio_tokens or 0
+            cached, written, heard = (
+                prompt.cached_tokens or 0,
+                prompt.cache_write_tokens or 0,
+                prompt.audio_tokens or 0,
+            )
+            if cached + written > whole:
+                cached = min(cached, whole)
+                written = min(written, whole - cached)
         if completion is not None:
             reasoning, spoken = completion.reasoning_tokens or 0, completion.audio_tokens or 0
-        if reasoning and self.total_tokens == whole + output + reasoning:
-            output += reasoning  # beside the completion: xAI
-        if cached > whole:
-            cached = whole
-        if cached + written > whole:
-            written = whole - cached
-        if reasoning > output:
-            reasoning = output
+            if reasoning:
+                if self.total_tokens == whole + output + reasoning:
+                    output += reasoning  # beside the completion: xAI
+                elif reasoning > output:
+                    reasoning = output
         if heard or spoken or tier:
             heard, spoken = min(heard, whole), min(spoken, output)
             again = overlap(heard, cached, written, whole)
@@ -287,19 +288,21 @@ CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens")
 """Where compatible servers say outside of the details what they read from their cache."""
 
 
+_SUMS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_DETAILS: tuple[tuple[str, type[Struct]], ...] = (
+    ("prompt_tokens_details", PromptDetails),
+    ("completion_tokens_details", CompletionDetails),
+)
+
+
 def _read_slowly(body: bytes) -> Answer:
     """An answer whose usage has members beyond OpenAI's. Raises msgspec.ValidationError for a bad count."""
     slow = _decode_slow(body)
     usage = slow.usage
     if usage is None:
         return Answer(None, slow.error, slow.service_tier)
-    counts = {
-        name: usage[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens") if name in usage
-    }
-    for name, kind in (
-        ("prompt_tokens_details", PromptDetails),
-        ("completion_tokens_details", CompletionDetails),
-    ):
+    counts: dict[str, Any] = {name: usage[name] for name in _SUMS if name in usage}
+    for name, kind in _DETAILS:
         details = usage.get(name)
         if isinstance(details, dict):
             details = {key: details[key] for key in kind.__struct_fields__ if key in details}

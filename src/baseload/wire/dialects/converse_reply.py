@@ -57,22 +57,24 @@ def _metered(usage: Json, service_tier: object) -> Tokens:
     output = _count(usage, "outputTokens")
     thought = _count(usage.get(annex.MEMBER) or {}, _REASONING)
     input_tokens = _count(usage, "inputTokens") + read + written
-    kept = usage.get("cacheDetails")
-    hour = [_count(each, "inputTokens") for each in kept if each.get("ttl") == "1h"] if _details(kept) else []
     return Tokens(
         input_tokens,
         read,
         written,
         output,
         min(thought, output),
-        cache_write_1h=min(sum(hour), written),
+        cache_write_1h=min(_kept_an_hour(usage.get("cacheDetails")), written),
         tier=metering.tier_of(service_tier.get("type") if isinstance(service_tier, dict) else None),
         unpriced=metering.unpriced(usage, metering.CONVERSE),
     )
 
 
-def _details(kept: object) -> bool:
-    return isinstance(kept, list) and all(isinstance(each, dict) for each in kept)
+def _kept_an_hour(details: object) -> int:
+    """Tokens of `cacheDetails` written for an hour."""
+    if not isinstance(details, list):
+        return 0
+    hour = (each for each in details if isinstance(each, dict) and each.get("ttl") == "1h")
+    return sum(_count(each, "inputTokens") for each in hour)
 
 
 def _count(of: Any, name: str) -> int:
