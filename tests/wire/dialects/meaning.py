@@ -132,13 +132,22 @@ _SAME = {
 """Finish reasons that some dialects do not tell apart."""
 
 
+def _counted(tokens: Tokens) -> Tokens:
+    """The counts that every dialect can tell.
+
+    What only the target's own bill depends on (how long a write is kept, audio, searches, service tier) is
+    priced where the target's usage is read, and crosses no further.
+    """
+    return Tokens(tokens.input, tokens.cached_input, tokens.cache_write, tokens.output, tokens.reasoning)
+
+
 def of_reply(reply: Reply) -> Json:
     """The meaning of an answer: its parts in order, why it ended, and its usage (none is told as zeros)."""
     tokens = Tokens() if reply.report is None else reply.report.tokens
     return {
         "id": reply.id,
         "model": reply.model,
-        "tokens": tokens,
+        "tokens": _counted(tokens),
         "choices": [
             (
                 _joined([one for part in choice.parts for one in _told(part)]),
