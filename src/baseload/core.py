@@ -56,14 +56,31 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"  # begun, never ended: the writer died
 
 
+class Apart(Struct, array_like=True, frozen=True, gc=False):
+    """What an attempt used that has a price of its own; most attempts use none of it.
+
+    `cache_write_1h` is in `Tokens.cache_write`, `input_audio` in `input`, `cached_audio` in `cached_input`
+    and in `input_audio`, `output_audio` and `output_image` in `output`. `searches` are web searches, charged
+    each. `tier` is the service tier that is priced apart ("" is the standard one). `unpriced`: the target
+    reported something that may cost money and that we do not know: no cost is known.
+    The journal holds them as this array: fields are added at the end.
+    """
+
+    cache_write_1h: int = 0
+    input_audio: int = 0
+    output_audio: int = 0
+    cached_audio: int = 0
+    output_image: int = 0
+    searches: int = 0
+    tier: str = ""
+    unpriced: bool = False
+
+
 class Tokens(Struct, array_like=True, frozen=True, gc=False):
     """Token counts of an attempt; `cached_input` and `cache_write` are in `input`, `reasoning` in `output`.
 
-    `estimated`: counted by us and not by the target. `cache_write_1h` is in `cache_write`, `input_audio` in
-    `input`, `cached_audio` in `cached_input` and in `input_audio`, `output_audio` in `output`. `searches` are
-    web searches charged each, `tier` is the service tier that is priced apart ("" is the standard one).
-    `unpriced`: the target reported something that may cost money and that we do not know: no cost is known.
-    The journal holds them as this array: fields are added at the end.
+    `estimated`: counted by us and not by the target. `apart`: what of it has a price of its own; None where
+    nothing has. The journal holds them as this array: fields are added at the end.
     """
 
     input: int = 0
@@ -72,13 +89,7 @@ class Tokens(Struct, array_like=True, frozen=True, gc=False):
     output: int = 0
     reasoning: int = 0
     estimated: bool = False
-    cache_write_1h: int = 0
-    input_audio: int = 0
-    output_audio: int = 0
-    cached_audio: int = 0
-    searches: int = 0
-    tier: str = ""
-    unpriced: bool = False
+    apart: Apart | None = None
 
 
 class LongContext(Struct, frozen=True, gc=False):
@@ -102,9 +113,9 @@ class TokenPrice(Struct, frozen=True):
 
     `cached_input` and `cache_write` are None where the provider names no such price: those tokens are then
     charged as input. What can be dearer than input has no such stand-in: without `cache_write_1h`,
-    `input_audio`, `output_audio`, `searches` (per million) or the tier's own price the cost of an attempt
-    with any of these is unknown. `cached_audio` None: as `input_audio`. `source` and `as_of` (ISO date) are
-    shown wherever the price is.
+    `input_audio`, `output_audio`, `output_image`, `searches` (per million) or the tier's own price the cost
+    of an attempt with any of these is unknown. `cached_audio` None: as `input_audio`. `source` and `as_of`
+    (ISO date) are shown wherever the price is.
     """
 
     input: int
@@ -118,6 +129,7 @@ class TokenPrice(Struct, frozen=True):
     input_audio: int | None = None
     output_audio: int | None = None
     cached_audio: int | None = None
+    output_image: int | None = None
     searches: int | None = None
     tiers: dict[str, TokenPrice] | None = None
 

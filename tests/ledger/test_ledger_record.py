@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from baseload.core import Outcome, Reason, Side, Tokens
+from baseload.core import Apart, Outcome, Reason, Side, Tokens
 from baseload.ledger.record import Begin, Bill, End, Fleet, Refusal, decode, encode
 
 
@@ -57,5 +57,5 @@ def test_a_record_of_the_first_minor_version_is_still_read() -> None:
     end = decode(old)
     assert isinstance(end, End)
     assert end.usage == Tokens(140, 40, 3, 200, 7, False)
-    used = Tokens(9, 1, 4, 8, 2, False, 3, 2, 5, 1, 6, "flex", True)
+    used = Tokens(9, 1, 4, 8, 2, False, Apart(3, 2, 5, 1, 3, 6, "flex", True))
     assert decode(encode(End("r1", 1, 5, "completed", 200, 9, used, Bill(None)))).usage == used

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import pytest
 
-from baseload.core import Outcome, Tokens
+from baseload.core import Apart, Outcome, Tokens
 from baseload.errors import EnvironmentProblem, UnknownName
 from baseload.ledger.database import connect
 from baseload.ledger.export import Format, export, format_of
@@ -240,17 +240,17 @@ def test_a_store_of_the_first_schema_is_migrated(tmp_path: Path, begin: Begins, 
             "INSERT INTO attempts (request_id, attempt, outcome, cost_nano) VALUES ('r0', 1, 'completed', 7)"
         )
         old.commit()
-    used = Tokens(900, 100, 300, 80, 5, False, 200, 50, 40, 10, 3, "flex", True)
+    used = Tokens(900, 100, 300, 80, 5, False, Apart(200, 50, 40, 10, 12, 3, "flex", True))
     with closing(Journal.open(tmp_path / "journal")) as journal:
         journal.begin(begin("r1"))
         journal.end(end("r1", usage=used))
     with closing(Follower(tmp_path / "journal", path)) as follower:
         follower.run_pass()
-    names = [*list(COLUMN_TYPES)[-7:]]
+    names = [*list(COLUMN_TYPES)[-8:]]
     assert names[0] == "cache_write_1h_tokens"
     with Store(path) as store:
         (before,), (after,) = store.request("r0"), store.request("r1")
         (out,) = [row for batch in store.attempts() for row in batch if row[0] == "r1"]
-    assert (before["cost_nano"], [before[name] for name in names]) == (7, [None] * 7)
-    assert [after[name] for name in names] == [200, 50, 40, 10, 3, "flex", 1]
-    assert out[-7:] == (200, 50, 40, 10, 3, "flex", 1)
+    assert (before["cost_nano"], [before[name] for name in names]) == (7, [None] * 8)
+    assert [after[name] for name in names] == [200, 50, 40, 10, 12, 3, "flex", 1]
+    assert out[-8:] == (200, 50, 40, 10, 12, 3, "flex", 1)

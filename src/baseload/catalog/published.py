@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from importlib.metadata import version
 
 from genai_prices import types
@@ -14,8 +13,9 @@ from msgspec import structs
 
 from baseload.catalog.prices import ApiOffer, listed
 from baseload.catalog.providers import provider, providers
+from baseload.catalog.tiers import with_tiers
 from baseload.core import LongContext, TokenPrice
-from baseload.money import divide_half_even, nano
+from baseload.money import nano
 
 _Rate = Decimal | types.TieredPrices
 
@@ -26,12 +26,16 @@ def published_price(provider_name: str, model: str, on: date) -> TokenPrice | No
     Where the price depends on the hour it is the dearest one, so that nothing is booked below its cost, and
     `source` says so. A model without a price for input has no price. What genai-prices lacks comes from the
     frozen table, for days from its date on: the whole price, or the long-context one where both sources
-    agree on the rest.
+    agree on the rest. Service tiers: see `catalog.tiers`.
     """
     price = _published(provider_name, model, on)
+    if price is None:
+        return None
     known = provider(provider_name)
-    seller = (known.genai_prices if known is not None else "") or provider_name
-    return None if price is None else with_tiers(price, seller)
+    name = provider_name if known is None else known.name
+    if name == "google" and price.input_audio is None:  # its page names audio only where it costs more
+        price = structs.replace(price, input_audio=price.input, cached_audio=price.cached_input)
+    return with_tiers(price, name, model, on)
 
 
 def _published(provider_name: str, model: str, on: date) -> TokenPrice | None:
@@ -134,6 +138,7 @@ def _token_price(price: types.ModelPrice, source: str, on: date) -> TokenPrice:
         input_audio=_nano(price, "input_audio_mtok"),
         output_audio=_nano(price, "output_audio_mtok"),
         cached_audio=_nano(price, "cache_audio_read_mtok"),
+        output_image=_nano(price, "output_image_mtok"),
         searches=_nano(price, "web_searches_kcount", per=1000),
     )
 
@@ -148,40 +153,6 @@ def _nano(price: types.ModelPrice, name: str, per: int = 1) -> int | None:
     """Such a rate in nano-dollars per million, its dearest tier; None where the model has none."""
     rate = _named(price, name)
     return None if rate is None else nano(_top(rate)) * per
-
-
-_TIERS: dict[str, dict[str, Fraction]] = {
-    "openai": {"flex": Fraction(1, 2), "batch": Fraction(1, 2)},
-    "azure": {"flex": Fraction(1, 2)},
-    "anthropic": {"batch": Fraction(1, 2), "us": Fraction(11, 10), "batch+us": Fraction(11, 20)},
-    "google": {"flex": Fraction(1, 2), "batch": Fraction(1, 2)},
-    "groq": {"flex": Fraction(1)},
-}
-"""Service tiers whose token prices are a published share of the standard ones (docs/costs.md)."""
-
-
-def with_tiers(price: TokenPrice, seller: str) -> TokenPrice:
-    """The price with its seller's service tiers, where their share is published; searches cost the same."""
-    shares = _TIERS.get(seller)
-    return (
-        price
-        if shares is None
-        else structs.replace(price, tiers={name: _share(price, share) for name, share in shares.items()})
-    )
-
-
-def _share(price: TokenPrice, share: Fraction) -> TokenPrice:
-    kinds = ("input", "output", "cached_input", "cache_write", "cache_write_1h")
-    audio = ("input_audio", "output_audio", "cached_audio")
-    changed = {name: _part(getattr(price, name), share) for name in kinds + audio}
-    tier = price.long_context
-    if tier is not None:
-        tier = structs.replace(tier, **{name: _part(getattr(tier, name), share) for name in kinds})
-    return structs.replace(price, **changed, long_context=tier)
-
-
-def _part(amount: int | None, share: Fraction) -> int | None:
-    return None if amount is None else divide_half_even(amount * share.numerator, share.denominator)
 
 
 def _base(rate: _Rate | None) -> Decimal:

@@ -153,6 +153,7 @@ def _price_facts(price: TokenPrice | None) -> dict[str, str | None] | None:
         "input_audio": price.input_audio,
         "output_audio": price.output_audio,
         "cached_audio": price.cached_audio,
+        "output_image": price.output_image,
     }
     shown = {name: None if amount is None else str(usd(amount)) for name, amount in amounts.items()}
     return {**shown, "source": price.source, "as_of": price.as_of}

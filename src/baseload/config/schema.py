@@ -133,22 +133,7 @@ class LongContextSection(Section):
 
 
 class TierSection(Section):
-    """Prices of one service tier (`priority`, `flex`, `batch`), per million tokens."""
-
-    input: Usd
-    """USD per million uncached input tokens."""
-    output: Usd = Field(examples=["20.00"])
-    """USD per million output tokens."""
-    cached_input: Usd | None = Field(default=None, examples=["2.50"])
-    """USD per million cached input tokens; not written: as input."""
-    cache_write: Usd | None = Field(default=None, examples=["7.50"])
-    """USD per million input tokens written to a cache; not written: as input."""
-    cache_write_1h: Usd | None = Field(default=None, examples=["12.00"])
-    """USD per million input tokens written for an hour; not written: costs with any are unknown."""
-
-
-class PriceSection(Section):
-    """A price per million tokens that replaces the catalog's."""
+    """Prices of one service tier, per million tokens."""
 
     input: Usd
     """USD per million uncached input tokens."""
@@ -166,10 +151,17 @@ class PriceSection(Section):
     """USD per million audio output tokens; not written: costs with any are unknown."""
     cached_audio: Usd | None = Field(default=None, examples=["0.40"])
     """USD per million audio input tokens read from the cache; not written: as audio input."""
-    thousand_searches: Usd | None = Field(default=None, examples=["10.00"])
-    """USD per thousand web searches of the provider's; not written: costs with any are unknown."""
+    output_image: Usd | None = Field(default=None, examples=["30.00"])
+    """USD per million output tokens of pictures; not written: costs with any are unknown."""
     long_context: LongContextSection | None = None
     """Prices of requests with a long input."""
+
+
+class PriceSection(TierSection):
+    """Prices per million tokens."""
+
+    thousand_searches: Usd | None = Field(default=None, examples=["10.00"])
+    """USD per thousand web searches of the provider's; not written: costs with any are unknown."""
     tiers: dict[Words, TierSection] = Field(default_factory=dict)
     """Prices by what the provider calls its service tier; costs in a tier that is not written are unknown."""
     source: Words = "configuration"

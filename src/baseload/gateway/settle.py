@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from baseload.capacity.predict import room_ns
-from baseload.core import Outcome, Target, Tokens
+from baseload.core import Apart, Outcome, Target, Tokens
 from baseload.errors import RequestError
 from baseload.gateway import guess
 from baseload.gateway.metrics import TargetCounts
@@ -256,12 +256,13 @@ def _tell_unknown(exchange: Exchange, attempt: Attempt, tokens: Tokens) -> None:
     if count & (count - 1):
         return
     target = attempt.place.target
-    if tokens.unpriced:
+    apart = tokens.apart or Apart()
+    if apart.unpriced:
         why = "its usage counts something that may cost money and has no known price"
     elif target.price is None:
         why = "its model has no known price: write `price` at the target"
     else:
-        why = f"no price of its kind of tokens, searches or service tier {tokens.tier!r} is known"
+        why = f"no price of its kind of tokens, searches or service tier {apart.tier!r} is known"
     _log.warning(
         "request %s: cost unknown at %s (%d so far): %s", exchange.request_id, target.name, count, why
     )

@@ -39,6 +39,7 @@ _METERED = {
     "input_audio_tokens": "INTEGER",
     "output_audio_tokens": "INTEGER",
     "cached_audio_tokens": "INTEGER",
+    "output_image_tokens": "INTEGER",
     "searches": "INTEGER",
     "service_tier": "TEXT",
     "unpriced": "INTEGER",
@@ -184,6 +185,7 @@ ALTER TABLE attempts ADD COLUMN cache_write_1h_tokens INTEGER;
 ALTER TABLE attempts ADD COLUMN input_audio_tokens INTEGER;
 ALTER TABLE attempts ADD COLUMN output_audio_tokens INTEGER;
 ALTER TABLE attempts ADD COLUMN cached_audio_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN output_image_tokens INTEGER;
 ALTER TABLE attempts ADD COLUMN searches INTEGER;
 ALTER TABLE attempts ADD COLUMN service_tier TEXT;
 ALTER TABLE attempts ADD COLUMN unpriced INTEGER;

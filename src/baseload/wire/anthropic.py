@@ -10,11 +10,11 @@ import re
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from baseload.core import Tokens
 from baseload.errors import RequestError
-from baseload.wire.metering import MESSAGES, beyond_the_sums, messages_tier, unpriced
+from baseload.wire import charges, metering
 from baseload.wire.openai import Count, ErrorDetail
 from baseload.wire.sse import EventRelay, event_data
 
@@ -34,12 +34,6 @@ _STATUS_TYPES = {
 }
 
 
-class OutputDetails(Struct, forbid_unknown_fields=True):
-    """`usage.output_tokens_details`."""
-
-    thinking_tokens: Count | None = None
-
-
 class CacheCreation(Struct, forbid_unknown_fields=True):
     """`usage.cache_creation`: what was written, by how long it is kept."""
 
@@ -47,18 +41,14 @@ class CacheCreation(Struct, forbid_unknown_fields=True):
     ephemeral_1h_input_tokens: Count | None = None
 
 
-class ServerTools(Struct, forbid_unknown_fields=True):
-    """`usage.server_tool_use`; fetches are free but for their tokens."""
+class OutputDetails(Struct, forbid_unknown_fields=True):
+    """`usage.output_tokens_details`."""
 
-    web_search_requests: Count | None = None
-    web_fetch_requests: Count | None = None
+    thinking_tokens: Count | None = None
 
 
-class Usage(Struct, forbid_unknown_fields=True):
-    """`usage`: cached and written tokens stand beside the input, not in it.
-
-    One with other members is read by `_told`, which says whether they may cost money.
-    """
+class Usage(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """`usage` of an answer that used no tool of Anthropic's; what else it may hold `OtherUsage` reads."""
 
     input_tokens: Count | None = None
     cache_creation_input_tokens: Count | None = None
@@ -66,42 +56,53 @@ class Usage(Struct, forbid_unknown_fields=True):
     output_tokens: Count | None = None
     output_tokens_details: OutputDetails | None = None
     cache_creation: CacheCreation | None = None
-    server_tool_use: ServerTools | None = None
-    iterations: list[Any] | None = None
     service_tier: str | None = None
     inference_geo: str | None = None
-    speed: str | None = None
-    unpriced: bool = field(default=False, name="(unpriced)")
+    server_tool_use: None = None
 
     def tokens(self) -> Tokens:
-        """The same counts in our own terms."""
+        """The same counts in our own terms: those of `metering.messages`, at once where they are plain."""
+        tier, place, kept = self.service_tier, self.inference_geo, self.cache_creation
+        plain = (tier is None or tier == "standard") and (place is None or place in _ANYWHERE)
+        if not plain or (kept is not None and kept.ephemeral_1h_input_tokens):
+            return metering.messages(self.members_told())
         read, written = self.cache_read_input_tokens or 0, self.cache_creation_input_tokens or 0
-        output = self.output_tokens or 0
-        details = self.output_tokens_details
+        output, details = self.output_tokens or 0, self.output_tokens_details
         thinking = (details.thinking_tokens or 0) if details is not None else 0
-        whole = (self.input_tokens or 0) + read + written
-        kept, tools = self.cache_creation, self.server_tool_use
-        hour = (kept.ephemeral_1h_input_tokens or 0) if kept is not None else 0
-        return Tokens(
-            whole,
-            read,
-            written,
-            output,
-            min(thinking, output),
-            cache_write_1h=min(hour, written),
-            searches=(tools.web_search_requests or 0) if tools is not None else 0,
-            tier=messages_tier(self.service_tier, self.inference_geo, self.speed),
-            unpriced=self.unpriced or beyond_the_sums(self.iterations),
-        )
+        return Tokens((self.input_tokens or 0) + read + written, read, written, output, min(thinking, output))
+
+    def members_told(self) -> dict[str, Any]:
+        """The members that are not null."""
+        told: dict[str, Any] = msgspec.to_builtins(self)
+        return told
 
     def since(self, before: Usage | None) -> Usage:
         """This report of a stream, with what only an earlier one says."""
-        if before is not None:
-            for name in self.__struct_fields__:
-                if getattr(self, name) is None:
-                    setattr(self, name, getattr(before, name))
-            self.unpriced = self.unpriced or before.unpriced
+        if before is None:
+            return self
+        if isinstance(before, OtherUsage) or isinstance(self, OtherUsage):
+            return OtherUsage(members={**before.members_told(), **self.members_told()})
+        for name in self.__struct_fields__:
+            if getattr(self, name) is None:
+                setattr(self, name, getattr(before, name))
         return self
+
+
+_ANYWHERE = frozenset({"global", "not_available"})
+
+
+class OtherUsage(Usage):
+    """`usage` with more members, kept as they came."""
+
+    members: dict[str, Any] = {}
+
+    def tokens(self) -> Tokens:
+        """As `Usage.tokens`."""
+        return metering.messages(self.members)
+
+    def members_told(self) -> dict[str, Any]:
+        """The members that are not null."""
+        return {name: value for name, value in self.members.items() if value is not None}
 
 
 class _Message(Struct):
@@ -109,7 +110,7 @@ class _Message(Struct):
 
 
 class _Event(Struct):
-    """A whole answer, or one event of a stream."""
+    """What is read of an answer, or of the data of a stream's event."""
 
     type: str = ""
     usage: Usage | None = None
@@ -117,17 +118,17 @@ class _Event(Struct):
     message: _Message | str | None = None
 
 
-class _SlowMessage(Struct):
+class _UnusualMessage(Struct):
     usage: dict[str, Any] | None = None
 
 
-class _SlowEvent(Struct):
-    """As `_Event`, with usage that has members beyond those documented."""
+class _Unusual(Struct):
+    """As `_Event`, whatever members usage has."""
 
     type: str = ""
     usage: dict[str, Any] | None = None
     error: ErrorDetail | str | None = None
-    message: _SlowMessage | str | None = None
+    message: _UnusualMessage | str | None = None
 
 
 class _Plain(Struct):
@@ -136,7 +137,7 @@ class _Plain(Struct):
 
 
 _decode = msgspec.json.Decoder(_Event).decode
-_decode_slow = msgspec.json.Decoder(_SlowEvent).decode
+_decode_unusual = msgspec.json.Decoder(_Unusual).decode
 _decode_plain = msgspec.json.Decoder(_Plain).decode
 
 
@@ -157,8 +158,8 @@ def _read(body: bytes) -> _Event | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     try:
-        return _read_slowly(body)
-    except (msgspec.ValidationError, RecursionError):
+        return _read_unusual(body)
+    except (ValueError, RecursionError):
         pass
     try:
         plain = _decode_plain(body)
@@ -167,33 +168,19 @@ def _read(body: bytes) -> _Event | None:
     return _Event(plain.type, error=plain.error)
 
 
-def _read_slowly(body: bytes) -> _Event:
-    """The event, its usage read member by member. Raises msgspec.ValidationError for a bad count."""
-    slow = _decode_slow(body)
-    message = slow.message
-    if isinstance(message, _SlowMessage):
-        return _Event(slow.type, _told(slow.usage), slow.error, _Message(_told(message.usage)))
-    return _Event(slow.type, _told(slow.usage), slow.error, message)
+def _read_unusual(body: bytes) -> _Event:
+    """An event whose usage has more members. Raises ValueError for a count that is none."""
+    read = _decode_unusual(body)
+    message = read.message
+    if isinstance(message, _UnusualMessage):
+        return _Event(read.type, _other(read.usage), read.error, _Message(_other(message.usage)))
+    return _Event(read.type, _other(read.usage), read.error, message)
 
 
-_PARTS = {
-    "cache_creation": CacheCreation,
-    "server_tool_use": ServerTools,
-    "output_tokens_details": OutputDetails,
-}
-
-
-def _told(usage: dict[str, Any] | None) -> Usage | None:
-    if usage is None:
-        return None
-    known = {name: usage[name] for name in Usage.__struct_fields__ if name in usage}
-    for name, kind in _PARTS.items():
-        if isinstance(part := known.get(name), dict):
-            known[name] = {key: part[key] for key in kind.__struct_fields__ if key in part}
-    known.pop("unpriced", None)
-    told = msgspec.convert(known, Usage)
-    told.unpriced = unpriced(usage, MESSAGES)
-    return told
+def _other(usage: dict[str, Any] | None) -> Usage | None:
+    if not charges.usable(usage):
+        raise ValueError("a count is no count")
+    return None if usage is None else OtherUsage(members=usage)
 
 
 def read_answer(body: bytes) -> Answer | None:

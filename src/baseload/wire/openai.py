@@ -12,13 +12,12 @@ from collections.abc import Collection
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Raw, Struct, structs
+from msgspec import Meta, Raw, Struct
 
 from baseload import errors
 from baseload.core import Tokens
 from baseload.errors import RequestError
-from baseload.wire import metering
-from baseload.wire.metering import overlap, tier_of
+from baseload.wire import charges, metering
 
 
 class StreamOptions(Struct):
@@ -94,42 +93,45 @@ class CompletionDetails(Struct, forbid_unknown_fields=True):
     rejected_prediction_tokens: Count | None = None
 
 
-class Usage(Struct, forbid_unknown_fields=True):
-    """`usage` as OpenAI and the engines report it; one with other members is read by `_read_slowly`."""
+class Usage(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """`usage` as OpenAI and most engines report it; what else it may hold `OtherUsage` reads."""
 
     prompt_tokens: Count = 0
     completion_tokens: Count | None = 0
     total_tokens: Count | None = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
+    reasoning_tokens: Count | None = None  # SGLang
+    queue_time: float | None = None  # Groq, as the other times
+    prompt_time: float | None = None
+    completion_time: float | None = None
+    total_time: float | None = None
 
     def tokens(self, service_tier: str | None = None) -> Tokens:
-        """The same counts in our own terms; a part that is said to exceed its whole is the whole."""
+        """The same counts in our own terms: those of `metering.chat`, at once where they are plain."""
         prompt, completion = self.prompt_tokens_details, self.completion_tokens_details
         whole, output = self.prompt_tokens, self.completion_tokens or 0
-        tier = "" if service_tier is None or service_tier == "default" else tier_of(service_tier)
-        cached = written = heard = reasoning = spoken = 0
+        cached = reasoning = 0
+        plain = service_tier is None or service_tier == "default"
         if prompt is not None:
-            cached, written, heard = (
-                prompt.cached_tokens or 0,
-                prompt.cache_write_tokens or 0,
-                prompt.audio_tokens or 0,
-            )
-            if cached + written > whole:
-                cached = min(cached, whole)
-                written = min(written, whole - cached)
+            cached = prompt.cached_tokens or 0
+            plain = plain and cached <= whole and not (prompt.audio_tokens or prompt.cache_write_tokens)
         if completion is not None:
-            reasoning, spoken = completion.reasoning_tokens or 0, completion.audio_tokens or 0
-            if reasoning:
-                if self.total_tokens == whole + output + reasoning:
-                    output += reasoning  # beside the completion: xAI
-                elif reasoning > output:
-                    reasoning = output
-        if heard or spoken or tier:
-            heard, spoken = min(heard, whole), min(spoken, output)
-            again = overlap(heard, cached, written, whole)
-            return Tokens(whole, cached, written, output, reasoning, False, 0, heard, spoken, again, 0, tier)
-        return Tokens(whole, cached, written, output, reasoning)
+            reasoning = completion.reasoning_tokens or 0
+            plain = plain and reasoning <= output and not completion.audio_tokens
+        if plain and (self.total_tokens or 0) <= whole + output and not self.reasoning_tokens:
+            return Tokens(whole, cached, 0, output, reasoning)
+        return metering.chat(msgspec.to_builtins(self), service_tier)
+
+
+class OtherUsage(Usage):
+    """`usage` with members beyond OpenAI's own, kept as they came."""
+
+    members: dict[str, Any] = {}
+
+    def tokens(self, service_tier: str | None = None) -> Tokens:
+        """As `Usage.tokens`."""
+        return metering.chat(self.members, service_tier)
 
 
 class ErrorDetail(Struct):
@@ -143,6 +145,12 @@ class ErrorDetail(Struct):
 
 class _InBandError(Struct):
     error: Raw = Raw(b"null")
+
+
+class _Unusual(Struct):
+    usage: dict[str, Any] | None = None
+    error: ErrorDetail | str | None = None
+    service_tier: str | None = None
 
 
 class Answer(Struct):
@@ -160,26 +168,6 @@ class Answer(Struct):
         """The usage in our own terms."""
         return None if self.usage is None else self.usage.tokens(self.service_tier)
 
-
-class _Slow(Struct):
-    """An answer whose usage has members beyond OpenAI's own."""
-
-    usage: dict[str, Any] | None = None
-    error: ErrorDetail | str | None = None
-    service_tier: str | None = None
-
-
-class _Told(Usage):
-    """Usage of another server, looked at member by member."""
-
-    cached: Count = 0
-    unpriced: bool = False
-
-    def tokens(self, service_tier: str | None = None) -> Tokens:
-        plain = super().tokens(service_tier)
-        cached = plain.cached_input or min(self.cached, plain.input - plain.cache_write)
-        return structs.replace(plain, cached_input=cached, unpriced=self.unpriced)
-
     @property
     def retry_after_s(self) -> float | None:
         """OpenAI's errors say when to come again in a header alone."""
@@ -190,7 +178,7 @@ class _ErrorOnly(Struct):
     error: ErrorDetail | str | None = None
 
 
-_decode_slow = msgspec.json.Decoder(_Slow).decode
+_decode_unusual = msgspec.json.Decoder(_Unusual).decode
 _decode_request = msgspec.json.Decoder(_WireFields).decode
 _decode_answer = msgspec.json.Decoder(Answer).decode
 _decode_error_only = msgspec.json.Decoder(_ErrorOnly).decode
@@ -275,8 +263,8 @@ def read_answer(body: bytes) -> Answer | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     try:
-        return _read_slowly(body)
-    except (msgspec.ValidationError, RecursionError):
+        return _read_unusual(body)
+    except (ValueError, RecursionError):
         pass
     try:
         return Answer(error=_decode_error_only(body).error)
@@ -284,32 +272,15 @@ def read_answer(body: bytes) -> Answer | None:
         return None
 
 
-CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens")
-"""Where compatible servers say outside of the details what they read from their cache."""
-
-
-_SUMS = ("prompt_tokens", "completion_tokens", "total_tokens")
-_DETAILS: tuple[tuple[str, type[Struct]], ...] = (
-    ("prompt_tokens_details", PromptDetails),
-    ("completion_tokens_details", CompletionDetails),
-)
-
-
-def _read_slowly(body: bytes) -> Answer:
-    """An answer whose usage has members beyond OpenAI's. Raises msgspec.ValidationError for a bad count."""
-    slow = _decode_slow(body)
-    usage = slow.usage
-    if usage is None:
-        return Answer(None, slow.error, slow.service_tier)
-    counts: dict[str, Any] = {name: usage[name] for name in _SUMS if name in usage}
-    for name, kind in _DETAILS:
-        details = usage.get(name)
-        if isinstance(details, dict):
-            details = {key: details[key] for key in kind.__struct_fields__ if key in details}
-        counts[name] = details
-    cached = next((count for name in CACHED if (count := usage.get(name))), 0)
-    told = {**counts, "cached": cached, "unpriced": metering.unpriced(usage, metering.CHAT)}
-    return Answer(msgspec.convert(told, _Told), slow.error, slow.service_tier)
+def _read_unusual(body: bytes) -> Answer:
+    """An answer whose usage has members beyond OpenAI's. Raises ValueError for a count that is none."""
+    read = _decode_unusual(body)
+    if read.usage is None:
+        return Answer(None, read.error, read.service_tier)
+    if not charges.usable(read.usage):
+        raise ValueError("a count is no count")
+    sums = (read.usage.get("prompt_tokens", 0), read.usage.get("completion_tokens"))
+    return Answer(OtherUsage(*sums, members=read.usage), read.error, read.service_tier)
 
 
 def is_error(data: bytes) -> bool:

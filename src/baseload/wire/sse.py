@@ -237,6 +237,8 @@ class EventRelay:
             data = event_data(event)
             if is_error(data):
                 self.error_event = data
+                if _USAGE in event:
+                    self.usage_event = event
                 return b""
         if _USAGE in event:
             self.usage_event = event

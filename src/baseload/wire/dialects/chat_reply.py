@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from baseload.core import Tokens
 from baseload.wire import metering
 from baseload.wire.dialects import annex
 from baseload.wire.dialects.chat import THOUGHTS, said, write_said
@@ -40,7 +39,6 @@ from baseload.wire.dialects.nouns import (
     Thought,
 )
 from baseload.wire.dialects.rest import Rest, objects, put_back, spelt
-from baseload.wire.openai import CACHED
 
 _CHAT = Dialect.CHAT
 _FINISH = {
@@ -68,38 +66,7 @@ def read_report(usage: object, service_tier: object = None) -> Report | None:
     """`usage`, with the answer's service tier; None where there is none."""
     if not isinstance(usage, dict):
         return None
-    return Report(_metered(usage, service_tier), Own(_CHAT, {}, usage))
-
-
-def _metered(usage: Json, service_tier: object) -> Tokens:
-    """The counts; reasoning stands in the completion, or beside it where the total says so (xAI)."""
-    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    into = usage.get("prompt_tokens_details") or {}
-    out = usage.get("completion_tokens_details") or {}
-    reasoning = _count(out, "reasoning_tokens")
-    if reasoning and _count(usage, "total_tokens") == prompt + completion + reasoning:
-        completion += reasoning
-    cached = next((n for n in (_count(into, "cached_tokens"), *(_count(usage, k) for k in CACHED)) if n), 0)
-    cached = min(cached, prompt)
-    written = min(_count(into, "cache_write_tokens"), prompt - cached)
-    heard = min(_count(into, "audio_tokens"), prompt)
-    return Tokens(
-        prompt,
-        cached,
-        written,
-        completion,
-        min(reasoning, completion),
-        input_audio=heard,
-        output_audio=min(_count(out, "audio_tokens"), completion),
-        cached_audio=metering.overlap(heard, cached, written, prompt),
-        tier=metering.tier_of(service_tier),
-        unpriced=metering.unpriced(usage, metering.CHAT),
-    )
-
-
-def _count(of: object, name: str) -> int:
-    value = of.get(name) if isinstance(of, dict) else None
-    return value if isinstance(value, int) and value >= 0 else 0
+    return Report(metering.chat(usage, service_tier), Own(_CHAT, {}, usage))
 
 
 def write_report(report: Report) -> Json:
@@ -107,15 +74,18 @@ def write_report(report: Report) -> Json:
     if report.own is not None and report.own.dialect is _CHAT:
         return report.own.spelling
     tokens = report.tokens
+    into = {"cached_tokens": tokens.cached_input, "cache_write_tokens": tokens.cache_write}
+    out = {"reasoning_tokens": tokens.reasoning}
+    if tokens.apart is not None and tokens.apart.input_audio:
+        into["audio_tokens"] = tokens.apart.input_audio
+    if tokens.apart is not None and tokens.apart.output_audio:
+        out["audio_tokens"] = tokens.apart.output_audio
     return {
         "prompt_tokens": tokens.input,
         "completion_tokens": tokens.output,
         "total_tokens": tokens.input + tokens.output,
-        "prompt_tokens_details": {
-            "cached_tokens": tokens.cached_input,
-            "cache_write_tokens": tokens.cache_write,
-        },
-        "completion_tokens_details": {"reasoning_tokens": tokens.reasoning},
+        "prompt_tokens_details": into,
+        "completion_tokens_details": out,
     }
 
 
@@ -259,9 +229,10 @@ class StreamReader:
         chunk = msgspec.json.decode(data)
         if not isinstance(chunk, dict):
             raise ValueError("an event is no JSON object")
-        if chunk.get("error"):
-            return [Broken(read_failure(chunk))]
         events: list[Event] = []
+        report = read_report(chunk.get("usage"), chunk.get("service_tier"))
+        if chunk.get("error"):
+            return [*([] if report is None else [Metered(report)]), Broken(read_failure(chunk))]
         if not self._begun:
             self._begun = True
             known = ("id", "model", "created", "object", "choices", "usage", *NOISE)
@@ -276,7 +247,7 @@ class StreamReader:
             )
         for choice in chunk.get("choices") or ():
             self._choice(choice, events)
-        if (report := read_report(chunk.get("usage"), chunk.get("service_tier"))) is not None:
+        if report is not None:
             events.append(Metered(report))
         return events
 

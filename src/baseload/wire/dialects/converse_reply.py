@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from baseload.core import Tokens
 from baseload.wire import metering
@@ -44,42 +44,14 @@ _COUNTED = ("inputTokens", "outputTokens", "totalTokens", "cacheReadInputTokens"
 # -- usage --------------------------------------------------------------------------------------------------
 
 
-def read_report(usage: object, service_tier: object = None) -> Report | None:
-    """`usage`: cached and written tokens stand beside the input here, not in it. None where there is none."""
+def read_report(usage: object, answer: Json) -> Report | None:
+    """`usage`, with what the answer, or a stream's metadata, says besides. None where there is none."""
     if not isinstance(usage, dict):
         return None
-    return Report(_metered(usage, service_tier), Own(_CONVERSE, {}, usage))
-
-
-def _metered(usage: Json, service_tier: object) -> Tokens:
-    """The counts; `cacheDetails` says how much is kept for an hour, the answer's `serviceTier` its tier."""
-    read, written = _count(usage, "cacheReadInputTokens"), _count(usage, "cacheWriteInputTokens")
-    output = _count(usage, "outputTokens")
-    thought = _count(usage.get(annex.MEMBER) or {}, _REASONING)
-    input_tokens = _count(usage, "inputTokens") + read + written
-    return Tokens(
-        input_tokens,
-        read,
-        written,
-        output,
-        min(thought, output),
-        cache_write_1h=min(_kept_an_hour(usage.get("cacheDetails")), written),
-        tier=metering.tier_of(service_tier.get("type") if isinstance(service_tier, dict) else None),
-        unpriced=metering.unpriced(usage, metering.CONVERSE),
-    )
-
-
-def _kept_an_hour(details: object) -> int:
-    """Tokens of `cacheDetails` written for an hour."""
-    if not isinstance(details, list):
-        return 0
-    hour = (each for each in details if isinstance(each, dict) and each.get("ttl") == "1h")
-    return sum(_count(each, "inputTokens") for each in hour)
-
-
-def _count(of: Any, name: str) -> int:
-    value = of.get(name) if isinstance(of, dict) else None
-    return value if isinstance(value, int) and value >= 0 else 0
+    kept = usage.get(annex.MEMBER)
+    thought = kept.get(_REASONING) if isinstance(kept, dict) else None
+    reasoning = thought if isinstance(thought, int) and thought >= 0 else 0
+    return Report(metering.converse(usage, answer, reasoning), Own(_CONVERSE, {}, usage))
 
 
 def write_report(report: Report) -> Json:
@@ -96,8 +68,8 @@ def write_report(report: Report) -> Json:
         tokens.cache_write,
     )
     usage: Json = dict(zip(_COUNTED, counts, strict=True))
-    if tokens.cache_write_1h:
-        ttls = {"1h": tokens.cache_write_1h, "5m": tokens.cache_write - tokens.cache_write_1h}
+    if tokens.apart is not None and (hour := tokens.apart.cache_write_1h):
+        ttls = {"1h": hour, "5m": tokens.cache_write - hour}
         usage["cacheDetails"] = [{"ttl": ttl, "inputTokens": count} for ttl, count in ttls.items() if count]
     if tokens.reasoning:
         usage[annex.MEMBER] = {_REASONING: tokens.reasoning}  # AWS counts it as output and nowhere else
@@ -195,7 +167,7 @@ def read_reply(body: Json) -> Reply:
             rest.spelling["stopReason"] = word
     rest.spelling["metrics"] = rest.members.pop("metrics", None)
     rest.spelling["output"] = output.members
-    report = read_report(rest.members.get("usage"), rest.members.get("serviceTier"))
+    report = read_report(body.get("usage"), body)
     if report is not None:
         del rest.members["usage"]
     choice.own = message.own()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from baseload.core import Tokens
+from baseload.core import Apart, Tokens
 from baseload.wire import metering
 from baseload.wire.anthropic import error_type
 from baseload.wire.dialects import annex
@@ -76,32 +76,7 @@ def read_report(usage: object, before: Report | None = None) -> Report | None:
     if before is not None and before.own is not None:
         known = {name: value for name, value in usage.items() if value is not None}
         usage = {**before.own.spelling, **known}
-    return Report(_metered(usage), Own(_MESSAGES, {}, usage))
-
-
-def _metered(usage: Json) -> Tokens:
-    """The counts; what is kept for an hour is charged apart, and so are searches."""
-    read, written = _count(usage, "cache_read_input_tokens"), _count(usage, "cache_creation_input_tokens")
-    output = _count(usage, "output_tokens")
-    return Tokens(
-        _count(usage, "input_tokens") + read + written,
-        read,
-        written,
-        output,
-        min(_count(usage.get("output_tokens_details"), "thinking_tokens"), output),
-        cache_write_1h=min(_count(usage.get("cache_creation"), "ephemeral_1h_input_tokens"), written),
-        searches=_count(usage.get("server_tool_use"), "web_search_requests"),
-        tier=metering.messages_tier(
-            usage.get("service_tier"), usage.get("inference_geo"), usage.get("speed")
-        ),
-        unpriced=metering.unpriced(usage, metering.MESSAGES)
-        or metering.beyond_the_sums(usage.get("iterations")),
-    )
-
-
-def _count(of: object, name: str) -> int:
-    value = of.get(name) if isinstance(of, dict) else None
-    return value if isinstance(value, int) and value >= 0 else 0
+    return Report(metering.messages(usage), Own(_MESSAGES, {}, usage))
 
 
 def write_report(report: Report) -> Json:
@@ -115,11 +90,12 @@ def write_report(report: Report) -> Json:
         "cache_read_input_tokens": tokens.cached_input,
         "output_tokens": tokens.output,
     }
-    if tokens.cache_write_1h:
-        usage["cache_creation"] = {
-            "ephemeral_5m_input_tokens": tokens.cache_write - tokens.cache_write_1h,
-            "ephemeral_1h_input_tokens": tokens.cache_write_1h,
-        }
+    apart = tokens.apart or Apart()
+    if hour := apart.cache_write_1h:
+        ttls = {"ephemeral_5m_input_tokens": tokens.cache_write - hour, "ephemeral_1h_input_tokens": hour}
+        usage["cache_creation"] = ttls
+    if apart.searches:
+        usage["server_tool_use"] = {"web_search_requests": apart.searches, "web_fetch_requests": 0}
     if tokens.reasoning:
         usage["output_tokens_details"] = {"thinking_tokens": tokens.reasoning}
     return usage
