@@ -59,7 +59,12 @@ class Used(NamedTuple):
 
 def part(usage: Json, details: str, name: str) -> int:
     """A member of a member, 0 where either is absent."""
-    return (usage.get(details) or {}).get(name) or 0
+    return int((usage.get(details) or {}).get(name) or 0)
+
+
+def count(usage: Json, name: str) -> int:
+    """A member, 0 where it is absent."""
+    return int(usage.get(name) or 0)
 
 
 def chat_rule(used: Used) -> Fraction | None:
@@ -67,14 +72,13 @@ def chat_rule(used: Used) -> Fraction | None:
     usage, tier = used.usage, used.answer.get("service_tier")
     if usage.get("num_sources_used") or tier == "priority":
         return None
-    prompt, output = usage["prompt_tokens"], usage.get("completion_tokens") or 0
-    output += max(0, (usage.get("total_tokens") or 0) - prompt - output)
+    prompt, output = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
+    output += max(0, count(usage, "total_tokens") - prompt - output)
     cached = (
         part(usage, "prompt_tokens_details", "cached_tokens")
-        or usage.get("prompt_cache_hit_tokens")
-        or usage.get("num_cached_tokens")
-        or usage.get("cached_tokens")
-        or 0
+        or count(usage, "prompt_cache_hit_tokens")
+        or count(usage, "num_cached_tokens")
+        or count(usage, "cached_tokens")
     )
     written = part(usage, "prompt_tokens_details", "cache_write_tokens")
     heard = part(usage, "prompt_tokens_details", "audio_tokens")  # never cached in these
@@ -101,12 +105,17 @@ def responses_rule(used: Used) -> Fraction | None:
         return None
     if old and "web_search_call" in kinds:
         return None
-    searches = sum(item["type"] == "web_search_call" and item["action"]["type"] == "search" for item in items)
+    searches = len([one for one in items if one["type"] == "web_search_call" and searched(one["action"])])
     cached = part(usage, "input_tokens_details", "cached_tokens")
     written = part(usage, "input_tokens_details", "cache_write_tokens")
-    tokens = (usage["input_tokens"] - cached - written) * IN + cached * READ + written * WRITE
-    tokens += usage["output_tokens"] * OUT
+    tokens = (count(usage, "input_tokens") - cached - written) * IN + cached * READ + written * WRITE
+    tokens += count(usage, "output_tokens") * OUT
     return tokens / (2 if answer.get("service_tier") == "flex" else 1) + searches * SEARCH
+
+
+def searched(action: Json) -> bool:
+    """Whether a call to the search tool searched, and did not read a page that was found."""
+    return bool(action["type"] == "search")
 
 
 def messages_rule(used: Used) -> Fraction | None:
@@ -115,9 +124,9 @@ def messages_rule(used: Used) -> Fraction | None:
     if any(turn["type"] != "message" for turn in usage.get("iterations") or ()):
         return None
     hour = part(usage, "cache_creation", "ephemeral_1h_input_tokens")
-    written = usage.get("cache_creation_input_tokens") or 0
-    tokens = (usage.get("input_tokens") or 0) * IN + (usage.get("cache_read_input_tokens") or 0) * READ
-    tokens += (written - hour) * WRITE + hour * HOUR + (usage.get("output_tokens") or 0) * OUT
+    written = count(usage, "cache_creation_input_tokens")
+    tokens = count(usage, "input_tokens") * IN + count(usage, "cache_read_input_tokens") * READ
+    tokens += (written - hour) * WRITE + hour * HOUR + count(usage, "output_tokens") * OUT
     return tokens + part(usage, "server_tool_use", "web_search_requests") * SEARCH
 
 
@@ -127,10 +136,10 @@ def converse_rule(used: Used) -> Fraction | None:
     units = json.dumps(answer.get("trace") or {}).replace(" ", "")
     if any(f'"{kind}PolicyUnits":{n}' in units for kind in _GUARDS for n in range(1, 10)):
         return None
-    hour = sum(one["inputTokens"] for one in usage.get("cacheDetails") or () if one["ttl"] == "1h")
-    tokens = usage["inputTokens"] * IN + (usage.get("cacheReadInputTokens") or 0) * READ
-    tokens += ((usage.get("cacheWriteInputTokens") or 0) - hour) * WRITE + hour * HOUR
-    return tokens + usage["outputTokens"] * OUT
+    hour = sum(int(one["inputTokens"]) for one in usage.get("cacheDetails") or () if one["ttl"] == "1h")
+    tokens = count(usage, "inputTokens") * IN + count(usage, "cacheReadInputTokens") * READ
+    tokens += (count(usage, "cacheWriteInputTokens") - hour) * WRITE + hour * HOUR
+    return tokens + count(usage, "outputTokens") * OUT
 
 
 _GUARDS = ("content", "topic", "sensitiveInformation", "contextualGrounding")
@@ -144,11 +153,11 @@ def gemini_rule(used: Used) -> Fraction | None:
     heard = modality(usage, "promptTokensDetails", "AUDIO", 4)
     again = modality(usage, "cacheTokensDetails", "AUDIO", 4)
     drawn = modality(usage, "candidatesTokensDetails", "IMAGE", 2)
-    whole = usage.get("promptTokenCount", 0) + usage.get("toolUsePromptTokenCount", 0)
-    cached = usage.get("cachedContentTokenCount", 0)
+    whole = count(usage, "promptTokenCount") + count(usage, "toolUsePromptTokenCount")
+    cached = count(usage, "cachedContentTokenCount")
     tokens = (whole - heard - cached + again) * IN + (cached - again) * READ
     tokens += (heard - again) * HEARD + again * HEARD_AGAIN + drawn * DRAWN
-    tokens += (usage.get("candidatesTokenCount", 0) - drawn + usage.get("thoughtsTokenCount", 0)) * OUT
+    tokens += (count(usage, "candidatesTokenCount") - drawn + count(usage, "thoughtsTokenCount")) * OUT
     queries = {
         query
         for candidate in answer["candidates"]
@@ -160,7 +169,9 @@ def gemini_rule(used: Used) -> Fraction | None:
 
 def modality(usage: Json, details: str, name: str, number: int) -> int:
     """Tokens of one modality, which enum-encoding=int says by its number."""
-    return sum(one["tokenCount"] for one in usage.get(details) or () if one["modality"] in (name, number))
+    return sum(
+        int(one["tokenCount"]) for one in usage.get(details) or () if one["modality"] in (name, number)
+    )
 
 
 RULES = {

@@ -495,7 +495,7 @@ def test_the_older_search_tool_has_a_price_by_model_and_so_none_here() -> None:
 
 def test_what_googles_answers_show_beyond_usage_is_not_free() -> None:
     """Google Maps and generated video are charged; what was bought by the hour has no price by the token."""
-    maps = {"groundingMetadata": {"groundingChunks": [{"maps": {"uri": "x"}}]}}
+    maps: Json = {"groundingMetadata": {"groundingChunks": [{"maps": {"uri": "x"}}]}}
     film = {**DRAWN, "candidatesTokensDetails": [{"modality": "VIDEO", "tokenCount": 1290}]}
     assert token_cost(gemini_tokens(TINY, **maps), PRO) is None
     assert token_cost(gemini_tokens(film), IMAGE) is None
@@ -630,7 +630,12 @@ def grown(tokens: Tokens, kind: str, more: int) -> Tokens:
 )
 def test_a_missing_price_gives_an_unknown_cost(kind: str) -> None:
     """What may be dearer than input has no stand-in; a tier without a price neither."""
-    assert token_cost(Tokens(100, 0, 50, 100, apart=Apart(**{kind: 1})), TokenPrice(1000, 1000)) is None
+    assert (
+        token_cost(
+            Tokens(100, 0, 50, 100, apart=structs.replace(Apart(), **{kind: 1})), TokenPrice(1000, 1000)
+        )
+        is None
+    )
     assert token_cost(Tokens(100, apart=Apart(tier="priority")), OPUS) is None
     assert token_cost(Tokens(100, apart=Apart(unpriced=True)), OPUS) is None
 
