@@ -19,6 +19,8 @@ from msgspec import structs
 from baseload.catalog.published import published_price
 from baseload.catalog.tiers import share
 from baseload.core import Apart, LongContext, TokenPrice, Tokens
+from baseload.ledger.journal import END_BYTES
+from baseload.ledger.record import Bill, End, encode
 from baseload.money import nano, token_cost
 from baseload.wire import anthropic, metering, openai
 from baseload.wire.dialects import (
@@ -511,6 +513,15 @@ def test_guardrails_of_bedrock_are_not_free() -> None:
     assert token_cost(converse_tokens(CONVERSE, trace=trace), BEDROCK) == nano("0.0168")
     assessed["invocationMetrics"]["usage"]["contentPolicyUnits"] = 1
     assert token_cost(converse_tokens(CONVERSE, trace=trace), BEDROCK) is None
+
+
+def test_a_tiers_word_is_bounded() -> None:
+    """It comes from the target, and the journal sets room aside for an end before it is known."""
+    tokens = messages_tokens({**SHORT, "service_tier": "x" * 5000, "speed": "y" * 5000})
+    assert tokens.apart is not None
+    assert len(tokens.apart.tier) == 64
+    end = End("r" * 64, 1, 5, "completed", 200, 9, tokens, Bill(None))
+    assert len(encode(end)) < END_BYTES / 2
 
 
 def test_a_tier_without_a_price_has_an_unknown_cost() -> None:

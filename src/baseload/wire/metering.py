@@ -42,6 +42,9 @@ _STANDARD = frozenset(
 )
 """What providers call the service tier, and the place, that their plain prices are for."""
 
+_TIER_CHARS = 64
+"""A target's word for its tier is kept as far as this: the ledger's records have a bound."""
+
 _PREFIXES = re.compile(r"^(?:service_tier_|traffic_type_|on_demand_)+(?=.)")
 _TRAFFIC = ("unspecified", "on_demand", "provisioned_throughput")
 """Vertex AI's traffic types by their numbers, which it sends with enum-encoding=int."""
@@ -50,7 +53,7 @@ _TRAFFIC = ("unspecified", "on_demand", "provisioned_throughput")
 def tier_of(*said: object) -> str:
     """What is priced apart, in one word ("flex", "priority", "batch+us"); "" for the standard prices."""
     words = (_PREFIXES.sub("", word.casefold()) for word in said if isinstance(word, str))
-    return "+".join(word for word in words if word not in _STANDARD)
+    return "+".join(word for word in words if word not in _STANDARD)[:_TIER_CHARS]
 
 
 def _traffic(said: object) -> object:
