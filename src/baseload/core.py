@@ -57,10 +57,31 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"  # begun, never ended: the writer died
 
 
+class Apart(Struct, array_like=True, frozen=True, gc=False):
+    """What an attempt used that has a price of its own; most attempts use none of it.
+
+    `cache_write_1h` is in `Tokens.cache_write`, `input_audio` in `input`, `cached_audio` in `cached_input`
+    and in `input_audio`, `output_audio` and `output_image` in `output`. `searches` are web searches, charged
+    each. `tier` is the service tier that is priced apart ("" is the standard one). `unpriced`: the target
+    reported something that may cost money and that we do not know: no cost is known.
+    The journal holds them as this array: fields are added at the end.
+    """
+
+    cache_write_1h: int = 0
+    input_audio: int = 0
+    output_audio: int = 0
+    cached_audio: int = 0
+    output_image: int = 0
+    searches: int = 0
+    tier: str = ""
+    unpriced: bool = False
+
+
 class Tokens(Struct, array_like=True, frozen=True, gc=False):
     """Token counts of an attempt; `cached_input` and `cache_write` are in `input`, `reasoning` in `output`.
 
-    `estimated`: counted by us and not by the target. The journal holds them as this array.
+    `estimated`: counted by us and not by the target. `apart`: what of it has a price of its own; None where
+    nothing has. The journal holds them as this array: fields are added at the end.
     """
 
     input: int = 0
@@ -69,13 +90,15 @@ class Tokens(Struct, array_like=True, frozen=True, gc=False):
     output: int = 0
     reasoning: int = 0
     estimated: bool = False
+    apart: Apart | None = None
 
 
 class LongContext(Struct, frozen=True, gc=False):
     """Prices that hold for the whole request once its input exceeds `above` tokens.
 
     None where the provider names no such price: cached tokens are then charged as this input, written ones
-    as this input or as the short request's `cache_write`, whichever is dearer.
+    as this input or as the short request's `cache_write`, whichever is dearer; so are tokens written for an
+    hour and audio, with the short request's own prices.
     """
 
     above: int
@@ -83,13 +106,17 @@ class LongContext(Struct, frozen=True, gc=False):
     output: int
     cached_input: int | None = None
     cache_write: int | None = None
+    cache_write_1h: int | None = None
 
 
 class TokenPrice(Struct, frozen=True):
     """A price per token of a metered target, in nano-dollars per million tokens, with where it comes from.
 
     `cached_input` and `cache_write` are None where the provider names no such price: those tokens are then
-    charged as input. `source` and `as_of` (ISO date) are shown wherever the price is.
+    charged as input. What can be dearer than input has no such stand-in: without `cache_write_1h`,
+    `input_audio`, `output_audio`, `output_image`, `searches` (per million) or the tier's own price the cost
+    of an attempt with any of these is unknown. `cached_audio` None: as `input_audio`. `source` and `as_of`
+    (ISO date) are shown wherever the price is.
     """
 
     input: int
@@ -99,6 +126,13 @@ class TokenPrice(Struct, frozen=True):
     long_context: LongContext | None = None
     source: str = ""
     as_of: str = ""
+    cache_write_1h: int | None = None
+    input_audio: int | None = None
+    output_audio: int | None = None
+    cached_audio: int | None = None
+    output_image: int | None = None
+    searches: int | None = None
+    tiers: dict[str, TokenPrice] | None = None
 
 
 class UnitPrice(Struct, frozen=True, gc=False):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
-from baseload.core import TokenPrice, Tokens
+from baseload.core import Apart, TokenPrice, Tokens
 
 NANO = 1_000_000_000
 """Nano-dollars in a dollar."""
@@ -61,14 +61,17 @@ def divide_half_even(numerator: int, denominator: int) -> int:
 
 
 def token_cost(tokens: Tokens, price: TokenPrice | None) -> int | None:
-    """What these tokens cost at this price, in nano-dollars; None where the price is unknown.
+    """What these tokens cost at this price, in nano-dollars; None where that is unknown.
 
     cost = (uncached·p_in + cached·p_cached + written·p_write + output·p_out) / 1e6, rounded half-even once,
     each price of the tier that the whole input falls in. Reasoning tokens are part of the output and cost
-    the same.
+    the same. What is `apart` has prices of its own (docs/costs.md): the cost is unknown too where one of them
+    is, or where usage said something that nobody priced.
     """
     if price is None:
         return None
+    if tokens.apart is not None:
+        return _cost_apart(tokens, tokens.apart, price)
     p_in, p_out, p_cached, p_write = price.input, price.output, price.cached_input, price.cache_write
     tier = price.long_context
     if tier is not None and tokens.input > tier.above:
@@ -80,3 +83,63 @@ def token_cost(tokens: Tokens, price: TokenPrice | None) -> int | None:
     if tokens.cache_write:
         total += tokens.cache_write * (p_in if p_write is None else p_write)
     return divide_half_even(total, MILLION)
+
+
+def _cost_apart(tokens: Tokens, apart: Apart, price: TokenPrice) -> int | None:
+    """As `token_cost`, each kind at its own price in the service tier of the answer."""
+    of_tier = price if not apart.tier else (price.tiers or {}).get(apart.tier)
+    if of_tier is None or apart.unpriced:
+        return None
+    rates = _rates(of_tier, tokens.input)
+    heard, spoken = apart.input_audio, apart.output_audio
+    shares = (
+        (tokens.input - tokens.cached_input - tokens.cache_write - heard + apart.cached_audio, rates.input),
+        (tokens.cached_input - apart.cached_audio, rates.cached_input),
+        (tokens.cache_write - apart.cache_write_1h, rates.cache_write),
+        (tokens.output - spoken - apart.output_image, rates.output),
+        (apart.cache_write_1h, rates.cache_write_1h),
+        (heard - apart.cached_audio, rates.input_audio),
+        (apart.cached_audio, rates.cached_audio),
+        (spoken, rates.output_audio),
+        (apart.output_image, rates.output_image),
+        (apart.searches, rates.searches),
+    )
+    total = 0
+    for count, rate in shares:
+        if count:
+            if rate is None:
+                return None
+            total += count * rate
+    return divide_half_even(total, MILLION)
+
+
+def _rates(price: TokenPrice, input_tokens: int) -> TokenPrice:
+    """The price with everything filled in that a request of this input is charged.
+
+    What a long request's price leaves out costs as the short one's, but no less than its plain tokens.
+    """
+    p_in, p_out, cached, write = price.input, price.output, price.cached_input, price.cache_write
+    hour, tier = price.cache_write_1h, price.long_context
+    if tier is not None and input_tokens > tier.above:
+        p_in, p_out, cached = tier.input, tier.output, tier.cached_input
+        write = max(p_in, write or 0) if tier.cache_write is None else tier.cache_write
+        hour = _at_least(hour, write) if tier.cache_write_1h is None else tier.cache_write_1h
+    cached = p_in if cached is None else cached
+    heard = _at_least(price.input_audio, p_in) if tier is not None else price.input_audio
+    again = heard if price.cached_audio is None else price.cached_audio
+    return TokenPrice(
+        p_in,
+        p_out,
+        cached,
+        p_in if write is None else write,
+        cache_write_1h=hour,
+        input_audio=heard,
+        output_audio=price.output_audio,
+        cached_audio=_at_least(again, cached) if tier is not None else again,
+        output_image=price.output_image,
+        searches=price.searches,
+    )
+
+
+def _at_least(amount: int | None, least: int) -> int | None:
+    return None if amount is None else max(amount, least)

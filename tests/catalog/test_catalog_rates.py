@@ -70,7 +70,7 @@ def test_long_prompts_write_caches_at_their_own_price() -> None:
     price = known("anthropic", "claude-sonnet-4-5")
     assert price.cache_write == 3_750_000_000
     assert price.long_context == LongContext(
-        200_000, 6_000_000_000, 22_500_000_000, 600_000_000, cache_write=7_500_000_000
+        200_000, 6_000_000_000, 22_500_000_000, 600_000_000, 7_500_000_000, cache_write_1h=12_000_000_000
     )
 
 

@@ -66,6 +66,11 @@ def test_check_as_json_holds_the_same(file: Path) -> None:
         "output": "10",
         "cached_input": None,
         "cache_write": None,
+        "cache_write_1h": None,
+        "input_audio": None,
+        "output_audio": None,
+        "cached_audio": None,
+        "output_image": None,
         "source": "ours",
         "as_of": "",
     }

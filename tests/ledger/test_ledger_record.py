@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from baseload.core import Outcome, Reason, Side, Tokens
+from baseload.core import Apart, Outcome, Reason, Side, Tokens
 from baseload.ledger.record import Begin, Bill, End, Fleet, Refusal, decode, encode
 
 
@@ -49,3 +49,13 @@ def test_unknown_is_not_zero() -> None:
     """A bill keeps an unknown cost apart from a cost of nothing."""
     assert Bill(None) != Bill(0)
     assert Tokens() == Tokens(0, 0, 0, 0, 0, False)
+
+
+def test_a_record_of_the_first_minor_version_is_still_read() -> None:
+    """Usage of six values is usage whose newer counts are zero; what is written now has them all."""
+    old = msgspec.msgpack.encode([2, "r1", 1, 5, "completed", 200, 9, [140, 40, 3, 200, 7, False], [1200]])
+    end = decode(old)
+    assert isinstance(end, End)
+    assert end.usage == Tokens(140, 40, 3, 200, 7, False)
+    used = Tokens(9, 1, 4, 8, 2, False, Apart(3, 2, 5, 1, 3, 6, "flex", True))
+    assert decode(encode(End("r1", 1, 5, "completed", 200, 9, used, Bill(None)))).usage == used

@@ -9,16 +9,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
 
+import msgspec
 import pytest
 
-from baseload.core import Outcome, Tokens
+from baseload.core import Apart, Outcome, Tokens
 from baseload.errors import EnvironmentProblem, UnknownName
+from baseload.ledger import journal as journal_module
 from baseload.ledger.database import connect
 from baseload.ledger.export import Format, export, format_of
 from baseload.ledger.follow import Follower
 from baseload.ledger.hours import HOUR_NS
 from baseload.ledger.journal import Journal
-from baseload.ledger.record import Begin, Chosen, End, Fleet, Refusal
+from baseload.ledger.record import Begin, Chosen, End, Fleet, Record, Refusal, encode
 from baseload.ledger.schema import ATTEMPT_COLUMNS, BOOLEAN_COLUMNS, COLUMN_TYPES, MIGRATIONS
 from baseload.ledger.store import GROUPS, Arrival, Filter, OwnedTotals, Store, Totals
 
@@ -228,3 +230,60 @@ def test_an_export_appears_whole_or_not_at_all(store: Store, tmp_path: Path) -> 
     with pytest.raises(EnvironmentProblem, match="cannot write"):
         export(store, tmp_path / "missing" / "out.csv", Format.CSV)
     assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_store_of_the_first_schema_is_migrated(tmp_path: Path, begin: Begins, end: Ends) -> None:
+    """Rows booked before stay as they are, with the new columns unknown; new rows fill them."""
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(MIGRATIONS[0])
+        old.execute("PRAGMA user_version = 1")
+        old.execute(
+            "INSERT INTO attempts (request_id, attempt, outcome, cost_nano) VALUES ('r0', 1, 'completed', 7)"
+        )
+        old.commit()
+    used = Tokens(900, 100, 300, 80, 5, False, Apart(200, 50, 40, 10, 12, 3, "flex", True))
+    with closing(Journal.open(tmp_path / "journal")) as journal:
+        journal.begin(begin("r1"))
+        journal.end(end("r1", usage=used))
+    with closing(Follower(tmp_path / "journal", path)) as follower:
+        follower.run_pass()
+    names = [*list(COLUMN_TYPES)[-8:]]
+    assert names[0] == "cache_write_1h_tokens"
+    with Store(path) as store:
+        (before,), (after,) = store.request("r0"), store.request("r1")
+        (out,) = [row for batch in store.attempts() for row in batch if row[0] == "r1"]
+    assert (before["cost_nano"], [before[name] for name in names]) == (7, [None] * 8)
+    assert [after[name] for name in names] == [200, 50, 40, 10, 12, 3, "flex", 1]
+    assert out[-8:] == (200, 50, 40, 10, 12, 3, "flex", 1)
+
+
+def test_a_journal_of_the_first_minor_version_is_read_on(
+    tmp_path: Path, begin: Begins, end: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Segments that an older gateway left, whose usage has six values, are booked beside those of today."""
+
+    def old(record: Record) -> bytes:
+        fields = msgspec.msgpack.decode(encode(record))
+        if isinstance(record, End):
+            fields[7] = fields[7][:6]
+        return msgspec.msgpack.encode(fields)
+
+    with monkeypatch.context() as before:
+        before.setattr(journal_module, "MINOR", 0)
+        before.setattr(journal_module, "encode", old)
+        with closing(Journal.open(tmp_path / "journal")) as journal:
+            journal.begin(begin("r1"))
+            journal.end(end("r1", usage=Tokens(900, 100, 300, 80, 5)))
+    used = Tokens(900, 100, 300, 80, 5, apart=Apart(cache_write_1h=200))
+    with closing(Journal.open(tmp_path / "journal")) as journal:
+        journal.begin(begin("r2"))
+        journal.end(end("r2", usage=used))
+    path = tmp_path / "ledger.sqlite"
+    with closing(Follower(tmp_path / "journal", path)) as follower:
+        follower.run_pass()
+    with Store(path) as store:
+        (first,), (second,) = store.request("r1"), store.request("r2")
+    counts = ("input_tokens", "cache_write_tokens", "cache_write_1h_tokens", "unpriced")
+    assert [first[name] for name in counts] == [900, 300, 0, 0]
+    assert [second[name] for name in counts] == [900, 300, 200, 0]

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from baseload.catalog.prices import ApiOffer, listed
 from baseload.catalog.providers import provider, providers
+from baseload.catalog.tiers import with_tiers
 from baseload.core import LongContext, TokenPrice
 from baseload.money import nano
 
@@ -25,8 +26,19 @@ def published_price(provider_name: str, model: str, on: date) -> TokenPrice | No
     Where the price depends on the hour it is the dearest one, so that nothing is booked below its cost, and
     `source` says so. A model without a price for input has no price. What genai-prices lacks comes from the
     frozen table, for days from its date on: the whole price, or the long-context one where both sources
-    agree on the rest.
+    agree on the rest. Service tiers: see `catalog.tiers`.
     """
+    price = _published(provider_name, model, on)
+    if price is None:
+        return None
+    known = provider(provider_name)
+    name = provider_name if known is None else known.name
+    if name == "google" and price.input_audio is None:  # its page names audio only where it costs more
+        price = structs.replace(price, input_audio=price.input, cached_audio=price.cached_input)
+    return with_tiers(price, name, model, on)
+
+
+def _published(provider_name: str, model: str, on: date) -> TokenPrice | None:
     found = _find(provider_name, model)
     price = None if found is None else _price_of(found, on)
     row = listed(provider_name, model)
@@ -103,6 +115,7 @@ def _token_price(price: types.ModelPrice, source: str, on: date) -> TokenPrice:
         for rate in (price.input_mtok, price.output_mtok, price.cache_read_mtok, price.cache_write_mtok)
         if isinstance(rate, types.TieredPrices) and rate.tiers
     ]
+    hour = _named(price, "cache_write_1h_mtok")
     long_context = None
     if starts:
         long_context = LongContext(
@@ -111,6 +124,7 @@ def _token_price(price: types.ModelPrice, source: str, on: date) -> TokenPrice:
             output=nano(_top(price.output_mtok)),
             cached_input=None if price.cache_read_mtok is None else nano(_top(price.cache_read_mtok)),
             cache_write=None if price.cache_write_mtok is None else nano(_top(price.cache_write_mtok)),
+            cache_write_1h=None if hour is None else nano(_top(hour)),
         )
     return TokenPrice(
         input=nano(_base(price.input_mtok)),
@@ -120,7 +134,25 @@ def _token_price(price: types.ModelPrice, source: str, on: date) -> TokenPrice:
         long_context=long_context,
         source=source,
         as_of=on.isoformat(),
+        cache_write_1h=None if hour is None else nano(_base(hour)),
+        input_audio=_nano(price, "input_audio_mtok"),
+        output_audio=_nano(price, "output_audio_mtok"),
+        cached_audio=_nano(price, "cache_audio_read_mtok"),
+        output_image=_nano(price, "output_image_mtok"),
+        searches=_nano(price, "web_searches_kcount", per=1000),
     )
+
+
+def _named(price: types.ModelPrice, name: str) -> _Rate | None:
+    """A rate that genai-prices holds for some models only."""
+    rate: _Rate | None = getattr(price, name, None)
+    return rate
+
+
+def _nano(price: types.ModelPrice, name: str, per: int = 1) -> int | None:
+    """Such a rate in nano-dollars per million, its dearest tier; None where the model has none."""
+    rate = _named(price, name)
+    return None if rate is None else nano(_top(rate)) * per
 
 
 def _base(rate: _Rate | None) -> Decimal:

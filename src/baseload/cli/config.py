@@ -149,6 +149,11 @@ def _price_facts(price: TokenPrice | None) -> dict[str, str | None] | None:
         "output": price.output,
         "cached_input": price.cached_input,
         "cache_write": price.cache_write,
+        "cache_write_1h": price.cache_write_1h,
+        "input_audio": price.input_audio,
+        "output_audio": price.output_audio,
+        "cached_audio": price.cached_audio,
+        "output_image": price.output_image,
     }
     shown = {name: None if amount is None else str(usd(amount)) for name, amount in amounts.items()}
     return {**shown, "source": price.source, "as_of": price.as_of}

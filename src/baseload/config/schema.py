@@ -132,10 +132,12 @@ class LongContextSection(Section):
     """USD per million cached input tokens; not written: as input."""
     cache_write: Usd | None = Field(default=None, examples=["7.50"])
     """USD per million input tokens written to a cache; not written: as input, not below a short request's."""
+    cache_write_1h: Usd | None = Field(default=None, examples=["12.00"])
+    """USD per million input tokens written to be kept for an hour; not written: as in a short request."""
 
 
-class PriceSection(Section):
-    """A price per million tokens that replaces the catalog's."""
+class TierSection(Section):
+    """Prices of one service tier, per million tokens."""
 
     input: Usd
     """USD per million uncached input tokens."""
@@ -145,8 +147,27 @@ class PriceSection(Section):
     """USD per million input tokens read from the provider's cache; not written: as input."""
     cache_write: Usd | None = Field(default=None, examples=["3.75"])
     """USD per million input tokens written to the provider's cache; not written: as input."""
+    cache_write_1h: Usd | None = Field(default=None, examples=["6.00"])
+    """USD per million input tokens written for an hour; not written: costs with any are unknown."""
+    input_audio: Usd | None = Field(default=None, examples=["32.00"])
+    """USD per million audio input tokens; not written: costs with any are unknown."""
+    output_audio: Usd | None = Field(default=None, examples=["64.00"])
+    """USD per million audio output tokens; not written: costs with any are unknown."""
+    cached_audio: Usd | None = Field(default=None, examples=["0.40"])
+    """USD per million audio input tokens read from the cache; not written: as audio input."""
+    output_image: Usd | None = Field(default=None, examples=["30.00"])
+    """USD per million output tokens of pictures; not written: costs with any are unknown."""
     long_context: LongContextSection | None = None
     """Prices of requests with a long input."""
+
+
+class PriceSection(TierSection):
+    """Prices per million tokens."""
+
+    thousand_searches: Usd | None = Field(default=None, examples=["10.00"])
+    """USD per thousand web searches of the provider's; not written: costs with any are unknown."""
+    tiers: dict[Words, TierSection] = Field(default_factory=dict)
+    """Prices by what the provider calls its service tier; costs in a tier that is not written are unknown."""
     source: Words = "configuration"
     """Where this price is from; shown wherever it is used."""
     as_of: Day | None = None

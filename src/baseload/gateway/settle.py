@@ -6,11 +6,12 @@ what it took, and the row is marked estimated.
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
 from baseload.capacity.predict import room_ns
-from baseload.core import Outcome, Target, Tokens
+from baseload.core import Apart, Outcome, Target, Tokens
 from baseload.errors import RequestError
 from baseload.gateway import guess
 from baseload.gateway.metrics import TargetCounts
@@ -25,6 +26,8 @@ BRIEF_S = 0.25
 """Unstreamed, nobody sees the first token: after its predicted time a request counts as decoding, at once
 where that is shorter than the deadlines' granularity."""
 HOUR_NS = 3_600_000_000_000
+
+_log = logging.getLogger("baseload.gateway")
 
 
 def begin(exchange: Exchange, attempt: Attempt) -> None:
@@ -155,6 +158,8 @@ def _record(
     if load.quota is not None:
         load.settle(ask.input_tokens + ask.output_tokens, used)
     _count(place.counts, (attempt.reason, ended), tokens, bill.cost_nano)
+    if bill.cost_nano is None:
+        _tell_unknown(exchange, attempt, tokens)
     if outcome is Outcome.COMPLETED:
         load.health.success(now_ns / 1e9, attempt.probe)
         if not tokens.estimated and exchange.endpoint.teaches:  # a whole answer teaches the estimates
@@ -243,6 +248,24 @@ def _count(counts: TargetCounts, ended: tuple[str, str], tokens: Tokens, cost_na
         counts.unknown += 1
     elif cost_nano:
         counts.cost += cost_nano
+
+
+def _tell_unknown(exchange: Exchange, attempt: Attempt, tokens: Tokens) -> None:
+    """A line for the first attempt of unknown cost, the second, the fourth: seen, and no flood."""
+    count = attempt.place.counts.unknown
+    if count & (count - 1):
+        return
+    target = attempt.place.target
+    apart = tokens.apart or Apart()
+    if apart.unpriced:
+        why = "its usage counts something that may cost money and has no known price"
+    elif target.price is None:
+        why = "its model has no known price: write `price` at the target"
+    else:
+        why = f"no price of its kind of tokens, searches or service tier {apart.tier!r} is known"
+    _log.warning(
+        "request %s: cost unknown at %s (%d so far): %s", exchange.request_id, target.name, count, why
+    )
 
 
 # -- headers that tell the client ---------------------------------------------------------------------------

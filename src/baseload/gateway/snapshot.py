@@ -36,7 +36,9 @@ from baseload.config.schema import (
     MeteredSection,
     ModelSection,
     OwnedSection,
+    PriceSection,
     TargetSection,
+    TierSection,
     TimeoutsSection,
 )
 from baseload.core import (
@@ -265,17 +267,28 @@ def _price(read: Config, name: str, rates: RateTable) -> TokenPrice | None:
     if metered.price is None:
         return rates.price(metered.provider, upstream_model(read, name))
     written = metered.price
-    tier = written.long_context
+    tiers = {word: _written(each, written) for word, each in written.tiers.items()}
+    return replace(_written(written, written), tiers=tiers or None)
+
+
+def _written(part: TierSection, whole: PriceSection) -> TokenPrice:
+    """The price of the standard tier or of another one; searches cost the same in all of them."""
+    long = part.long_context
+    searches = whole.thousand_searches
     return TokenPrice(
-        written.input,
-        written.output,
-        written.cached_input,
-        written.cache_write,
-        None
-        if tier is None
-        else LongContext(tier.above, tier.input, tier.output, tier.cached_input, tier.cache_write),
-        written.source,
-        written.as_of or "",
+        part.input,
+        part.output,
+        part.cached_input,
+        part.cache_write,
+        None if long is None else LongContext(**dict(long)),
+        whole.source,
+        whole.as_of or "",
+        part.cache_write_1h,
+        part.input_audio,
+        part.output_audio,
+        part.cached_audio,
+        part.output_image,
+        None if searches is None else searches * 1000,
     )
 
 

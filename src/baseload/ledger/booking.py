@@ -11,7 +11,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from baseload.core import Outcome, Side
+from baseload.core import Apart, Outcome, Side
 from baseload.ledger import hours
 from baseload.ledger.record import Begin, End, Fleet, Refusal
 from baseload.ledger.schema import ATTEMPT_COLUMNS, BEGIN_COLUMNS, END_COLUMNS
@@ -80,9 +80,13 @@ def begin_row(record: Begin) -> Row:
     )
 
 
+_NOTHING = Apart()
+
+
 def end_row(record: End) -> Row:
     """The values of END_COLUMNS."""
     usage, bill = record.usage, record.bill
+    apart = usage.apart or _NOTHING
     return (
         record.at_ns,
         record.outcome,
@@ -101,6 +105,14 @@ def end_row(record: End) -> Row:
         bill.counterfactual_nano,
         bill.counterfactual_target,
         bill.room_ns,
+        apart.cache_write_1h,
+        apart.input_audio,
+        apart.output_audio,
+        apart.cached_audio,
+        apart.output_image,
+        apart.searches,
+        apart.tier or None,
+        apart.unpriced,
     )
 
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from baseload.core import Tokens
 
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
 """Version of these structs; another major cannot be read, a newer minor neither."""
 
 

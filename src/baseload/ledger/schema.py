@@ -34,7 +34,19 @@ BEGIN_COLUMNS = {
 }
 """Columns of `attempts` known when it begins, in the order of `booking.begin_row`, and their types."""
 
-END_COLUMNS = {
+_METERED = {
+    "cache_write_1h_tokens": "INTEGER",
+    "input_audio_tokens": "INTEGER",
+    "output_audio_tokens": "INTEGER",
+    "cached_audio_tokens": "INTEGER",
+    "output_image_tokens": "INTEGER",
+    "searches": "INTEGER",
+    "service_tier": "TEXT",
+    "unpriced": "INTEGER",
+}
+"""What an attempt used besides, added behind the first tables' columns; NULL in rows booked before."""
+
+_ENDED = {
     "ended_ns": "INTEGER",
     "outcome": "TEXT",
     "status": "INTEGER",
@@ -53,13 +65,14 @@ END_COLUMNS = {
     "counterfactual_target": "TEXT",
     "room_ns": "INTEGER",
 }
+END_COLUMNS = {**_ENDED, **_METERED}
 """Columns of `attempts` known when it ended, in the order of `booking.end_row`."""
 
-COLUMN_TYPES = {**BEGIN_COLUMNS, **END_COLUMNS, "amortised_nano": "INTEGER"}
+COLUMN_TYPES = {**BEGIN_COLUMNS, **_ENDED, "amortised_nano": "INTEGER", **_METERED}
 ATTEMPT_COLUMNS = tuple(COLUMN_TYPES)
 """Every column of `attempts`: what `ledger export` writes."""
 
-BOOLEAN_COLUMNS = ("stream", "estimated")
+BOOLEAN_COLUMNS = ("stream", "estimated", "unpriced")
 """INTEGER columns that hold 0 or 1."""
 
 _FIRST = """
@@ -167,5 +180,16 @@ CREATE TABLE damage (              -- journal bytes that could not be read; the 
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_SECOND = """
+ALTER TABLE attempts ADD COLUMN cache_write_1h_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN input_audio_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN output_audio_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN cached_audio_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN output_image_tokens INTEGER;
+ALTER TABLE attempts ADD COLUMN searches INTEGER;
+ALTER TABLE attempts ADD COLUMN service_tier TEXT;
+ALTER TABLE attempts ADD COLUMN unpriced INTEGER;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
 """SQL scripts, the first makes an empty database; each runs in one transaction."""

@@ -189,8 +189,8 @@ async def _whole_body(reader: asyncio.StreamReader, head: ResponseHead) -> bytes
 def _note(heard: Heard, body: bytes) -> None:
     """Usage or error of an answer."""
     answer = read_answer(body) or Answer()
-    if answer.usage is not None:
-        heard.tokens = answer.usage.tokens()
+    if (tokens := answer.tokens) is not None:
+        heard.tokens = tokens
     if answer.error is not None or heard.status != 200:
         detail = answer.error
         code = detail.code or detail.type if isinstance(detail, ErrorDetail) else None

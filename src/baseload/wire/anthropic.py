@@ -7,13 +7,14 @@ Shapes: Anthropic's API reference (messages, version 2023-06-01). The counterpar
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from baseload.core import Tokens
 from baseload.errors import RequestError
+from baseload.wire import charges, metering
 from baseload.wire.openai import Count, ErrorDetail
 from baseload.wire.sse import EventRelay, event_data
 
@@ -33,36 +34,75 @@ _STATUS_TYPES = {
 }
 
 
-class OutputDetails(Struct):
+class CacheCreation(Struct, forbid_unknown_fields=True):
+    """`usage.cache_creation`: what was written, by how long it is kept."""
+
+    ephemeral_5m_input_tokens: Count | None = None
+    ephemeral_1h_input_tokens: Count | None = None
+
+
+class OutputDetails(Struct, forbid_unknown_fields=True):
     """`usage.output_tokens_details`."""
 
     thinking_tokens: Count | None = None
 
 
-class Usage(Struct):
-    """`usage`: cached and written tokens stand beside the input, not in it."""
+class Usage(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """`usage` of an answer that used no tool of Anthropic's; what else it may hold `OtherUsage` reads."""
 
     input_tokens: Count | None = None
     cache_creation_input_tokens: Count | None = None
     cache_read_input_tokens: Count | None = None
     output_tokens: Count | None = None
     output_tokens_details: OutputDetails | None = None
+    cache_creation: CacheCreation | None = None
+    service_tier: str | None = None
+    inference_geo: str | None = None
+    server_tool_use: None = None
 
     def tokens(self) -> Tokens:
-        """The same counts in our own terms."""
+        """The same counts in our own terms: those of `metering.messages`, at once where they are plain."""
+        tier, place, kept = self.service_tier, self.inference_geo, self.cache_creation
+        plain = (tier is None or tier == "standard") and (place is None or place in _ANYWHERE)
+        if not plain or (kept is not None and kept.ephemeral_1h_input_tokens):
+            return metering.messages(self.members_told())
         read, written = self.cache_read_input_tokens or 0, self.cache_creation_input_tokens or 0
-        output = self.output_tokens or 0
-        details = self.output_tokens_details
+        output, details = self.output_tokens or 0, self.output_tokens_details
         thinking = (details.thinking_tokens or 0) if details is not None else 0
         return Tokens((self.input_tokens or 0) + read + written, read, written, output, min(thinking, output))
 
+    def members_told(self) -> dict[str, Any]:
+        """The members that are not null."""
+        told: dict[str, Any] = msgspec.to_builtins(self)
+        return told
+
     def since(self, before: Usage | None) -> Usage:
         """This report of a stream, with what only an earlier one says."""
-        if before is not None:
-            for name in self.__struct_fields__:
-                if getattr(self, name) is None:
-                    setattr(self, name, getattr(before, name))
+        if before is None:
+            return self
+        if isinstance(before, OtherUsage) or isinstance(self, OtherUsage):
+            return OtherUsage(members={**before.members_told(), **self.members_told()})
+        for name in self.__struct_fields__:
+            if getattr(self, name) is None:
+                setattr(self, name, getattr(before, name))
         return self
+
+
+_ANYWHERE = frozenset({"global", "not_available"})
+
+
+class OtherUsage(Usage):
+    """`usage` with more members, kept as they came."""
+
+    members: dict[str, Any] = {}
+
+    def tokens(self) -> Tokens:
+        """As `Usage.tokens`."""
+        return metering.messages(self.members)
+
+    def members_told(self) -> dict[str, Any]:
+        """The members that are not null."""
+        return {name: value for name, value in self.members.items() if value is not None}
 
 
 class _Message(Struct):
@@ -70,12 +110,25 @@ class _Message(Struct):
 
 
 class _Event(Struct):
-    """A whole answer, or one event of a stream."""
+    """What is read of an answer, or of the data of a stream's event."""
 
     type: str = ""
     usage: Usage | None = None
     error: ErrorDetail | str | None = None
     message: _Message | str | None = None
+
+
+class _UnusualMessage(Struct):
+    usage: dict[str, Any] | None = None
+
+
+class _Unusual(Struct):
+    """As `_Event`, whatever members usage has."""
+
+    type: str = ""
+    usage: dict[str, Any] | None = None
+    error: ErrorDetail | str | None = None
+    message: _UnusualMessage | str | None = None
 
 
 class _Plain(Struct):
@@ -84,6 +137,7 @@ class _Plain(Struct):
 
 
 _decode = msgspec.json.Decoder(_Event).decode
+_decode_unusual = msgspec.json.Decoder(_Unusual).decode
 _decode_plain = msgspec.json.Decoder(_Plain).decode
 
 
@@ -104,10 +158,29 @@ def _read(body: bytes) -> _Event | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     try:
+        return _read_unusual(body)
+    except (ValueError, RecursionError):
+        pass
+    try:
         plain = _decode_plain(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return _Event(plain.type, error=plain.error)
+
+
+def _read_unusual(body: bytes) -> _Event:
+    """An event whose usage has more members. Raises ValueError for a count that is none."""
+    read = _decode_unusual(body)
+    message = read.message
+    if isinstance(message, _UnusualMessage):
+        return _Event(read.type, _other(read.usage), read.error, _Message(_other(message.usage)))
+    return _Event(read.type, _other(read.usage), read.error, message)
+
+
+def _other(usage: dict[str, Any] | None) -> Usage | None:
+    if not charges.usable(usage):
+        raise ValueError("a count is no count")
+    return None if usage is None else OtherUsage(members=usage)
 
 
 def read_answer(body: bytes) -> Answer | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -17,6 +17,7 @@ from msgspec import Meta, Raw, Struct
 from baseload import errors
 from baseload.core import Tokens
 from baseload.errors import RequestError
+from baseload.wire import charges, metering
 
 
 class StreamOptions(Struct):
@@ -75,40 +76,62 @@ class RequestFields(_WireFields):
         return self.stream_options is not None and bool(self.stream_options.include_usage)
 
 
-class PromptDetails(Struct):
+class PromptDetails(Struct, forbid_unknown_fields=True):
     """`usage.prompt_tokens_details`."""
 
     cached_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
 
 
-class CompletionDetails(Struct):
-    """`usage.completion_tokens_details`."""
+class CompletionDetails(Struct, forbid_unknown_fields=True):
+    """`usage.completion_tokens_details`; predictions are in the completion, rejected ones too."""
 
     reasoning_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    accepted_prediction_tokens: Count | None = None
+    rejected_prediction_tokens: Count | None = None
 
 
-class Usage(Struct):
-    """`usage` as OpenAI and the engines report it."""
+class Usage(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """`usage` as OpenAI and most engines report it; what else it may hold `OtherUsage` reads."""
 
     prompt_tokens: Count = 0
     completion_tokens: Count | None = 0
+    total_tokens: Count | None = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
+    reasoning_tokens: Count | None = None  # SGLang
+    queue_time: float | None = None  # Groq, as the other times
+    prompt_time: float | None = None
+    completion_time: float | None = None
+    total_time: float | None = None
 
-    def tokens(self) -> Tokens:
-        """The same counts in our own terms; a part that is said to exceed its whole is the whole."""
+    def tokens(self, service_tier: str | None = None) -> Tokens:
+        """The same counts in our own terms: those of `metering.chat`, at once where they are plain."""
         prompt, completion = self.prompt_tokens_details, self.completion_tokens_details
         whole, output = self.prompt_tokens, self.completion_tokens or 0
-        if prompt is None and completion is None:
-            return Tokens(whole, 0, 0, output)
-        cached = (prompt.cached_tokens or 0) if prompt is not None else 0
-        reasoning = (completion.reasoning_tokens or 0) if completion is not None else 0
-        return Tokens(
-            input=whole,
-            cached_input=cached if cached < whole else whole,
-            output=output,
-            reasoning=reasoning if reasoning < output else output,
-        )
+        cached = reasoning = 0
+        plain = service_tier is None or service_tier == "default"
+        if prompt is not None:
+            cached = prompt.cached_tokens or 0
+            plain = plain and cached <= whole and not (prompt.audio_tokens or prompt.cache_write_tokens)
+        if completion is not None:
+            reasoning = completion.reasoning_tokens or 0
+            plain = plain and reasoning <= output and not completion.audio_tokens
+        if plain and (self.total_tokens or 0) <= whole + output and not self.reasoning_tokens:
+            return Tokens(whole, cached, 0, output, reasoning)
+        return metering.chat(msgspec.to_builtins(self), service_tier)
+
+
+class OtherUsage(Usage):
+    """`usage` with members beyond OpenAI's own, kept as they came."""
+
+    members: dict[str, Any] = {}
+
+    def tokens(self, service_tier: str | None = None) -> Tokens:
+        """As `Usage.tokens`."""
+        return metering.chat(self.members, service_tier)
 
 
 class ErrorDetail(Struct):
@@ -124,6 +147,12 @@ class _InBandError(Struct):
     error: Raw = Raw(b"null")
 
 
+class _Unusual(Struct):
+    usage: dict[str, Any] | None = None
+    error: ErrorDetail | str | None = None
+    service_tier: str | None = None
+
+
 class Answer(Struct):
     """What the gateway reads of an unstreamed answer or of one stream event.
 
@@ -132,11 +161,12 @@ class Answer(Struct):
 
     usage: Usage | None = None
     error: ErrorDetail | str | None = None
+    service_tier: str | None = None
 
     @property
     def tokens(self) -> Tokens | None:
         """The usage in our own terms."""
-        return None if self.usage is None else self.usage.tokens()
+        return None if self.usage is None else self.usage.tokens(self.service_tier)
 
     @property
     def retry_after_s(self) -> float | None:
@@ -148,6 +178,7 @@ class _ErrorOnly(Struct):
     error: ErrorDetail | str | None = None
 
 
+_decode_unusual = msgspec.json.Decoder(_Unusual).decode
 _decode_request = msgspec.json.Decoder(_WireFields).decode
 _decode_answer = msgspec.json.Decoder(Answer).decode
 _decode_error_only = msgspec.json.Decoder(_ErrorOnly).decode
@@ -233,6 +264,10 @@ def read_answer(body: bytes) -> Answer | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     try:
+        return _read_unusual(body)
+    except (ValueError, RecursionError):
+        pass
+    try:
         return Answer(error=_decode_error_only(body).error)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
@@ -245,6 +280,17 @@ def bare_error(body: bytes) -> ErrorDetail | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return found if found.message else None
+
+
+def _read_unusual(body: bytes) -> Answer:
+    """An answer whose usage has members beyond OpenAI's. Raises ValueError for a count that is none."""
+    read = _decode_unusual(body)
+    if read.usage is None:
+        return Answer(None, read.error, read.service_tier)
+    if not charges.usable(read.usage):
+        raise ValueError("a count is no count")
+    sums = (read.usage.get("prompt_tokens", 0), read.usage.get("completion_tokens"))
+    return Answer(OtherUsage(*sums, members=read.usage), read.error, read.service_tier)
 
 
 def is_error(data: bytes) -> bool:

@@ -225,7 +225,7 @@ class EventRelay:
         if not self.usage_event:
             return None
         answer = read_answer(event_data(self.usage_event))
-        return None if answer is None or answer.usage is None else answer.usage.tokens()
+        return None if answer is None else answer.tokens
 
     def _pass(self, event: bytes) -> bytes:
         """Note what an event says; what the client gets of it."""
@@ -237,6 +237,8 @@ class EventRelay:
             data = event_data(event)
             if is_error(data):
                 self.error_event = data
+                if _USAGE in event:
+                    self.usage_event = event
                 return b""
         if _USAGE in event:
             self.usage_event = event

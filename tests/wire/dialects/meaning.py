@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from baseload.core import Tokens
+from msgspec import structs
+
+from baseload.core import Apart, Tokens
 from baseload.wire.dialects.matrix import SUPPLIED
 from baseload.wire.dialects.nouns import (
     Call,
     Declined,
+    Dialect,
     Finish,
     Foreign,
     Json,
@@ -132,13 +135,35 @@ _SAME = {
 """Finish reasons that some dialects do not tell apart."""
 
 
-def of_reply(reply: Reply) -> Json:
-    """The meaning of an answer: its parts in order, why it ended, and its usage (none is told as zeros)."""
+_TOLD = {
+    Dialect.CHAT: ("input_audio", "output_audio"),
+    Dialect.RESPONSES: (),
+    Dialect.MESSAGES: ("cache_write_1h", "searches"),
+    Dialect.CONVERSE: ("cache_write_1h",),
+    Dialect.GEMINI: ("input_audio", "output_audio", "cached_audio", "output_image"),
+}
+"""What of `Apart` each dialect has a member for; the service tier is the target's own."""
+
+
+def _counted(tokens: Tokens, crossed: Dialect | None) -> Tokens:
+    """Every count, or those that the dialect it crossed into can tell."""
+    if crossed is None or tokens.apart is None:
+        return tokens
+    apart = Apart(**{name: getattr(tokens.apart, name) for name in _TOLD[crossed]})
+    return structs.replace(tokens, apart=None if apart == Apart() else apart)
+
+
+def of_reply(reply: Reply, crossed: Dialect | None = None) -> Json:
+    """The meaning of an answer: its parts in order, why it ended, and its usage (none is told as zeros).
+
+    `crossed`: the other dialect it was told in, which may have no place for a count that has a price of its
+    own; the target's bill is made of what it said itself.
+    """
     tokens = Tokens() if reply.report is None else reply.report.tokens
     return {
         "id": reply.id,
         "model": reply.model,
-        "tokens": tokens,
+        "tokens": _counted(tokens, crossed),
         "choices": [
             (
                 _joined([one for part in choice.parts for one in _told(part)]),

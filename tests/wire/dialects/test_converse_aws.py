@@ -193,7 +193,7 @@ def test_usage_adds_up_as_recorded(shared: Path) -> None:
     cached = 0
     for exchange in replies(shared, Dialect.CONVERSE):
         usage = exchange["response"]["usage"]
-        report = converse_reply.read_report(usage)
+        report = converse_reply.read_report(usage, exchange["response"])
         assert report is not None
         tokens = report.tokens
         assert tokens.input + tokens.output == usage["totalTokens"], exchange["id"]

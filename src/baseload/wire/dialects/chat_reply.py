@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from baseload.core import Tokens
+from baseload.wire import metering
 from baseload.wire.dialects import annex
 from baseload.wire.dialects.chat import THOUGHTS, said, write_said
 from baseload.wire.dialects.fold import complete
@@ -62,26 +62,11 @@ NOISE = frozenset({"obfuscation", "p"})
 # -- usage and errors ---------------------------------------------------------------------------------------
 
 
-def read_report(usage: object) -> Report | None:
-    """`usage`; None where there is none."""
+def read_report(usage: object, service_tier: object = None) -> Report | None:
+    """`usage`, with the answer's service tier; None where there is none."""
     if not isinstance(usage, dict):
         return None
-    prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    into = usage.get("prompt_tokens_details") or {}
-    out = usage.get("completion_tokens_details") or {}
-    tokens = Tokens(
-        prompt,
-        min(_count(into, "cached_tokens"), prompt),
-        _count(into, "cache_write_tokens"),
-        completion,
-        min(_count(out, "reasoning_tokens"), completion),
-    )
-    return Report(tokens, Own(_CHAT, {}, usage))
-
-
-def _count(of: Json, name: str) -> int:
-    value = of.get(name)
-    return value if isinstance(value, int) and value >= 0 else 0
+    return Report(metering.chat(usage, service_tier), Own(_CHAT, {}, usage))
 
 
 def write_report(report: Report) -> Json:
@@ -89,15 +74,18 @@ def write_report(report: Report) -> Json:
     if report.own is not None and report.own.dialect is _CHAT:
         return report.own.spelling
     tokens = report.tokens
+    into = {"cached_tokens": tokens.cached_input, "cache_write_tokens": tokens.cache_write}
+    out = {"reasoning_tokens": tokens.reasoning}
+    if tokens.apart is not None and tokens.apart.input_audio:
+        into["audio_tokens"] = tokens.apart.input_audio
+    if tokens.apart is not None and tokens.apart.output_audio:
+        out["audio_tokens"] = tokens.apart.output_audio
     return {
         "prompt_tokens": tokens.input,
         "completion_tokens": tokens.output,
         "total_tokens": tokens.input + tokens.output,
-        "prompt_tokens_details": {
-            "cached_tokens": tokens.cached_input,
-            "cache_write_tokens": tokens.cache_write,
-        },
-        "completion_tokens_details": {"reasoning_tokens": tokens.reasoning},
+        "prompt_tokens_details": into,
+        "completion_tokens_details": out,
     }
 
 
@@ -144,7 +132,7 @@ def read_reply(body: Json) -> Reply:
     """A whole answer."""
     rest = Rest(body, _CHAT, "")
     choices = [_choice(one, f"choices[{at}]") for at, one in enumerate(rest.need("choices", list))]
-    report = read_report(rest.members.get("usage"))
+    report = read_report(rest.members.get("usage"), rest.members.get("service_tier"))
     if report is not None:
         del rest.members["usage"]
     reply = Reply(rest.take("id", str) or "", rest.take("model", str) or "", choices, report)
@@ -241,9 +229,10 @@ class StreamReader:
         chunk = msgspec.json.decode(data)
         if not isinstance(chunk, dict):
             raise ValueError("an event is no JSON object")
-        if chunk.get("error"):
-            return [Broken(read_failure(chunk))]
         events: list[Event] = []
+        report = read_report(chunk.get("usage"), chunk.get("service_tier"))
+        if chunk.get("error"):
+            return [*([] if report is None else [Metered(report)]), Broken(read_failure(chunk))]
         if not self._begun:
             self._begun = True
             known = ("id", "model", "created", "object", "choices", "usage", *NOISE)
@@ -258,7 +247,7 @@ class StreamReader:
             )
         for choice in chunk.get("choices") or ():
             self._choice(choice, events)
-        if (report := read_report(chunk.get("usage"))) is not None:
+        if report is not None:
             events.append(Metered(report))
         return events
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from baseload.core import Tokens
+from baseload.wire import metering
 from baseload.wire.dialects import annex
 from baseload.wire.dialects.converse_blocks import Names, read_blocks, write_blocks
 from baseload.wire.dialects.nouns import (
@@ -43,21 +44,14 @@ _COUNTED = ("inputTokens", "outputTokens", "totalTokens", "cacheReadInputTokens"
 # -- usage --------------------------------------------------------------------------------------------------
 
 
-def read_report(usage: object) -> Report | None:
-    """`usage`: cached and written tokens stand beside the input here, not in it. None where there is none."""
+def read_report(usage: object, answer: Json) -> Report | None:
+    """`usage`, with what the answer, or a stream's metadata, says besides. None where there is none."""
     if not isinstance(usage, dict):
         return None
-    read, written = _count(usage, "cacheReadInputTokens"), _count(usage, "cacheWriteInputTokens")
-    output = _count(usage, "outputTokens")
-    thought = _count(usage.get(annex.MEMBER) or {}, _REASONING)
-    input_tokens = _count(usage, "inputTokens") + read + written
-    tokens = Tokens(input_tokens, read, written, output, min(thought, output))
-    return Report(tokens, Own(_CONVERSE, {}, usage))
-
-
-def _count(of: Any, name: str) -> int:
-    value = of.get(name) if isinstance(of, dict) else None
-    return value if isinstance(value, int) and value >= 0 else 0
+    kept = usage.get(annex.MEMBER)
+    thought = kept.get(_REASONING) if isinstance(kept, dict) else None
+    reasoning = thought if isinstance(thought, int) and thought >= 0 else 0
+    return Report(metering.converse(usage, answer, reasoning), Own(_CONVERSE, {}, usage))
 
 
 def write_report(report: Report) -> Json:
@@ -74,6 +68,9 @@ def write_report(report: Report) -> Json:
         tokens.cache_write,
     )
     usage: Json = dict(zip(_COUNTED, counts, strict=True))
+    if tokens.apart is not None and (hour := tokens.apart.cache_write_1h):
+        ttls = {"1h": hour, "5m": tokens.cache_write - hour}
+        usage["cacheDetails"] = [{"ttl": ttl, "inputTokens": count} for ttl, count in ttls.items() if count]
     if tokens.reasoning:
         usage[annex.MEMBER] = {_REASONING: tokens.reasoning}  # AWS counts it as output and nowhere else
     return usage
@@ -170,7 +167,7 @@ def read_reply(body: Json) -> Reply:
             rest.spelling["stopReason"] = word
     rest.spelling["metrics"] = rest.members.pop("metrics", None)
     rest.spelling["output"] = output.members
-    report = read_report(rest.members.get("usage"))
+    report = read_report(body.get("usage"), body)
     if report is not None:
         del rest.members["usage"]
     choice.own = message.own()

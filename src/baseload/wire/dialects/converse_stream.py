@@ -160,7 +160,7 @@ class StreamReader:
 
     def _metadata(self, payload: Json, events: list[Event]) -> None:
         usage = payload.pop("usage", None)
-        report = read_report(usage)
+        report = read_report(usage, payload)
         if report is not None:
             assert report.own is not None
             report.own.members = payload

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from baseload.core import Tokens
+from baseload.core import Apart, Tokens
 from baseload.wire.dialects import annex
 from baseload.wire.dialects.gemini_held import Held, put_back_as_read
 from baseload.wire.dialects.gemini_parts import Ids, pack, read_parts, write_part
@@ -24,6 +24,7 @@ from baseload.wire.dialects.nouns import (
     Report,
 )
 from baseload.wire.dialects.rest import objects, spelt
+from baseload.wire.metering import Grounding
 
 _GEMINI = Dialect.GEMINI
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -90,21 +91,9 @@ def finish_word(finish: Finish | None) -> str | None:
 # -- usage --------------------------------------------------------------------------------------------------
 
 
-def read_report(usage: object) -> Report | None:
-    """`usageMetadata`: thoughts and what tools put into the prompt are counted beside the rest here."""
-    if not isinstance(usage, dict):
-        return None
-    thoughts = _count(usage, "thoughtsTokenCount")
-    prompt = _count(usage, "promptTokenCount") + _count(usage, "toolUsePromptTokenCount")
-    cached = min(_count(usage, "cachedContentTokenCount"), prompt)
-    written = _count(usage, "cacheWriteTokenCount")
-    output = _count(usage, "candidatesTokenCount") + thoughts
-    return Report(Tokens(prompt, cached, written, output, thoughts), Own(_GEMINI, {}, usage))
-
-
-def _count(usage: Json, name: str) -> int:
-    value = usage.get(name)
-    return value if isinstance(value, int) and value >= 0 else 0
+def read_report(usage: object, grounding: Grounding) -> Report | None:
+    """`usageMetadata`, with what the candidates said of their sources; None where there is none."""
+    return Report(grounding.tokens(usage), Own(_GEMINI, {}, usage)) if isinstance(usage, dict) else None
 
 
 def write_report(report: Report) -> Json:
@@ -123,7 +112,25 @@ def write_report(report: Report) -> Json:
         "thoughtsTokenCount": tokens.reasoning,
     }
     usage.update((name, count) for name, count in optional.items() if count)
+    if tokens.apart is not None:
+        usage.update(_details(tokens, tokens.apart))
     return usage
+
+
+def _details(tokens: Tokens, apart: Apart) -> Json:
+    """The details by modality, where there is more than text."""
+    said, heard, again = tokens.output - tokens.reasoning, apart.input_audio, apart.cached_audio
+    spoken, drawn = apart.output_audio, apart.output_image
+    kinds = {
+        "promptTokensDetails": {"TEXT": tokens.input - heard, "AUDIO": heard},
+        "cacheTokensDetails": {"TEXT": tokens.cached_input - again, "AUDIO": again},
+        "candidatesTokensDetails": {"TEXT": said - spoken - drawn, "AUDIO": spoken, "IMAGE": drawn},
+    }
+    return {
+        name: [{"modality": kind, "tokenCount": count} for kind, count in counts.items() if count > 0]
+        for name, counts in kinds.items()
+        if any(count for kind, count in counts.items() if kind != "TEXT")
+    }
 
 
 # -- errors -------------------------------------------------------------------------------------------------
@@ -212,8 +219,9 @@ def read_reply(body: Json) -> Reply:
         held.spelling["candidates"] = "absent"
     if not candidates and (blocked := blocking(held.members.get("promptFeedback"))) is not None:
         reply.choices = [blocked]
-    usage = held.take("usageMetadata", dict)
-    reply.report = read_report(usage)
+    grounding = Grounding(reply.model)
+    grounding.take(body.get("candidates"))
+    reply.report = read_report(held.take("usageMetadata", dict), grounding)
     reply.created_s = created(held.members.get("createTime"))
     if reply.created_s is not None:
         held.spelling["created"] = held.members.pop("createTime")

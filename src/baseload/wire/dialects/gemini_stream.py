@@ -54,6 +54,7 @@ from baseload.wire.dialects.nouns import (
     Thought,
 )
 from baseload.wire.dialects.rest import arguments_text, spelt
+from baseload.wire.metering import Grounding
 
 _GEMINI = Dialect.GEMINI
 _TOP = frozenset({"candidates", "usageMetadata", "modelVersion", "responseId", "createTime"})
@@ -129,6 +130,7 @@ class StreamReader:
         self._begun = False
         self._ended = False
         self._ids = Ids()
+        self._grounding = Grounding("")
         self._parts = 0
         self._candidates: dict[int, _Candidate] = {}
 
@@ -148,7 +150,8 @@ class StreamReader:
             raise ValueError("the candidates are no list")
         for value in candidates if not self._ended else ():
             self._candidate(value, events)
-        if (report := read_report(chunk.get("usageMetadata"))) is not None:
+        self._grounding.take(candidates)
+        if (report := read_report(chunk.get("usageMetadata"), self._grounding)) is not None:
             events.append(Metered(report))
         if not self._ended and self._candidates and all(one.ended for one in self._candidates.values()):
             self._ended = True
@@ -162,7 +165,7 @@ class StreamReader:
             identity if isinstance(identity, str) else "",
             model if isinstance(model, str) else "",
         )
-        self._ids = Ids(identity)
+        self._ids, self._grounding = Ids(identity), Grounding(model)
         own = {name: value for name, value in chunk.items() if name not in _TOP}
         events.append(
             Started(identity, model, created(chunk.get("createTime")), own=Own(_GEMINI, own) if own else None)

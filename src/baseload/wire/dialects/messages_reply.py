@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from baseload.core import Tokens
+from baseload.core import Apart, Tokens
+from baseload.wire import metering
 from baseload.wire.anthropic import error_type
 from baseload.wire.dialects import annex
 from baseload.wire.dialects.fold import complete
@@ -75,22 +76,7 @@ def read_report(usage: object, before: Report | None = None) -> Report | None:
     if before is not None and before.own is not None:
         known = {name: value for name, value in usage.items() if value is not None}
         usage = {**before.own.spelling, **known}
-    read, written = _count(usage, "cache_read_input_tokens"), _count(usage, "cache_creation_input_tokens")
-    output = _count(usage, "output_tokens")
-    details = usage.get("output_tokens_details") or {}
-    tokens = Tokens(
-        _count(usage, "input_tokens") + read + written,
-        read,
-        written,
-        output,
-        min(_count(details, "thinking_tokens"), output),
-    )
-    return Report(tokens, Own(_MESSAGES, {}, usage))
-
-
-def _count(of: Json, name: str) -> int:
-    value = of.get(name)
-    return value if isinstance(value, int) and value >= 0 else 0
+    return Report(metering.messages(usage), Own(_MESSAGES, {}, usage))
 
 
 def write_report(report: Report) -> Json:
@@ -104,6 +90,12 @@ def write_report(report: Report) -> Json:
         "cache_read_input_tokens": tokens.cached_input,
         "output_tokens": tokens.output,
     }
+    apart = tokens.apart or Apart()
+    if hour := apart.cache_write_1h:
+        ttls = {"ephemeral_5m_input_tokens": tokens.cache_write - hour, "ephemeral_1h_input_tokens": hour}
+        usage["cache_creation"] = ttls
+    if apart.searches:
+        usage["server_tool_use"] = {"web_search_requests": apart.searches, "web_fetch_requests": 0}
     if tokens.reasoning:
         usage["output_tokens_details"] = {"thinking_tokens": tokens.reasoning}
     return usage

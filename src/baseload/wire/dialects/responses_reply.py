@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from baseload.core import Tokens
+from baseload.wire import metering
 from baseload.wire.dialects import annex, chat_reply
 from baseload.wire.dialects.nouns import (
     Call,
@@ -34,25 +34,11 @@ read_failure = chat_reply.read_failure
 write_failure = chat_reply.write_failure
 
 
-def read_report(usage: object) -> Report | None:
-    """`usage`; None where there is none."""
+def read_report(usage: object, answer: Json) -> Report | None:
+    """`usage`, with what the whole answer says of tier and tools; None where there is none."""
     if not isinstance(usage, dict):
         return None
-    into, out = usage.get("input_tokens_details"), usage.get("output_tokens_details")
-    given, said = _count(usage, "input_tokens"), _count(usage, "output_tokens")
-    tokens = Tokens(
-        given,
-        min(_count(into, "cached_tokens"), given),
-        _count(into, "cache_write_tokens"),
-        said,
-        min(_count(out, "reasoning_tokens"), said),
-    )
-    return Report(tokens, Own(_RESPONSES, {}, usage))
-
-
-def _count(of: object, name: str) -> int:
-    value = of.get(name) if isinstance(of, dict) else None
-    return value if isinstance(value, int) and value >= 0 else 0
+    return Report(metering.responses(usage, answer), Own(_RESPONSES, {}, usage))
 
 
 def write_report(report: Report) -> Json:
@@ -83,7 +69,7 @@ def read_reply(body: Json) -> Reply:
     if isinstance(kept, dict) and kept.get("finish") in frozenset(Finish):
         choice.finish = Finish(kept["finish"])
         choice.stop = stop if isinstance(stop := kept.get("stop"), str) else None
-    report = read_report(rest.members.get("usage"))
+    report = read_report(body.get("usage"), body)
     if report is not None:
         del rest.members["usage"]
     said = [choice] if parts or choice.finish is not None else []
