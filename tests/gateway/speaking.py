@@ -157,7 +157,7 @@ def speak_chat(sent: Sent) -> tuple[int, str, Body]:
     head = {"id": "chatcmpl-1", "created": 1760000000, "model": "tides-2"}
     finish = "tool_calls" if said is None else "stop"
     if not stream:
-        message = {"role": "assistant", "content": said, "refusal": None}
+        message: Json = {"role": "assistant", "content": said, "refusal": None}
         if said is None:
             message["tool_calls"] = [call]
         choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
@@ -208,7 +208,7 @@ def speak_messages(sent: Sent) -> tuple[int, str, Body]:
     if not stream:
         return 200, "application/json", json.dumps(message).encode()
     begun = message | {"content": [], "stop_reason": None, "usage": usage | {"output_tokens": 1}}
-    blank = block | ({"text": ""} if said is not None else {"input": {}})
+    blank: Json = {**block, "text": ""} if said is not None else {**block, "input": {}}
     if said is None:
         deltas = [{"type": "input_json_delta", "partial_json": one} for one in pieces(json.dumps(CALL[1]))]
     else:
@@ -282,7 +282,7 @@ def speak_converse(sent: Sent) -> tuple[int, str, Body]:
     frames: list[Json] = [{"messageStart": {"role": "assistant"}}]
     if said is None:
         frames.append({"contentBlockStart": {"contentBlockIndex": 0, "start": {"toolUse": tool}}})
-        deltas = [{"toolUse": {"input": one}} for one in pieces(json.dumps(CALL[1]))]
+        deltas: list[Json] = [{"toolUse": {"input": one}} for one in pieces(json.dumps(CALL[1]))]
     else:
         deltas = [{"text": one} for one in pieces(said)]
     frames += [{"contentBlockDelta": {"contentBlockIndex": 0, "delta": one}} for one in deltas]

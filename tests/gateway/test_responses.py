@@ -214,7 +214,7 @@ def test_an_answer_is_gone_on_from_where_it_is_kept(threaded: MakeThreaded) -> N
             given = {"authorization": f"Bearer {gateway.key}", "x-baseload-targets": "kept"}
             connection.request("POST", PATH, json.dumps(body), given)
             assert read_reply(connection).headers["x-baseload-target"] == "kept"
-        again = {"previous_response_id": "resp_68a1"}
+        again: dict[str, Any] = {"previous_response_id": "resp_68a1"}
         assert ask(gateway, **again).headers["x-baseload-target"] == "kept"
         assert ask(gateway, model="other", **again).headers["x-baseload-target"] == "same"
         gone = ask(gateway, model="cheap", **again)
@@ -268,7 +268,8 @@ def test_a_class_that_keeps_nothing_lets_nothing_be_kept(threaded: MakeThreaded,
     with speaking("responses") as one:
         targets = {"tides": target(one, "responses", zero_retention=True)}
         gateway = threaded(targets, classes=CLASSES, tenants={"shop": {"class": "patient"}})
-        reply = ask(gateway, **{name: True})
+        asked: dict[str, Any] = {name: True}
+        reply = ask(gateway, **asked)
     assert (reply.status, reply.json["error"]["code"]) == (403, "residency")
     assert reply.json["error"]["param"] == name
     assert one.calls == []

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import openai
 import pydantic
@@ -112,7 +112,8 @@ def test_a_streamed_response(before: Before) -> None:
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_tool_is_called_and_its_result_read(before: Before, streamed: bool) -> None:
     """A call with its arguments; the items of the answer go back with the result, and text comes."""
-    client, history = before.client, cast("list[Any]", [{"role": "user", "content": "When at Roscoff?"}])
+    client = before.client
+    history: list[Any] = [{"role": "user", "content": "When at Roscoff?"}]
     if streamed:
         with client.responses.stream(model="chat", input=history, tools=TOOLS) as stream:
             first: Any = stream.get_final_response()
