@@ -39,6 +39,11 @@ def ask(gateway: Clients, path: str = PATH, *, raw: bytes | None = None, **field
         return read_reply(connection)
 
 
+def _said() -> dict[str, Any]:
+    content = [{"type": "output_text", "text": SAID, "annotations": [], "logprobs": []}]
+    return {"type": "message", "id": "msg_9", "role": "assistant", "status": "completed", "content": content}
+
+
 def another(gateway: ThreadedGateway, tenant: str) -> Clients:
     """Clients of the same gateway who hold a key of another tenant, once the gateway knows it."""
     clients = Clients(gateway.port, KeyStore(gateway.data).create(tenant)[0])
@@ -220,6 +225,53 @@ def test_an_answer_is_gone_on_from_where_it_is_kept(threaded: MakeThreaded) -> N
         gone = ask(gateway, model="cheap", **again)
     assert (gone.status, gone.json["error"]["param"]) == (400, "previous_response_id")
     assert two.calls == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_earlier_reasoning_goes_to_the_account_that_made_it(threaded: MakeThreaded, stream: bool) -> None:
+    """Sent along by its client, kept or not: a cheaper account could not read it; one of another format may
+    answer without it. Of another tenant's items nothing is told."""
+    thought = {"type": "reasoning", "id": "rs_9", "summary": [], "encrypted_content": "gAAA"}
+    whole = response("completed", [thought, _said()], {"input_tokens": 9, "output_tokens": 3})
+
+    def think(sent: Sent) -> tuple[int, str, Any]:
+        if not json.loads(sent.body).get("stream"):
+            return 200, "application/json", json.dumps(whole).encode()
+        done = json.dumps({"type": "response.completed", "response": whole})
+        return 200, "text/event-stream", [b"data: %b\n\n" % done.encode()]
+
+    cheap = {"provider": "somebody", "key": "other", "price": {"input": "0.01", "output": "0.01"}}
+    cheaper = {**cheap, "price": {"input": "0.001", "output": "0.001"}}
+    with answering(think) as one, speaking("responses") as two, speaking("messages") as claude:
+        targets = {"maker": target(one, "responses"), "cheap": target(two, "responses", metered=cheap)}
+        gateway = threaded(targets, tenants={"shop": {}, "rival": {}})
+        with gateway.connection() as connection:
+            given = {"authorization": f"Bearer {gateway.key}", "x-baseload-targets": "maker"}
+            body = {"model": "chat", "input": "x", "store": False, "stream": stream}
+            connection.request("POST", PATH, json.dumps(body), given)
+            assert read_reply(connection).status == 200
+        history = [thought, {"role": "user", "content": "Sure?"}]
+        assert ask(gateway).headers["x-baseload-target"] == "cheap"
+        assert ask(gateway, input=history).headers["x-baseload-target"] == "maker"
+        referred = [{"type": "item_reference", "id": "rs_9"}]
+        assert ask(gateway, input=referred).headers["x-baseload-target"] == "maker"
+        assert ask(another(gateway, "rival"), input=referred).status == 404
+        gateway.config["targets"]["claude"] = target(claude, "messages", metered=cheaper)
+        gateway.config["models"]["chat"]["metered"].append("claude")
+        gateway.reload()
+        assert ask(gateway, input=history).headers["x-baseload-target"] == "claude"
+        assert ask(gateway, input=referred).headers["x-baseload-target"] == "maker"
+
+
+def test_a_stale_history_puts_no_target_out_of_use(threaded: MakeThreaded) -> None:
+    """OpenAI's 404 of an item that it did not keep is the client's, word for word, and no failure."""
+    said = {"message": "Item with id 'rs_1' not found.", "type": "invalid_request_error"}
+    error = json.dumps({"error": {**said, "param": "input", "code": None}}).encode()
+    with answering(lambda _: (404, "application/json", error)) as one:
+        gateway = threaded({"tides": target(one, "responses")})
+        replies = [ask(gateway) for _ in range(8)]
+    assert {reply.status for reply in replies} == {404}
+    assert {reply.body for reply in replies} == {error}
 
 
 def test_what_is_not_kept_is_not_remembered(threaded: MakeThreaded) -> None:

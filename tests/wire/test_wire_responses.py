@@ -226,6 +226,11 @@ def test_a_whole_answer() -> None:
     answer = read_answer(msgspec.json.encode(WHOLE))
     assert answer is not None
     assert (answer.id, answer.tokens, answer.error) == ("resp_1", Tokens(20, 5, 0, 7, 2), None)
+    assert answer.items == ()
+    items = [{"type": "reasoning", "id": "rs_1"}, {"type": "message", "id": "msg_1"}, {"type": "odd"}]
+    holds = read_answer(msgspec.json.encode({**WHOLE, "output": items}))
+    assert holds is not None
+    assert holds.items == ("rs_1", "msg_1")
     assert not answer.pending
     queued = read_answer(b'{"id":"resp_2","status":"queued","usage":null}')
     assert queued is not None
@@ -276,6 +281,28 @@ def test_the_fields_of_a_request() -> None:
     plain = read_request(b'{"model":"m","max_tokens":1,"conversation":"conv_2"}')
     assert (plain.output_bound, plain.store, plain.background) == (None, None, False)
     assert plain.continues == (("conversation", "conv_2"),)
+
+
+@pytest.mark.parametrize(
+    ("given", "continues", "recalls"),
+    [
+        ('"text"', (), ()),
+        ("null", (), ()),
+        ("[]", (), ()),
+        ("7", (), ()),
+        ('[{"type":7}]', (), ()),
+        ('[{"role":"user","content":"x"},{"type":"item_reference","id":"msg_1"}]', ("msg_1",), ()),
+        ('[{"type":"reasoning","id":"rs_1"},{"type":"reasoning","id":null}]', (), ("rs_1",)),
+        ('[{"type":"message","id":"msg_2","content":[]}]', (), ()),
+    ],
+)
+def test_the_items_that_bind_a_request(
+    given: str, continues: tuple[str, ...], recalls: tuple[str, ...]
+) -> None:
+    """References and earlier reasoning are known by their ids; other items stand for themselves."""
+    fields = read_request(b'{"model":"m","input":%b}' % given.encode())
+    assert fields.continues == tuple(("item_reference", one) for one in continues)
+    assert fields.recalls == recalls
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,8 @@ class Exchange(Struct, eq=False):
 
     def last_of_stream(self, events: bytes) -> None:
         """`[DONE]` is settled (step 10) and goes out; a strict journal holds it until it is on the disk."""
+        if self.endpoint.stores and self.attempt is not None:
+            stored.answered(self, self.attempt, self.attempt.relay)
         if self.gateway.strict:
             self.last_events = events
         else:

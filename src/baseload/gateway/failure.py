@@ -101,7 +101,7 @@ def answered_badly(
     if status == 200:
         verdict = VERDICTS[Kind.TROUBLE]
     elif detail is not None:
-        verdict = classify(status, detail.code, detail.type, detail.message)
+        verdict = classify(status, detail.code, detail.type, detail.message, detail.param)
     else:
         verdict = classify(status)
     wait_s = retry_after_s(head.fields, time.time())

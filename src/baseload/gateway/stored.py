@@ -23,25 +23,25 @@ if TYPE_CHECKING:
     from baseload.gateway.attempt import Attempt
     from baseload.gateway.exchange import Exchange
 
-MAX_STORED = 65_536
-"""Ids of kept answers that are known; of more the oldest are forgotten."""
+MAX_STORED = 131_072
+"""Ids of answers and of the items in them that are known; of more the oldest are forgotten."""
 
 
 class Held(NamedTuple):
-    """Whose an answer is, and the name of the target that keeps it."""
+    """Whose an answer or an item of it is, and the name of the target that made it."""
 
     tenant: str
     target: str
 
 
 class Stored:
-    """The answers that providers keep, by their ids: the last MAX_STORED of this process."""
+    """The answers of providers and their items by id: the last MAX_STORED of this process."""
 
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}  # in the order they came
 
     def add(self, answer_id: str, held: Held) -> None:
-        """An answer was made."""
+        """An answer, or an item of one, was made."""
         if len(self._held) >= MAX_STORED:
             del self._held[next(iter(self._held))]
         self._held[answer_id] = held
@@ -54,16 +54,20 @@ class Stored:
 def answered(exchange: Exchange, attempt: Attempt, told: object) -> None:
     """Learn the id of an answer that its provider may keep, from what was read of it (`told`).
 
-    Called once an answer, before any of it goes to its client. Translated ones are kept by nobody.
+    Called before any of it goes to its client, and at the end of a stream again. Translated ones are kept by
+    nobody. Items are known by themselves: the account that made them reads them, kept or not.
     """
-    answer_id = ""
     if isinstance(told, responses.Answer):
-        answer_id = told.id
+        answer_id, items = told.id, told.items
     elif isinstance(told, ResponsesRelay):
-        answer_id = told.answer_id
+        answer_id, items = told.answer_id, told.items
+    else:
+        return
+    held = Held(exchange.caller.tenant.name, attempt.place.target.name)
     if answer_id and _fields(exchange).store is not False:
-        held = Held(exchange.caller.tenant.name, attempt.place.target.name)
         exchange.gateway.stored.add(answer_id, held)
+    for item in items:
+        exchange.gateway.stored.add(item, held)
 
 
 def go_on_from(exchange: Exchange) -> None:
@@ -83,20 +87,33 @@ def go_on_from(exchange: Exchange) -> None:
             continue  # its target knows whether there is such a thing
         if held.tenant != exchange.caller.tenant.name:
             raise RequestError(errors.STORED_NOT_FOUND, f"there is no {given!r}", param=name)
-        _stay(exchange, name, held)
+        there = _behind(exchange, held)
+        if not there:
+            message = f"it is kept at target {held.target}, which does not serve model {fields.model!r}"
+            raise RequestError(errors.UNSUPPORTED_PARAMETER, message, param=name)
+        exchange.ask = replace(exchange.ask, only=there)
+    for given in fields.recalls:
+        held = exchange.gateway.stored.find(given)
+        if held is not None and (there := _behind(exchange, held, translated=True)):
+            exchange.ask = replace(exchange.ask, only=there)
 
 
-def _stay(exchange: Exchange, name: str, held: Held) -> None:
-    """Narrow a request to the targets behind the credential that the kept answer was made with."""
-    model, only = exchange.terms.place.model, exchange.ask.only
-    keeper = exchange.site.snapshot.targets.get(held.target)
-    there = {t.name for t in model.targets if keeper is not None and _account(t) == _account(keeper)}
-    if only is not None:
-        there &= only
-    if not there:
-        message = f"it is kept at target {held.target}, which does not serve model {model.name!r}"
-        raise RequestError(errors.UNSUPPORTED_PARAMETER, message, param=name)
-    exchange.ask = replace(exchange.ask, only=frozenset(there))
+def _behind(exchange: Exchange, held: Held, *, translated: bool = False) -> frozenset[str]:
+    """The request's targets behind the credential that something was made with.
+
+    `translated`: also those that speak another format, which get the request without it.
+    """
+    only, site = exchange.ask.only, exchange.site
+    maker = site.snapshot.targets.get(held.target)
+    return frozenset(
+        target.name
+        for target in exchange.terms.place.model.targets
+        if (only is None or target.name in only)
+        and (
+            (maker is not None and _account(target) == _account(maker))
+            or (translated and not site.places[target.name].serves(exchange.endpoint))
+        )
+    )
 
 
 def _account(target: Target) -> tuple[object, ...]:

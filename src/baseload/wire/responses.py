@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from baseload.core import Tokens
 from baseload.errors import RequestError
@@ -49,16 +49,24 @@ class ResponsesFields(openai.RequestFields):
     """What the gateway reads of a request for a response; its bound on the output is in `max_tokens`.
 
     `store` None: the client leaves it to the provider. `continues` names what the provider is asked to go on
-    from: (the field, the id in it).
+    from: (the field, the id in it). `recalls`: the ids of earlier reasoning that is sent along, which
+    only the account that made it can read.
     """
 
     store: bool | None = None
     background: bool = False
     continues: tuple[tuple[str, str], ...] = ()
+    recalls: tuple[str, ...] = ()
+
+
+class _Item(Struct):
+    type: str | None = None
+    id: str | None = None
 
 
 _READ = {name: b'"%b":' % name.encode() for name in _WireFields.__struct_fields__}
 _decode_request = msgspec.json.Decoder(_WireFields).decode
+_decode_input = msgspec.json.Decoder(str | list[_Item] | None).decode
 
 
 def read_request(body: bytes) -> ResponsesFields:
@@ -81,6 +89,8 @@ def read_request(body: bytes) -> ResponsesFields:
     if read.conversation is not None:
         named = read.conversation
         continues.append(("conversation", named if isinstance(named, str) else named.id))
+    items = _items(members.get("input"))
+    continues += [("item_reference", item.id) for item in items if item.type == "item_reference" and item.id]
     return ResponsesFields(
         read.model,
         read.stream,
@@ -90,7 +100,19 @@ def read_request(body: bytes) -> ResponsesFields:
         store=read.store,
         background=bool(read.background),
         continues=tuple(continues),
+        recalls=tuple(item.id for item in items if item.type == "reasoning" and item.id),
     )
+
+
+def _items(given: Raw | None) -> list[_Item]:
+    """The items of `input`; none where it is text or cannot be read, which the target says better."""
+    if given is None:
+        return []
+    try:
+        items = _decode_input(given)
+    except (msgspec.DecodeError, RecursionError):
+        return []
+    return items if isinstance(items, list) else []
 
 
 def patch_request(body: bytes, fields: ResponsesFields, *, model: str | None, keep_nothing: bool) -> bytes:
@@ -159,6 +181,12 @@ class Answer(Struct):
     status: str | None = None
     usage: Usage | None = None
     error: ErrorDetail | str | None = None
+    output: list[_Item] = []
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The ids of what it holds."""
+        return tuple(item.id for item in self.output if item.id)
 
     @property
     def tokens(self) -> Tokens | None:
@@ -264,9 +292,12 @@ _NUMBER = re.compile(rb'"sequence_number"[ \t]*:[ \t]*([0-9]{1,9})\b')
 
 
 class ResponsesRelay(EventRelay):
-    """One streamed response; see `EventRelay`. `answer_id` is what its provider calls it."""
+    """One streamed response; see `EventRelay`.
 
-    __slots__ = ("_last", "_tokens", "answer_id")
+    `answer_id` is what its provider calls it, `items` are the ids of what it holds, known at its end.
+    """
+
+    __slots__ = ("_last", "_tokens", "answer_id", "items")
 
     last_event = "response.completed"
     _end = _RESPONSE
@@ -279,6 +310,7 @@ class ResponsesRelay(EventRelay):
         self._last = b""
         self._tokens: Tokens | None = None
         self.answer_id = ""
+        self.items: tuple[str, ...] = ()
 
     @property
     def sequence(self) -> int:  # type: ignore[override]  # reading it costs, so it is read when asked for
@@ -322,6 +354,7 @@ class ResponsesRelay(EventRelay):
             return b""
         self._last = event
         if kind in _ENDS:
+            self.items = response.items
             self.done = self.committed = True
         return event
 
