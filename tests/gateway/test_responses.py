@@ -400,6 +400,21 @@ def test_a_waiting_client_hears_comments_then_its_answer(threaded: MakeThreaded)
     assert (last["type"], last["sequence_number"], last["code"]) == ("error", 0, "upstream_rejected")
 
 
+def test_what_a_provider_adds_to_a_request_teaches_nothing(threaded: MakeThreaded) -> None:
+    """The history that it keeps is charged, but says nothing of the tokens in a body."""
+    usage = {"input_tokens": 90_000, "output_tokens": 3}
+    body = json.dumps(response("completed", [_said()], usage)).encode()
+    with answering(lambda _: (200, "application/json", body)) as one:
+        gateway = threaded({"tides": target(one, "responses")})
+        place = gateway.call(lambda: gateway.gateway.site.models["chat"])
+        before = place.estimate.input_tokens(1000)
+        assert ask(gateway, previous_response_id="resp_1").status == 200
+        assert place.estimate.input_tokens(1000) == before
+        assert ask(gateway).status == 200
+        assert place.estimate.input_tokens(1000) > before
+        assert [row["input_tokens"] for row in gateway.rows(2)] == [90_000, 90_000]
+
+
 def test_costs_are_the_same_however_it_was_served(threaded: MakeThreaded) -> None:
     """Native or translated: the same usage, the same price, the same cost."""
     costs = []

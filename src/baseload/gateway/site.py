@@ -88,6 +88,7 @@ ENDPOINTS: dict[bytes, Endpoint] = {
         dialect=None,
         generates=False,
         free=True,
+        teaches=False,
     ),
     b"/v1/messages": Endpoint(
         "messages",

@@ -73,7 +73,8 @@ def answered(exchange: Exchange, attempt: Attempt, told: object) -> None:
 def go_on_from(exchange: Exchange) -> None:
     """Keep a request to what its class lets providers keep, and to where what it goes on from is kept.
 
-    Narrows the exchange's `ask`. Raises RequestError: residency, stored_not_found, unsupported_parameter.
+    Narrows the exchange's `ask`; what the provider adds to its body makes it no lesson in tokens. Raises
+    RequestError: residency, stored_not_found, unsupported_parameter.
     """
     fields, terms = _fields(exchange), exchange.terms
     if terms.data_class.zero_retention:
@@ -81,6 +82,8 @@ def go_on_from(exchange: Exchange) -> None:
             if wanted:
                 message = f"class {terms.data_class.name!r} lets no provider keep an answer"
                 raise RequestError(errors.RESIDENCY, message, param=name)
+    if fields.continues:
+        exchange.endpoint = replace(exchange.endpoint, teaches=False)
     for name, given in fields.continues:
         held = exchange.gateway.stored.find(given)
         if held is None:
