@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from baseload.config.providers import ENDPOINTS
+from baseload.config.providers import ENDPOINTS, RESPONSES
 from baseload.config.published import key_table
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "config.md"
@@ -20,7 +20,12 @@ def generated() -> dict[str, str]:
         "|---|---|",
         *(f"| `{name}` | {url} |" for name, url in ENDPOINTS.items()),
     ]
-    return {"keys": key_table(), "providers": "\n".join(providers)}
+    hosts = [
+        "| provider | hosts |",
+        "|---|---|",
+        *(f"| `{name}` | {', '.join(f'`{host}`' for host in known)} |" for name, known in RESPONSES.items()),
+    ]
+    return {"keys": key_table(), "providers": "\n".join(providers), "responses": "\n".join(hosts)}
 
 
 def renewed(text: str) -> str:

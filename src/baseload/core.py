@@ -30,6 +30,7 @@ class Format(StrEnum):
     """The format that a target speaks, or a path of the data port."""
 
     OPENAI = "openai"
+    RESPONSES = "responses"  # OpenAI's responses alone
     ANTHROPIC = "anthropic"
     GEMINI = "gemini"  # Gemini API and Vertex AI
     BEDROCK = "bedrock"  # Converse
@@ -258,6 +259,7 @@ class Target(Struct, frozen=True):
 
     `model` is the name the upstream knows; None passes the client's own name on. `region` None is unknown.
     `drop_unsupported`: what its `format` cannot carry is left out of a request instead of refused.
+    `responses`: besides chat completions it serves OpenAI's responses itself.
     Owned: `usd_nano_per_hour`, `step`. Metered: `price` (None: unknown, alarms), `unit_price` of what passes
     through, `quota`.
     `credential` is a lasting key, a secret: never logged (`repr` leaves it out), in the header `key_header`
@@ -273,6 +275,7 @@ class Target(Struct, frozen=True):
     zero_retention: bool = False
     format: Format = Format.OPENAI
     drop_unsupported: bool = False
+    responses: bool = False
     engine: str | None = None
     provider: str | None = None
     usd_nano_per_hour: int | None = None

@@ -174,6 +174,9 @@ INVALID_FIELD = _fault("invalid_field", 400, _BAD, _C, False, "correct the field
 UNSUPPORTED_PARAMETER = _fault(
     "unsupported_parameter", 400, _BAD, _C, False, "leave out the field named in param, or ask another model"
 )
+STORED_NOT_FOUND = _fault(
+    "stored_not_found", 404, _BAD, _C, False, "send the whole conversation, or an id that this key was given"
+)
 MODEL_NOT_FOUND = _fault("model_not_found", 404, _BAD, _C, False, "GET /v1/models lists the models")
 CONTEXT_TOO_LONG = _fault("context_length_exceeded", 400, _BAD, _C, False, "shorten the prompt or the answer")
 CONTENT_REFUSED = _fault(

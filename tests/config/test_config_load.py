@@ -64,6 +64,14 @@ CASES = [
         "is for metered targets",
         "max_sequences",
     ),
+    (
+        "region: us",
+        "format: anthropic\n    responses: true",
+        12,
+        "targets.gpt-4o.responses",
+        "is for `format: openai`; this one speaks anthropic",
+        "remove it",
+    ),
     ("    url: http://10.0.0.5:8000/v1\n", "", 3, "targets.llama-a.url", "is required", "of the engine"),
     (
         "provider: openai",

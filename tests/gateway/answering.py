@@ -27,7 +27,8 @@ class Provider:
     calls: list[Sent] = field(default_factory=list)
 
 
-Answer = Callable[[Sent], tuple[int, str, bytes]]
+Answer = Callable[[Sent], tuple[int, str, bytes | list[bytes]]]
+"""Status, content type and body; a list is sent in chunks, one each."""
 
 
 @contextmanager
@@ -46,9 +47,16 @@ def answering(answer: Answer) -> Iterator[Provider]:
             status, content, body = answer(sent)
             self.send_response(status)
             self.send_header("content-type", content)
-            self.send_header("content-length", str(len(body)))
+            chunked = isinstance(body, list)
+            if chunked:
+                self.send_header("transfer-encoding", "chunked")
+            else:
+                self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            for piece in body if isinstance(body, list) else [body]:
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            if chunked:
+                self.wfile.write(b"0\r\n\r\n")
 
         def log_message(self, *_: Any) -> None:
             """Nothing: calls are kept."""

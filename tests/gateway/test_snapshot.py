@@ -95,6 +95,48 @@ def test_a_metered_target_knows_its_price_url_quota_and_credential() -> None:
     assert "sk-secret" not in repr(target)
 
 
+RESPONSES = [
+    ("openai", "", "", True),
+    ("openai", "https://eu.api.openai.com/v1", "", True),
+    ("openai", "https://gateway.example.com/v1", "", False),
+    ("openai", "https://api.openai.com.example.com/v1", "", False),
+    ("openai", "https://gateway.example.com/v1", "responses: true", True),
+    ("openai", "", "responses: false", False),
+    ("openai", "", "format: responses", False),
+    ("x-ai", "", "", True),
+    ("fireworks", "", "", True),
+    ("groq", "", "", False),
+    ("azure", "https://shop.openai.azure.com/openai/v1", "", True),
+    ("azure", "https://shop.services.ai.azure.com/openai/v1/", "", True),
+    ("azure", "https://shop.openai.azure.com/openai/deployments/gpt-4o", "", False),
+]
+
+
+@pytest.mark.parametrize(("provider", "url", "written", "serves"), RESPONSES)
+def test_who_serves_responses_is_written_or_known_of_the_provider(
+    provider: str, url: str, written: str, serves: bool
+) -> None:
+    """By the provider's own hosts alone: an endpoint that only calls itself compatible must say so."""
+    lines = [line for line in (f"url: {url}" if url else "", written) if line]
+    more = "".join(f"    {line}\n" for line in lines)
+    price = "price: {input: 1, output: 2}"
+    read_ = read(
+        (
+            "    metered: {provider: openai, key: ${KEY}}\n",
+            f"    metered: {{provider: {provider}, key: ${{KEY}}, {price}}}\n{more}",
+        )
+    )
+    assert compile_snapshot(read_, RATES).targets["gpt-4o"].responses is serves
+
+
+def test_an_owned_target_serves_responses_where_that_is_written() -> None:
+    """Engines differ and change: chat completions serve in any case."""
+    url = "    url: http://10.0.0.5:8000/v1\n"
+    plain, written = read(), read((url, url + "    responses: true\n"))
+    served = [compile_snapshot(one, RATES).targets["llama-a"].responses for one in (plain, written)]
+    assert served == [False, True]
+
+
 def test_a_written_price_replaces_the_catalogs() -> None:
     """Every part of it, the long-context tier too; the catalog is not asked then."""
     price = (

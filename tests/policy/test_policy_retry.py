@@ -68,6 +68,25 @@ def test_answers_mean_what_the_table_says(
     assert classify(status, code, type_, message).kind is kind
 
 
+@pytest.mark.parametrize(
+    ("code", "param", "kind"),
+    [
+        (None, "input", Kind.CLIENT_MISTAKE),
+        (404, "response_id", Kind.CLIENT_MISTAKE),
+        (None, "model", Kind.MODEL_MISSING),
+        (404, "model", Kind.MODEL_MISSING),
+        ("model_not_found", "input", Kind.MODEL_MISSING),
+        (None, "", Kind.MODEL_MISSING),
+    ],
+)
+def test_a_404_that_names_another_field_is_the_clients(
+    code: str | int | None, param: str, kind: Kind
+) -> None:
+    """OpenAI's "Item with id 'rs_…' not found": a client's stale history must not put a target out of use."""
+    said = classify(404, code, "invalid_request_error", "Item with id 'rs_1' not found.", param)
+    assert said.kind is kind
+
+
 def test_verdicts_say_what_to_do() -> None:
     """Trouble ejects, a full target does not, our own credentials are never the client's 401."""
     assert VERDICTS.keys() == set(Kind)

@@ -23,6 +23,15 @@ from baseload.wire.prompt import PromptSize, answer_text_bytes, prompt_size
         ({"prompt": [1, 2, 3]}, PromptSize(0, 0, 3)),
         ({"prompt": [[1, 2], [3]]}, PromptSize(0, 2, 3)),
         ({"input": ["ab", "c"]}, PromptSize(3, 2, 0)),
+        ({"instructions": "ab", "input": "cde"}, PromptSize(5, 2, 0)),
+        ({"input": [{"role": "user", "content": "abc"}]}, PromptSize(3, 1, 0)),
+        (
+            {"input": [{"content": [{"type": "input_text", "text": "abc"}, {"type": "input_image"}]}]},
+            PromptSize(3, 1, 0),
+        ),
+        ({"input": [{"type": "function_call", "name": "f", "arguments": "{}"}]}, PromptSize(3, 1, 0)),
+        ({"input": [{"type": "function_call_output", "output": "six"}]}, PromptSize(3, 1, 0)),
+        ({"input": [{"summary": [{"text": "hm"}], "encrypted_content": "gAAA"}, 7]}, PromptSize(2, 1, 1)),
     ],
 )
 def test_text_is_counted_as_the_tokenizer_sees_it(body: object, size: PromptSize) -> None:
@@ -35,6 +44,8 @@ def test_text_is_counted_as_the_tokenizer_sees_it(body: object, size: PromptSize
     [
         (b'{"choices":[{"message":{"content":"h\\u00e9"}},{"message":{"content":"abc"}}]}', 6),
         (b'{"choices":[{"text":"once"}]}', 4),
+        (b'{"output":[{"type":"message","content":[{"type":"output_text","text":"six"}]}]}', 3),
+        (b'{"output":[{"type":"function_call","name":"f","arguments":"{}"}]}', 3),
         (b'{"choices":[{"message":{"content":null,"tool_calls":[1]}}]}', 3),
         (b'{"data":[]}', 0),
         (b"{", 0),

@@ -37,6 +37,7 @@ OURS = frozenset(
 
 FORMAT_HEADERS = {
     Format.OPENAI: "authorization",
+    Format.RESPONSES: "authorization",
     Format.ANTHROPIC: "x-api-key",
     Format.GEMINI: "x-goog-api-key",
     Format.BEDROCK: "authorization",
@@ -48,7 +49,7 @@ FORMAT_HEADERS = {
 def key_header(provider: str, format_: Format) -> str:
     """The header that a lasting key goes in by default."""
     known = known_provider(provider)
-    if known is not None and known.name == "azure" and format_ is Format.OPENAI:
+    if known is not None and known.name == "azure" and format_ in (Format.OPENAI, Format.RESPONSES):
         return "api-key"
     return FORMAT_HEADERS[format_]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from baseload.core import Format
 
 FORMATS: dict[str, Format] = {"anthropic": Format.ANTHROPIC}
@@ -34,6 +36,26 @@ ENDPOINTS: dict[str, str] = {
 A test compares the hosts with genai-prices'. Left out are those whose endpoint is not fixed (azure, aws,
 databricks) or refuses `stream_options` (cohere).
 """
+
+RESPONSES: dict[str, tuple[str, ...]] = {
+    "azure": ("openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com"),
+    "fireworks": ("api.fireworks.ai",),
+    "openai": ("api.openai.com",),
+    "x-ai": ("api.x.ai",),
+}
+"""Providers whose every model is served as responses too, by their own hosts (those below them included).
+
+Left out are those that call it a beta or keep it to some models (groq, openrouter, aws, databricks): a target
+there says `responses: true`. Azure's is below `/openai/v1` alone, not at the older URL of a deployment.
+"""
+
+
+def serves_responses(provider: str, url: str) -> bool:
+    """Whether a target of this provider at this base URL serves responses, as its public documents say."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    own = any(host == known or host.endswith("." + known) for known in RESPONSES.get(provider, ()))
+    return own and (provider != "azure" or parts.path.rstrip("/") == "/openai/v1")
 
 
 def endpoint(provider: str, format_: Format | None) -> str:

@@ -76,6 +76,7 @@ def _target(document: Document, path: PathIn, target: Any) -> Iterator[ConfigErr
         return
     yield from check_headers(document, path, target, target[sides[0]])
     yield from _anywhere(document, path, target)
+    yield from _responses(document, path, target)
     if sides == ["metered"]:
         if isinstance(target["metered"], dict):
             yield from _metered(document, path, target, target["metered"])
@@ -104,6 +105,17 @@ def _anywhere(document: Document, path: PathIn, target: dict[str, Any]) -> Itera
             (*path, "region"),
             "Bedrock's `global.` profiles process anywhere",
             "write a model or profile of one region, or `region: global`",
+        )
+
+
+def _responses(document: Document, path: PathIn, target: dict[str, Any]) -> Iterator[ConfigError]:
+    """`responses` stands beside chat completions: other formats do not have it, or have nothing else."""
+    metered = target.get("metered")
+    provider = metered.get("provider") if isinstance(metered, dict) else None
+    spoken = target.get("format", FORMATS.get(provider, "openai") if isinstance(provider, str) else "openai")
+    if "responses" in target and spoken != "openai":
+        yield document.problem(
+            (*path, "responses"), f"is for `format: openai`; this one speaks {spoken}", "remove it"
         )
 
 

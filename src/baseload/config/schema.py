@@ -259,6 +259,8 @@ class TargetSection(Section):
     """Base URL of its API, up to and with `/v1`; may be left out for providers whose URL is known."""
     format: Format | None = Field(default=None, examples=["anthropic"])
     """What it speaks; not written: the provider's own. Claude on Vertex AI speaks `anthropic-vertex`."""
+    responses: Flag | None = Field(default=None, examples=["true"])
+    """It serves OpenAI's responses besides chat completions; not written: what is known of its provider."""
     headers: Headers = Field(default_factory=dict)
     """Header fields that go with every call to it, as `${ENV}` where they are secret."""
     drop_unsupported: Flag = False

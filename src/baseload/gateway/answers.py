@@ -68,9 +68,9 @@ def stream_head(date: bytes, *, chunked: bool, headers: bytes) -> bytes:
     )
 
 
-def error_event(error: RequestError, request_id: str, form: Form, *, chunked: bool) -> bytes:
-    """An error within a stream; its last event does not follow, so no client takes it for complete."""
-    event = form.error_event(error, request_id)
+def error_event(error: RequestError, request_id: str, form: Form, number: int, *, chunked: bool) -> bytes:
+    """An error within a stream, its event `number`; no last event follows, so it never looks complete."""
+    event = form.error_event(error, request_id, number)
     return chunk(event) + LAST_CHUNK if chunked else event
 
 

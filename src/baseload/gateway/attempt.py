@@ -19,7 +19,7 @@ from msgspec import Struct
 from baseload import errors
 from baseload.core import Format, Outcome
 from baseload.errors import Fault, RequestError
-from baseload.gateway import failure, fallback, settle
+from baseload.gateway import failure, fallback, settle, stored
 from baseload.gateway.body import WholeBody
 from baseload.gateway.failure import Blame
 from baseload.gateway.site import passed_on
@@ -153,6 +153,8 @@ class Attempt(Struct, eq=False):
         endpoint, more = exchange.endpoint, b""
         if self.crossing is not None:
             body = self.crossing.body
+        elif endpoint.stores:
+            body = stored.body_for(exchange, place.target.model)
         else:
             fields = exchange.fields
             add_usage = exchange.stream and endpoint.format is Format.OPENAI and not fields.wants_usage

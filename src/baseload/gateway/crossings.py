@@ -30,7 +30,7 @@ def choose(exchange: Exchange, choice: Choice, now_s: float) -> tuple[Choice, Pl
     while True:
         place = exchange.site.places[choice.target.name]
         try:
-            crossing = None if place.format is exchange.endpoint.format else _cross(exchange, place)
+            crossing = None if place.serves(exchange.endpoint) else _cross(exchange, place)
         except RequestError as error:
             if error.fault is not errors.UNSUPPORTED_PARAMETER:
                 raise

@@ -13,14 +13,14 @@ from msgspec import Struct, field
 
 from baseload.core import Outcome, Reason
 from baseload.errors import RequestError
-from baseload.gateway import admission, answers, crossings, failure, fallback, settle
+from baseload.gateway import admission, answers, crossings, failure, fallback, settle, stored
 from baseload.gateway.attempt import Attempt
 from baseload.policy.dispatch import Ask
 from baseload.policy.fallback import FallbackList
 from baseload.policy.limits import Grant
 from baseload.wire.dialects.crossing import Crossing
 from baseload.wire.http1 import RequestHead
-from baseload.wire.openai import RequestFields, read_request
+from baseload.wire.openai import RequestFields
 
 if TYPE_CHECKING:
     from baseload.gateway.client import ClientConnection
@@ -68,11 +68,13 @@ class Exchange(Struct, eq=False):
         try:
             known = admission.standing(self)
             self.caller = known.caller
-            self.fields = fields = read_request(self.body)
+            self.fields = fields = self.endpoint.read(self.body)
             if fields.stream:
                 self.stream = True
                 self.comment_due_s = self.received_ns / 1e9 + self.gateway.limits.comment_s
             admission.admit(self, known, self.received_ns / 1e9)
+            if self.endpoint.stores:
+                stored.go_on_from(self)
             self.attempt_next(None, self.received_ns)
         except RequestError as error:
             failure.not_sent(self, error)
@@ -98,6 +100,8 @@ class Exchange(Struct, eq=False):
     def stream_started(self, attempt: Attempt) -> None:
         """Step 9, the commit point: from here on this target's answer is the answer."""
         settle.first_token(self, attempt)
+        if self.endpoint.stores:
+            stored.answered(self, attempt, attempt.relay)
         self.send_stream_head(settle.answer_headers(self, attempt))
 
     def send_stream_head(self, headers: bytes) -> None:
@@ -110,6 +114,8 @@ class Exchange(Struct, eq=False):
 
     def last_of_stream(self, events: bytes) -> None:
         """`[DONE]` is settled (step 10) and goes out; a strict journal holds it until it is on the disk."""
+        if self.endpoint.stores and self.attempt is not None:
+            stored.answered(self, self.attempt, self.attempt.relay)
         if self.gateway.strict:
             self.last_events = events
         else:
@@ -144,6 +150,8 @@ class Exchange(Struct, eq=False):
         if tokens is None and not self.endpoint.free:
             attempt.unmetered = body
         settle.end(self, attempt, Outcome.COMPLETED, tokens=tokens)
+        if self.endpoint.stores:
+            stored.answered(self, attempt, answer)
         headers = settle.answer_headers(self, attempt) + settle.cost_headers(attempt)
         whole = answers.answer(
             200, told, self.gateway.date, keep_alive=self.client.keep_alive, headers=headers

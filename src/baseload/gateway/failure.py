@@ -101,7 +101,7 @@ def answered_badly(
     if status == 200:
         verdict = VERDICTS[Kind.TROUBLE]
     elif detail is not None:
-        verdict = classify(status, detail.code, detail.type, detail.message)
+        verdict = classify(status, detail.code, detail.type, detail.message, detail.param)
     else:
         verdict = classify(status)
     wait_s = retry_after_s(head.fields, time.time())
@@ -147,8 +147,11 @@ def refuse(exchange: Exchange, error: RequestError) -> None:
 
 def tell_in_band(exchange: Exchange, error: RequestError) -> None:
     """The answer has begun: it ends with an error event, without the one that would make it look whole."""
-    form = exchange.endpoint.form
-    exchange.finish(answers.error_event(error, exchange.request_id, form, chunked=exchange.chunked))
+    attempt, form = exchange.attempt, exchange.endpoint.form
+    sent = attempt.relay if attempt is not None and attempt.committed else None
+    number = sent.sequence if sent is not None else 0
+    event = answers.error_event(error, exchange.request_id, form, number, chunked=exchange.chunked)
+    exchange.finish(event)
 
 
 @guarded

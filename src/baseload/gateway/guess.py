@@ -2,7 +2,8 @@
 
 Input: the bytes and messages of the prompt, at the target's own tokens per byte and per message. Output of a
 stream: its content events, one token each; of a whole answer without usage: its text; of one that was cut
-before anything of it was seen: what the target makes in that time. The target's figures are learned from a
+before anything of it was seen: what the target makes in that time; of one that the provider goes on with in
+the background: what was expected. The target's figures are learned from a
 sample of its whole answers; rows that stand on them are marked `estimated`.
 """
 
@@ -11,8 +12,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from baseload.core import Tokens
+from baseload.core import Format, Tokens
 from baseload.policy.estimate import PRIOR_BYTES_PER_TOKEN
+from baseload.wire import responses
 from baseload.wire.prompt import answer_text_bytes, prompt_size
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ def tokens(exchange: Exchange, attempt: Attempt) -> Tokens:
     if size is not None:
         input_tokens = max(1, round(size.text_bytes * per_byte + size.parts * per_part) + size.ids)
     if attempt.unmetered:
+        if exchange.endpoint.format is Format.RESPONSES and _goes_on(attempt.unmetered):
+            return Tokens(input_tokens, output=exchange.ask.output_tokens, estimated=True)
         return Tokens(
             input_tokens, output=round(answer_text_bytes(attempt.unmetered) * per_byte), estimated=True
         )
@@ -53,6 +57,12 @@ def tokens(exchange: Exchange, attempt: Attempt) -> Tokens:
     if exchange.stream or not exchange.endpoint.generates:
         return Tokens(input_tokens, estimated=True)  # nothing came, or nothing is ever made
     return Tokens(input_tokens, output=_made_unseen(exchange, attempt), estimated=True)
+
+
+def _goes_on(body: bytes) -> bool:
+    """Whether the provider is still at work on this response."""
+    answer = responses.read_answer(body)
+    return answer is not None and answer.pending
 
 
 def _made_unseen(exchange: Exchange, attempt: Attempt) -> int:

@@ -28,6 +28,7 @@ from baseload.gateway.passing import passages
 from baseload.gateway.passing.paths import PASSED, is_upload
 from baseload.gateway.scrape import Scraper
 from baseload.gateway.site import ENDPOINTS, Caller, ModelPlace, Place, Site
+from baseload.gateway.stored import Stored
 from baseload.gateway.upstream import Pool
 from baseload.keys import KeyStore
 from baseload.ledger.journal import Journal
@@ -90,6 +91,8 @@ class Gateway:
         self.keys = keys
         self.limits = limits
         self.metrics = Metrics()
+        self.stored = Stored()
+        """Whose the answers are that providers keep, and where."""
         self.loads: dict[str, TargetLoad] = {}
         self.draining = False
         self.started_s = int(time.time())

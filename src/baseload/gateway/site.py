@@ -7,10 +7,11 @@ ledger records, the target whose price is the counterfactual. A request keeps it
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from baseload.config import DEFAULT_TENANT
 from baseload.config.headers import FORMAT_HEADERS
@@ -26,10 +27,11 @@ from baseload.policy.fallback import Fallbacks
 from baseload.policy.limits import Gate, Limiter, Party
 from baseload.policy.load import TargetLoad
 from baseload.policy.retry import RetryBudget
-from baseload.wire import anthropic
+from baseload.wire import anthropic, responses
 from baseload.wire.dialects.crossing import Crossing
 from baseload.wire.dialects.nouns import Dialect
 from baseload.wire.forms import FORMS, Form
+from baseload.wire.openai import RequestFields, read_request
 
 if TYPE_CHECKING:
     from baseload.gateway.upstream import Pool
@@ -45,6 +47,7 @@ class Endpoint(Struct, frozen=True):
     translated, from and to `dialect`; None where no other format has its like. `passes`: the client's header
     fields that go on to a target of the same format, each with what is sent in its absence. `free`: its
     answers cost nothing and count no tokens. `teaches`: its whole answers teach how many tokens to expect.
+    `stores`: its provider may keep the answer under its id.
     """
 
     name: str
@@ -55,6 +58,8 @@ class Endpoint(Struct, frozen=True):
     free: bool = False
     teaches: bool = True
     passes: tuple[tuple[bytes, bytes], ...] = ()
+    stores: bool = False
+    read: Callable[[bytes], RequestFields] = read_request
 
     @property
     def form(self) -> Form:
@@ -64,10 +69,27 @@ class Endpoint(Struct, frozen=True):
 
 _ANTHROPICS = ((b"anthropic-version", anthropic.VERSION), (b"anthropic-beta", b""))
 
+_RESPONSES = Endpoint(
+    "responses", b"/responses", Format.RESPONSES, Dialect.RESPONSES, stores=True, read=responses.read_request
+)
+
 ENDPOINTS: dict[bytes, Endpoint] = {
     b"/v1/chat/completions": Endpoint("chat.completions", b"/chat/completions", dialect=Dialect.CHAT),
     b"/v1/completions": Endpoint("completions", b"/completions"),
     b"/v1/embeddings": Endpoint("embeddings", b"/embeddings", generates=False),
+    b"/v1/responses": _RESPONSES,
+    b"/v1/responses/compact": replace(
+        _RESPONSES, name="responses.compact", suffix=b"/responses/compact", dialect=None
+    ),
+    b"/v1/responses/input_tokens": replace(
+        _RESPONSES,
+        name="responses.input_tokens",
+        suffix=b"/responses/input_tokens",
+        dialect=None,
+        generates=False,
+        free=True,
+        teaches=False,
+    ),
     b"/v1/messages": Endpoint(
         "messages",
         b"/messages",
@@ -151,8 +173,14 @@ class Place:
         self._heads = {
             endpoint.name: self._line(endpoint.suffix) + self._common
             for endpoint in ENDPOINTS.values()
-            if endpoint.format is target.format
+            if self.serves(endpoint)
         }
+
+    def serves(self, endpoint: Endpoint) -> bool:
+        """Whether the target takes this endpoint's requests as they are."""
+        if endpoint.format is self.format:
+            return True
+        return endpoint.format is Format.RESPONSES and self.target.responses
 
     def _line(self, suffix: bytes) -> bytes:
         return b"POST %b HTTP/1.1\r\n" % self._path(suffix)

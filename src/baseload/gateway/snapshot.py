@@ -29,7 +29,7 @@ from baseload.config import DEFAULT_TENANT, Config
 from baseload.config.fallbacks import is_model
 from baseload.config.fields import NO_KEY
 from baseload.config.headers import key_header
-from baseload.config.providers import FORMATS, endpoint
+from baseload.config.providers import FORMATS, endpoint, serves_responses
 from baseload.config.schema import (
     ClassSection,
     LimitsSection,
@@ -186,12 +186,14 @@ def upstream_model(read: Config, target: str) -> str:
 def _target(read: Config, name: str, rates: RateTable) -> Target:
     section = read.targets[name]
     owned, metered = section.owned, section.metered
+    url = section.url or (endpoint(metered.provider, section.format) if metered else "")
     target = Target(
         name,
         Side.OWNED if owned else Side.METERED,
-        section.url or (endpoint(metered.provider, section.format) if metered else ""),
+        url,
         format=_format(section),
         drop_unsupported=section.drop_unsupported,
+        responses=_responses(section, url),
         model=section.model,
         region=section.region,
         zero_retention=section.zero_retention,
@@ -226,6 +228,14 @@ def _target(read: Config, name: str, rates: RateTable) -> Target:
 def _format(section: TargetSection) -> Format:
     provider = section.metered.provider if section.metered else ""
     return section.format or FORMATS.get(provider, Format.OPENAI)
+
+
+def _responses(section: TargetSection, url: str) -> bool:
+    if _format(section) is not Format.OPENAI:
+        return False
+    if section.responses is not None:
+        return section.responses
+    return section.metered is not None and serves_responses(section.metered.provider, url)
 
 
 def _credential(side: OwnedSection | MeteredSection | None) -> str:

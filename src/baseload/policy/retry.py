@@ -148,9 +148,15 @@ _NO_CREDIT = "your credit balance is too low"
 
 
 def classify(
-    status: int, code: str | int | None = None, type_: str | None = None, message: str = ""
+    status: int,
+    code: str | int | None = None,
+    type_: str | None = None,
+    message: str = "",
+    param: str | None = None,
 ) -> Verdict:
     """What an error answer of an upstream means, by its status and the fields of its error object."""
+    if status == 404 and code in (None, 404) and param and not param.startswith("model"):
+        return VERDICTS[Kind.CLIENT_MISTAKE]  # OpenAI and vLLM, of an earlier response that they did not keep
     return VERDICTS[_kind(status, {str(code).lower(), str(type_).lower()}, message[:2000].lower())]
 
 

@@ -7,9 +7,10 @@ from typing import NamedTuple, Protocol
 
 from baseload.core import Format, Tokens
 from baseload.errors import RequestError
-from baseload.wire import anthropic, openai
+from baseload.wire import anthropic, openai, responses
 from baseload.wire.anthropic import MessagesRelay
 from baseload.wire.openai import ErrorDetail
+from baseload.wire.responses import ResponsesRelay
 from baseload.wire.sse import EventRelay
 
 
@@ -30,23 +31,27 @@ class Answered(Protocol):
 
 
 class Form(NamedTuple):
-    """One format. `read_answer` gives None for what is no JSON object."""
+    """One format. `read_answer` gives None for what is no JSON object.
+
+    `error_event` takes the number of the event, for formats that number them.
+    """
 
     read_answer: Callable[[bytes], Answered | None]
     relay: type[EventRelay]
     error_body: Callable[[RequestError, str], bytes]
-    error_event: Callable[[RequestError, str], bytes]
+    error_event: Callable[[RequestError, str, int], bytes]
 
 
-def _openai_event(error: RequestError, request_id: str) -> bytes:
+def _openai_event(error: RequestError, request_id: str, _number: int) -> bytes:
     return b"data: %b\n\n" % openai.error_body(error, request_id)
 
 
-def _anthropic_event(error: RequestError, request_id: str) -> bytes:
+def _anthropic_event(error: RequestError, request_id: str, _number: int) -> bytes:
     return b"event: error\ndata: %b\n\n" % anthropic.error_body(error, request_id)
 
 
 FORMS: dict[Format, Form] = {
     Format.OPENAI: Form(openai.read_answer, EventRelay, openai.error_body, _openai_event),
+    Format.RESPONSES: Form(responses.read_answer, ResponsesRelay, openai.error_body, responses.error_event),
     Format.ANTHROPIC: Form(anthropic.read_answer, MessagesRelay, anthropic.error_body, _anthropic_event),
 }

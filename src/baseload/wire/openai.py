@@ -192,6 +192,19 @@ _NEXT = re.compile(rb"[ \t\r\n]*+[,}]")
 _WITH_USAGE = b'{"include_usage":true}'
 
 
+def read_members(body: bytes) -> dict[str, Raw]:
+    """The top-level members of a body as they came. Raises RequestError: invalid_json."""
+    try:
+        if not body.isascii():
+            body.decode()
+        members = _decode_members(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(errors.INVALID_JSON, f"the body is not JSON: {error}") from None
+    if len(members) > MAX_MEMBERS:
+        raise RequestError(errors.INVALID_JSON, f"the body has more than {MAX_MEMBERS} keys")
+    return members
+
+
 def read_request(body: bytes) -> RequestFields:
     """The fields of a request body.
 
@@ -210,9 +223,9 @@ def read_request(body: bytes) -> RequestFields:
             read = _decode_request(b"{%b}" % b",".join([key + members[name] for name, key in shape.read]))
         if read.stream_options is not None and bytes(members["stream_options"]) != _WITH_USAGE:
             options = _decode_members(members["stream_options"])
-            _check_letters(options, ("include_usage",), "stream_options.")
+            check_letters(options, ("include_usage",), "stream_options.")
     except msgspec.ValidationError as error:
-        raise _invalid_field(str(error)) from None
+        raise invalid_field(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(errors.INVALID_JSON, f"the body is not JSON: {error}") from None
     compact = len(body) == shape.bytes + sum(map(len, members.values()))
@@ -224,7 +237,7 @@ def read_request(body: bytes) -> RequestFields:
         read.n,
         read.stream_options,
         members,
-        None if compact else _spans(body, members),
+        None if compact else member_spans(body, members, _READ),
     )
 
 
@@ -355,7 +368,7 @@ def _shape(names: tuple[str, ...]) -> _Shape:
     """
     if len(names) > MAX_MEMBERS:
         raise RequestError(errors.INVALID_JSON, f"the body has more than {MAX_MEMBERS} keys")
-    _check_letters(names, _READ)
+    check_letters(names, _READ)
     read = tuple((name, _READ[name]) for name in names if name in _READ)
     shape = _Shape(read, 1 + 4 * len(names) + sum(map(len, names)))
     if sum(map(len, names)) + len(names) <= MAX_SHAPE:
@@ -377,8 +390,11 @@ def _compact_spans(members: dict[str, Raw]) -> dict[str, tuple[int, int]]:
     return spans
 
 
-def _spans(body: bytes, members: dict[str, Raw]) -> dict[str, tuple[int, int]]:
-    """As `_compact_spans`, for any body. Raises RequestError (duplicate_key)."""
+def member_spans(body: bytes, members: dict[str, Raw], read: Collection[str]) -> dict[str, tuple[int, int]]:
+    """Start and end in the body of the values of those members that are in `read`.
+
+    `members` are the body's own. Raises RequestError (duplicate_key) for one that is sent twice.
+    """
     spans = {}
     at = body.index(b"{") + 1
     for name, value in members.items():
@@ -388,7 +404,7 @@ def _spans(body: bytes, members: dict[str, Raw]) -> dict[str, tuple[int, int]]:
         if key is None or found != name or not body.startswith(value, key.end()):
             raise _repeated(name if found == name else found)
         at = key.end() + len(value)
-        if name in _READ:
+        if name in read:
             spans[name] = (key.end(), at)
         after = _NEXT.match(body, at)
         if after is None:
@@ -400,7 +416,7 @@ def _spans(body: bytes, members: dict[str, Raw]) -> dict[str, tuple[int, int]]:
     return spans
 
 
-def _check_letters(names: Collection[str], read: Collection[str], inside: str = "") -> None:
+def check_letters(names: Collection[str], read: Collection[str], inside: str = "") -> None:
     """Refuses a key that we read, in other letters: some servers' JSON ignores case and takes it for the key.
 
     Raises RequestError: duplicate_key where the key itself is there too, else invalid_field.
@@ -429,8 +445,11 @@ def _with_usage(options: bytes) -> bytes:
     return msgspec.json.encode(members)
 
 
-def _invalid_field(message: str) -> RequestError:
-    """msgspec says "Expected `int`, got `str` - at `$.max_tokens`": split off the field's name."""
+def invalid_field(message: str) -> RequestError:
+    """A decoder's message as an error with the field's name.
+
+    msgspec says "Expected `int`, got `str` - at `$.max_tokens`": split off the name.
+    """
     what, _, where = message.partition(" - at `$")
     param = where.rstrip("`").lstrip(".") or None
     missing = re.search(r"missing required field `(\w+)`", what)

@@ -29,6 +29,7 @@ class _Body(Struct):
     system: str | list[Any] | None = None
     prompt: str | list[Any] | None = None
     input: str | list[Any] | None = None
+    instructions: str | list[Any] | None = None
     tools: Raw = Raw(b"")
 
 
@@ -39,6 +40,7 @@ class _Choice(Struct):
 
 class _Answer(Struct):
     choices: list[_Choice] = []
+    output: list[dict[str, Any]] = []
     content: list[dict[str, Any]] = []
 
 
@@ -47,7 +49,7 @@ _decode_answer = msgspec.json.Decoder(_Answer).decode
 
 
 def prompt_size(body: bytes) -> PromptSize | None:
-    """The size of the prompt in a chat, messages, completions or embeddings request; None if it has none.
+    """The size of the prompt in a request of OpenAI's or Anthropic's format; None if it has none.
 
     Tool definitions and calls count as the text they are written as; images and audio do not count.
     """
@@ -58,8 +60,9 @@ def prompt_size(body: bytes) -> PromptSize | None:
     size = PromptSize(len(asked.tools), 0, 0)
     for message in asked.messages:
         size = _plus(size, message.content, len(message.tool_calls))
-    if asked.system is not None:
-        size = _plus(size, asked.system)
+    for told in (asked.system, asked.instructions):
+        if told is not None:
+            size = _plus(size, told)
     for given in (asked.prompt, asked.input):
         if isinstance(given, list):
             size = size._replace(ids=size.ids + sum(isinstance(each, int) for each in given))
@@ -68,6 +71,8 @@ def prompt_size(body: bytes) -> PromptSize | None:
                     size = size._replace(ids=size.ids + len(each), parts=size.parts + 1)
                 elif isinstance(each, str):
                     size = _plus(size, each)
+                elif isinstance(each, dict):
+                    size = _with_item(size, each)
         elif given is not None:
             size = _plus(size, given)
     return size if size.text_bytes or size.ids else None
@@ -82,7 +87,20 @@ def answer_text_bytes(body: bytes) -> int:
     size = PromptSize(0, 0, 0)
     for choice in answer.choices:
         size = _plus(size, choice.message.content, len(choice.message.tool_calls) + len(choice.text.encode()))
+    for item in answer.output:
+        size = _with_item(size, item)
     return _plus(size, answer.content).text_bytes
+
+
+def _with_item(size: PromptSize, item: dict[str, Any]) -> PromptSize:
+    """`size` with an item of a response's input or output: what is said, called or given in it."""
+    more = sum(len(text.encode()) for name in _SAID if isinstance(text := item.get(name), str))
+    content = item.get("content") or item.get("summary")
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else content
+    return _plus(size, parts if isinstance(parts, str | list) else None, more)
+
+
+_SAID = ("name", "arguments", "output")
 
 
 def _plus(size: PromptSize, content: str | list[dict[str, Any]] | None, more: int = 0) -> PromptSize:

@@ -20,6 +20,8 @@ from baseload.wire.openai import is_error, read_answer
 
 MAX_EVENT = 1024 * 1024
 """Bytes of one event; a longer one is a broken upstream."""
+MAX_LARGE_EVENT = 32 * 1024 * 1024
+"""As MAX_EVENT, in formats whose events carry pictures or the whole answer."""
 MAX_HELD = 256 * 1024
 """Bytes held before the commit point; more commits by itself."""
 
@@ -59,13 +61,17 @@ class EventRelay:
     `ended` (the upstream's body is complete), `excess` (bytes follow that belong to no answer: the connection
     is out of step), `usage_event` (the last event with usage), `error_event` (data of an error the upstream
     sent in-band), `events` (data lines passed on). Nothing after `[DONE]` or an error is passed on.
-    Raises UpstreamSyntax for framing that is not HTTP and for events longer than MAX_EVENT.
+    Raises UpstreamSyntax for framing that is not HTTP and for events longer than the format's bound.
     """
 
     last_event = "[DONE]"
     """What ends an answer, for messages."""
+    sequence = 0
+    """The number of an event that follows those passed on, in formats that number them."""
     _end = _DONE
     _usage = _USAGE
+    _each = _DATA_LINE
+    _most = MAX_EVENT
 
     __slots__ = (
         "_chunked_in",
@@ -111,7 +117,7 @@ class EventRelay:
             data = bytes(self._raw)
             self._raw = bytearray()
         if self.committed and self._chunked_out and not self._partial and self._all_plain(data):
-            self.events += data.count(_DATA_LINE)
+            self.events += data.count(self._each)
             if self._usage in data:
                 self._note_usage(data)
             return data
@@ -154,8 +160,8 @@ class EventRelay:
                 length = chunk_size(data[pos:eol])
             except ChunkSyntax as error:
                 raise UpstreamSyntax(str(error)) from None
-            if length > MAX_EVENT:
-                raise UpstreamSyntax("a chunk is larger than 1 MiB")
+            if length > self._most:
+                raise UpstreamSyntax(f"a chunk is larger than {self._most >> 20} MiB")
             if length == 0:
                 if data[eol + 2 : eol + 4] == b"\r\n":
                     self.ended = True
@@ -188,7 +194,7 @@ class EventRelay:
         if self._partial:
             seen = max(len(self._partial) - 3, 0)  # an event's end may have begun there
             self._partial += payload
-            if _BOUNDARY.search(self._partial, seen) is None and len(self._partial) <= MAX_EVENT:
+            if _BOUNDARY.search(self._partial, seen) is None and len(self._partial) <= self._most:
                 return b""
             payload = bytes(self._partial)
             self._partial = bytearray()
@@ -203,8 +209,8 @@ class EventRelay:
                 break
         else:
             self._partial = bytearray(payload[pos:])
-            if len(self._partial) > MAX_EVENT:
-                raise UpstreamSyntax("an event is longer than 1 MiB")
+            if len(self._partial) > self._most:
+                raise UpstreamSyntax(f"an event is longer than {self._most >> 20} MiB")
         return self._released(b"".join(out))
 
     def _released(self, passed: bytes) -> bytes:

@@ -40,10 +40,11 @@ from baseload.wire.dialects.nouns import (
     Thought,
 )
 from baseload.wire.dialects.paths import suffix
+from baseload.wire.dialects.responses_items import SEAL
 from baseload.wire.dialects.speakers import SPEAKERS
 from baseload.wire.http1 import UpstreamSyntax
 from baseload.wire.openai import ErrorDetail
-from baseload.wire.sse import EventRelay, event_data
+from baseload.wire.sse import MAX_LARGE_EVENT, EventRelay, event_data
 
 
 class Crossing:
@@ -161,7 +162,10 @@ def cross(
     judged = judge(prompt, source, target, drop=drop)
     crossing = made(source, target, b"", judged, prompt, asked=asked)
     prompt.usage_in_stream = True if target is Dialect.CHAT and prompt.stream else None
-    crossing.body = msgspec.json.encode(crossing.enveloped(SPEAKERS[target].write_request(prompt)))
+    written = SPEAKERS[target].write_request(prompt)
+    if target is Dialect.RESPONSES and source is not target:
+        written["store"] = False  # kept by default there, and nobody would ask for it
+    crossing.body = msgspec.json.encode(crossing.enveloped(written))
     return crossing
 
 
@@ -191,6 +195,35 @@ def without_annex(body: bytes) -> bytes:
     return msgspec.json.encode(value)
 
 
+def without_seals(body: bytes) -> bytes:
+    """A request for a response without what earlier answers of other dialects put into its items.
+
+    `_SEALED` says of nearly all bodies that there is nothing to take out: those stay as they are.
+    """
+    if _SEALED.search(body) is None:
+        return body
+    value = _object(body)
+    items = value.get("input")
+    if not isinstance(items, list):
+        return body
+    kept = value["input"] = [item for item in items if not _is_sealed(item)]
+    found = len(kept) < len(items)
+    for item in kept:
+        content = item.get("content") if isinstance(item, dict) else None
+        for one in (item, *(content if isinstance(content, list) else ())):
+            if isinstance(one, dict) and one.pop(annex.MEMBER, None) is not None:
+                found = True
+    return msgspec.json.encode(value) if found else body
+
+
+_SEALED = re.compile(rb'"%b"|"%b' % (annex.MEMBER.encode(), SEAL.encode()))
+
+
+def _is_sealed(item: object) -> bool:
+    sealed = item.get("encrypted_content") if isinstance(item, dict) else None
+    return isinstance(sealed, str) and sealed.startswith(SEAL)
+
+
 def _object(body: bytes) -> Json:
     try:
         value = msgspec.json.decode(body)
@@ -207,6 +240,7 @@ class CrossingRelay(EventRelay):
     __slots__ = ("_reader", "_report", "_writer")
 
     last_event = "its last event"
+    _most = MAX_LARGE_EVENT
 
     def __init__(self, crossing: Crossing, *, chunked_in: bool, chunked_out: bool) -> None:
         super().__init__(chunked_in=chunked_in, chunked_out=chunked_out, drop_usage=False)
@@ -214,6 +248,11 @@ class CrossingRelay(EventRelay):
         self._reader = SPEAKERS[crossing.target].reader()
         self._writer = SPEAKERS[crossing.source].writer(model=model, usage=usage)
         self._report: Report | None = None
+
+    @property
+    def sequence(self) -> int:  # type: ignore[override]  # its writer counts
+        """The number of an event that follows those written, where the dialect numbers them."""
+        return getattr(self._writer, "sequence", 0)
 
     def tokens(self) -> Tokens | None:
         """The usage reported so far."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from baseload import errors
 from baseload.errors import RequestError
-from baseload.wire.dialects.matrix import FIELDS, HARMLESS
+from baseload.wire.dialects.matrix import FIELDS, HARMLESS, STATEFUL
 from baseload.wire.dialects.nouns import (
     Call,
     Dialect,
@@ -68,6 +68,8 @@ def judge(prompt: Prompt, source: Dialect, target: Dialect, *, drop: bool = Fals
         if own.dialect is target:
             continue  # of an earlier answer of the target's, which the client sent back whole
         judged_as = HARMLESS[source].get(path)
+        if own.dialect is source and (why := STATEFUL.get(source, {}).get(path)) is not None:
+            raise unsupported(path, target, why)
         if own.dialect is not source:
             judged.approximated.append(f"{path}: left out, since only {own.dialect.value} can say it")
         elif judged_as is not None:
@@ -81,9 +83,10 @@ def judge(prompt: Prompt, source: Dialect, target: Dialect, *, drop: bool = Fals
     return judged
 
 
-def unsupported(path: str, target: Dialect) -> RequestError:
-    """A field that the target's format cannot carry."""
+def unsupported(path: str, target: Dialect, why: str = "") -> RequestError:
+    """A field that the target's format cannot carry, and `why` where that says more."""
     message = f"the target speaks the {target.value} format, which cannot carry {path}"
+    message += f", since {why}" if why else ""
     return RequestError(errors.UNSUPPORTED_PARAMETER, message, param=path)
 
 

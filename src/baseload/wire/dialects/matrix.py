@@ -401,3 +401,15 @@ HARMLESS: dict[Dialect, dict[str, str]] = {
     },
 }
 """Members of one dialect alone that change nothing of what is answered: left out elsewhere, and why."""
+
+_WHOLE = "it keeps no answers: send the whole conversation as input"
+STATEFUL: dict[Dialect, dict[str, str]] = {
+    Dialect.RESPONSES: {
+        "previous_response_id": _WHOLE,
+        "conversation": _WHOLE,
+        "item_reference": _WHOLE,
+        "prompt": "it keeps no prompts: send instructions and input",
+        "background": "it answers while the client waits",
+    },
+}
+"""Members that go on from what a provider keeps, and why another dialect's target cannot: never left out."""

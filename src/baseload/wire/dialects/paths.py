@@ -10,6 +10,7 @@ from baseload.wire.dialects.nouns import Dialect
 
 SPOKEN: dict[Format, Dialect] = {
     Format.OPENAI: Dialect.CHAT,
+    Format.RESPONSES: Dialect.RESPONSES,
     Format.ANTHROPIC: Dialect.MESSAGES,
     Format.GEMINI: Dialect.GEMINI,
     Format.BEDROCK: Dialect.CONVERSE,

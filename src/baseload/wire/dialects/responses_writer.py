@@ -67,7 +67,7 @@ class StreamWriter:
 
     def __init__(self, *, model: str, usage: bool = True) -> None:
         self._model = model
-        self._sequence = 0
+        self.sequence = 0  # the next event's number
         self._response: Json = blank("", model, 0)
         self._output: list[Json] = []
         self._message: int | None = None  # the output index of the message being said
@@ -93,8 +93,8 @@ class StreamWriter:
         return self._writes[type(event)](event)
 
     def _event(self, kind: str, body: Json) -> bytes:
-        value = {"type": kind, **body, "sequence_number": self._sequence}
-        self._sequence += 1
+        value = {"type": kind, **body, "sequence_number": self.sequence}
+        self.sequence += 1
         return b"event: %b\ndata: %b\n\n" % (kind.encode(), msgspec.json.encode(value))
 
     def _at(self, said: _Said, *, content: bool = True) -> Json:
@@ -102,7 +102,7 @@ class StreamWriter:
         return place | {"content_index": said.content} if content else place
 
     def _started(self, event: Started) -> bytes:
-        self._sequence, self._message, self._finish = 0, None, None
+        self.sequence, self._message, self._finish = 0, None, None
         self._output, self._said = [], {}
         self._report = event.report
         own, model = event.own, self._model or event.model

@@ -1,0 +1,139 @@
+"""Answers that a provider keeps: whose each is, where it is, and what a class of data allows to be kept.
+
+A provider knows the gateway's credential alone, so that of several tenants behind one credential each could
+go on from the others' answers. `answered` learns the id of every answer before its client does; `go_on_from`
+refuses those of others and keeps a conversation at the account that holds it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
+
+from baseload import errors
+from baseload.core import Target
+from baseload.errors import RequestError
+from baseload.wire import responses
+from baseload.wire.dialects.crossing import without_seals
+from baseload.wire.dialects.nouns import Dialect
+from baseload.wire.responses import ResponsesFields, ResponsesRelay
+
+if TYPE_CHECKING:
+    from baseload.gateway.attempt import Attempt
+    from baseload.gateway.exchange import Exchange
+
+MAX_STORED = 131_072
+"""Ids of answers and of the items in them that are known; of more the oldest are forgotten."""
+
+
+class Held(NamedTuple):
+    """Whose an answer or an item of it is, and the name of the target that made it."""
+
+    tenant: str
+    target: str
+
+
+class Stored:
+    """The answers of providers and their items by id: the last MAX_STORED of this process."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Held] = {}  # in the order they came
+
+    def add(self, answer_id: str, held: Held) -> None:
+        """An answer, or an item of one, was made."""
+        if len(self._held) >= MAX_STORED:
+            del self._held[next(iter(self._held))]
+        self._held[answer_id] = held
+
+    def find(self, answer_id: str) -> Held | None:
+        """Whose it is; None where that is not known: made elsewhere, by another process, or long ago."""
+        return self._held.get(answer_id)
+
+
+def answered(exchange: Exchange, attempt: Attempt, told: object) -> None:
+    """Learn the id of an answer that its provider may keep, from what was read of it (`told`).
+
+    Called before any of it goes to its client, and at the end of a stream again. Translated ones are kept by
+    nobody. Items are known by themselves: the account that made them reads them, kept or not.
+    """
+    if isinstance(told, responses.Answer):
+        answer_id, items = told.id, told.items
+    elif isinstance(told, ResponsesRelay):
+        answer_id, items = told.answer_id, told.items
+    else:
+        return
+    held = Held(exchange.caller.tenant.name, attempt.place.target.name)
+    if answer_id and _fields(exchange).store is not False:
+        exchange.gateway.stored.add(answer_id, held)
+    for item in items:
+        exchange.gateway.stored.add(item, held)
+
+
+def go_on_from(exchange: Exchange) -> None:
+    """Keep a request to what its class lets providers keep, and to where what it goes on from is kept.
+
+    Narrows the exchange's `ask`; what the provider adds to its body makes it no lesson in tokens. Raises
+    RequestError: residency, stored_not_found, unsupported_parameter.
+    """
+    fields, terms = _fields(exchange), exchange.terms
+    if terms.data_class.zero_retention:
+        for name, wanted in (("store", fields.store), ("background", fields.background)):
+            if wanted:
+                message = f"class {terms.data_class.name!r} lets no provider keep an answer"
+                raise RequestError(errors.RESIDENCY, message, param=name)
+    if fields.continues:
+        exchange.endpoint = replace(exchange.endpoint, teaches=False)
+    for name, given in fields.continues:
+        held = exchange.gateway.stored.find(given)
+        if held is None:
+            continue  # its target knows whether there is such a thing
+        if held.tenant != exchange.caller.tenant.name:
+            raise RequestError(errors.STORED_NOT_FOUND, f"there is no {given!r}", param=name)
+        there = _behind(exchange, held)
+        if not there:
+            message = f"it is kept at target {held.target}, which does not serve model {fields.model!r}"
+            raise RequestError(errors.UNSUPPORTED_PARAMETER, message, param=name)
+        exchange.ask = replace(exchange.ask, only=there)
+    for given in fields.recalls:
+        held = exchange.gateway.stored.find(given)
+        if held is not None and (there := _behind(exchange, held, translated=True)):
+            exchange.ask = replace(exchange.ask, only=there)
+
+
+def _behind(exchange: Exchange, held: Held, *, translated: bool = False) -> frozenset[str]:
+    """The request's targets behind the credential that something was made with.
+
+    `translated`: also those that speak another format, which get the request without it.
+    """
+    only, site = exchange.ask.only, exchange.site
+    maker = site.snapshot.targets.get(held.target)
+    return frozenset(
+        target.name
+        for target in exchange.terms.place.model.targets
+        if (only is None or target.name in only)
+        and (
+            (maker is not None and _account(target) == _account(maker))
+            or (translated and not site.places[target.name].serves(exchange.endpoint))
+        )
+    )
+
+
+def _account(target: Target) -> tuple[object, ...]:
+    return target.url, target.credential, target.login
+
+
+def body_for(exchange: Exchange, model: str | None) -> bytes:
+    """The request's body for a target that serves it as it is and calls the model `model`.
+
+    What a class wants kept nowhere is sent with `store: false`, since providers keep answers by default.
+    """
+    keep_nothing = exchange.endpoint.dialect is Dialect.RESPONSES and exchange.terms.data_class.zero_retention
+    body = responses.patch_request(exchange.body, _fields(exchange), model=model, keep_nothing=keep_nothing)
+    return without_seals(body)
+
+
+def _fields(exchange: Exchange) -> ResponsesFields:
+    fields = exchange.fields
+    assert isinstance(fields, ResponsesFields)
+    return fields
