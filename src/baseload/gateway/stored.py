@@ -77,6 +77,7 @@ def go_on_from(exchange: Exchange) -> None:
     RequestError: residency, stored_not_found, unsupported_parameter.
     """
     fields, terms = _fields(exchange), exchange.terms
+    own = {target.name for target in terms.place.model.targets}
     if terms.data_class.zero_retention:
         for name, wanted in (("store", fields.store), ("background", fields.background)):
             if wanted:
@@ -91,26 +92,28 @@ def go_on_from(exchange: Exchange) -> None:
         if held.tenant != exchange.caller.tenant.name:
             raise RequestError(errors.STORED_NOT_FOUND, f"there is no {given!r}", param=name)
         there = _behind(exchange, held)
-        if not there:
+        if there.isdisjoint(own):
             message = f"it is kept at target {held.target}, which does not serve model {fields.model!r}"
             raise RequestError(errors.UNSUPPORTED_PARAMETER, message, param=name)
         exchange.ask = replace(exchange.ask, only=there)
     for given in fields.recalls:
         held = exchange.gateway.stored.find(given)
-        if held is not None and (there := _behind(exchange, held, translated=True)):
+        there = _behind(exchange, held, translated=True) if held is not None else frozenset()
+        if not there.isdisjoint(own):
             exchange.ask = replace(exchange.ask, only=there)
 
 
 def _behind(exchange: Exchange, held: Held, *, translated: bool = False) -> frozenset[str]:
-    """The request's targets behind the credential that something was made with.
+    """The targets behind the credential that something was made with, within what the request narrows to.
 
-    `translated`: also those that speak another format, which get the request without it.
+    Those of other models too, since a fallback list may lead there. `translated`: also those that speak
+    another format, which get the request without it.
     """
     only, site = exchange.ask.only, exchange.site
     maker = site.snapshot.targets.get(held.target)
     return frozenset(
         target.name
-        for target in exchange.terms.place.model.targets
+        for target in site.snapshot.targets.values()
         if (only is None or target.name in only)
         and (
             (maker is not None and _account(target) == _account(maker))

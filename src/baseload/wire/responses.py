@@ -292,7 +292,7 @@ _NUMBER = re.compile(rb'"sequence_number"[ \t]*:[ \t]*([0-9]{1,9})\b')
 
 
 class ResponsesRelay(EventRelay):
-    """One streamed response; see `EventRelay`.
+    """One streamed response; see `EventRelay`. `error_event` is the error as a whole answer has it.
 
     `answer_id` is what its provider calls it, `items` are the ids of what it holds, known at its end.
     """
@@ -335,8 +335,11 @@ class ResponsesRelay(EventRelay):
                 return self._carries(event, read.type, read.response)
         if _ERROR in event:
             data = event_data(event)
-            if is_error(data) or _is_error_event(data):
+            if is_error(data):
                 self.error_event = data
+                return b""
+            if (flat := _flat_error(data)) is not None:
+                self.error_event = msgspec.json.encode({"error": flat})
                 return b""
         self._last = event
         if not self.committed and _COMMITS.search(event) is not None:
@@ -350,7 +353,7 @@ class ResponsesRelay(EventRelay):
         self.answer_id = self.answer_id or response.id
         self._tokens = response.tokens or self._tokens
         if kind == "response.failed":
-            self.error_event = event_data(event)
+            self.error_event = msgspec.json.encode({"error": response.error})
             return b""
         self._last = event
         if kind in _ENDS:
@@ -359,6 +362,15 @@ class ResponsesRelay(EventRelay):
         return event
 
 
-def _is_error_event(data: bytes) -> bool:
+def _flat_error(data: bytes) -> ErrorDetail | None:
+    """What an event `error` reports, whose members stand in the event itself; None for any other event."""
     event = _read_event(data)
-    return event is not None and event.type == "error"
+    if event is None or event.type != "error":
+        return None
+    try:
+        return _decode_flat(data)
+    except _NOT_JSON:
+        return ErrorDetail()
+
+
+_decode_flat = msgspec.json.Decoder(ErrorDetail).decode
