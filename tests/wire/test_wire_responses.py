@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from openai.types.responses import ResponseErrorEvent
 
 from baseload import errors
-from baseload.core import Tokens
+from baseload.core import Apart, Tokens
 from baseload.errors import RequestError
 from baseload.wire.dialects.crossing import without_seals
 from baseload.wire.dialects.nouns import Dialect
+from baseload.wire.dialects.responses_reply import read_report
 from baseload.wire.http1 import ChunkedReader, UpstreamSyntax
 from baseload.wire.openai import ErrorDetail
 from baseload.wire.responses import (
@@ -245,6 +246,30 @@ def test_a_whole_answer() -> None:
     assert nonsense.error is not None
     assert read_answer(b"[]") is None
     assert read_answer(b"{") is None
+
+
+def test_what_is_charged_beside_tokens_is_counted() -> None:
+    """Searches and the service tier, which stand outside of usage: streamed as unstreamed."""
+    search = {"type": "web_search_call", "id": "ws_1", "action": {"type": "search"}}
+    whole = {**WHOLE, "output": [search], "service_tier": "flex"}
+    answer = read_answer(msgspec.json.encode(whole))
+    assert answer is not None
+    relay = relay_of(chunked_in=False)
+    relay.feed(CREATED + event("completed", 1, response=whole))
+    wanted = Tokens(20, 5, 0, 7, 2, apart=Apart(searches=1, tier="flex"))
+    assert answer.tokens == relay.tokens() == wanted
+
+
+def test_recorded_answers_are_counted_as_translation_counts_them(shared: Path) -> None:
+    """One reader of usage: what passes through is booked as what is translated."""
+    bodies = [one.get("response") for one in exchanges(shared, Dialect.RESPONSES)]
+    wholes = [body for body in bodies if isinstance(body, dict) and isinstance(body.get("usage"), dict)]
+    for body in wholes:
+        answer, report = read_answer(msgspec.json.encode(body)), read_report(body["usage"], body)
+        assert answer is not None
+        assert report is not None
+        assert answer.tokens == report.tokens
+    assert len(wholes) >= 10
 
 
 def test_parts_never_exceed_their_whole() -> None:

@@ -7,16 +7,17 @@ needs is in `wire.dialects`.
 from __future__ import annotations
 
 import re
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
 
 from baseload.core import Tokens
 from baseload.errors import RequestError
-from baseload.wire import openai
+from baseload.wire import metering, openai
+from baseload.wire.charges import is_count
 from baseload.wire.openai import (
     Bound,
-    Count,
     ErrorDetail,
     check_letters,
     invalid_field,
@@ -138,60 +139,17 @@ def patch_request(body: bytes, fields: ResponsesFields, *, model: str | None, ke
 # -- answers ------------------------------------------------------------------------------------------------
 
 
-class InputDetails(Struct):
-    """`usage.input_tokens_details`."""
+class Answer(NamedTuple):
+    """What the gateway reads of a response: whole, or in the events that carry it.
 
-    cached_tokens: Count | None = None
-    cache_write_tokens: Count | None = None
-
-
-class OutputDetails(Struct):
-    """`usage.output_tokens_details`."""
-
-    reasoning_tokens: Count | None = None
-
-
-class Usage(Struct):
-    """`usage` as a response reports it."""
-
-    input_tokens: Count = 0
-    output_tokens: Count = 0
-    input_tokens_details: InputDetails | None = None
-    output_tokens_details: OutputDetails | None = None
-
-    def tokens(self) -> Tokens:
-        """The same counts in our own terms; a part that is said to exceed its whole is the whole."""
-        into, out = self.input_tokens_details, self.output_tokens_details
-        cached = min((into.cached_tokens or 0) if into is not None else 0, self.input_tokens)
-        written = (into.cache_write_tokens or 0) if into is not None else 0
-        reasoning = (out.reasoning_tokens or 0) if out is not None else 0
-        return Tokens(
-            self.input_tokens,
-            cached,
-            min(written, self.input_tokens - cached),
-            self.output_tokens,
-            min(reasoning, self.output_tokens),
-        )
-
-
-class Answer(Struct):
-    """What the gateway reads of a response: whole, or in the events that carry it."""
+    `tokens` and `error` are None where there is none; `items` are the ids of what it holds.
+    """
 
     id: str = ""
     status: str | None = None
-    usage: Usage | None = None
+    tokens: Tokens | None = None
     error: ErrorDetail | str | None = None
-    output: list[_Item] = []
-
-    @property
-    def items(self) -> tuple[str, ...]:
-        """The ids of what it holds."""
-        return tuple(item.id for item in self.output if item.id)
-
-    @property
-    def tokens(self) -> Tokens | None:
-        """The usage in our own terms."""
-        return None if self.usage is None else self.usage.tokens()
+    items: tuple[str, ...] = ()
 
     @property
     def retry_after_s(self) -> float | None:
@@ -204,60 +162,48 @@ class Answer(Struct):
         return self.status in ("queued", "in_progress")
 
 
-class _Plain(Struct):
-    id: str = ""
-    status: str | None = None
-    error: ErrorDetail | str | None = None
-
-
-class _Event(Struct):
-    type: str = ""
-    response: Answer | None = None
-
-
-class _PlainEvent(Struct):
-    type: str = ""
-    response: _Plain | None = None
-
-
-_decode_answer = msgspec.json.Decoder(Answer).decode
-_decode_plain = msgspec.json.Decoder(_Plain).decode
-_decode_event = msgspec.json.Decoder(_Event).decode
-_decode_plain_event = msgspec.json.Decoder(_PlainEvent).decode
-_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
 def read_answer(body: bytes) -> Answer | None:
     """Id, usage and error of a whole response; None when it is not such a JSON object.
 
     Usage that cannot be used (a count that is no count) makes no good answer a bad one: it is left out.
     """
-    try:
-        return _decode_answer(body)
-    except msgspec.ValidationError:
-        pass
-    except _NOT_JSON:
-        return None
-    try:
-        plain = _decode_plain(body)
-    except _NOT_JSON:
-        return None
-    return Answer(plain.id, plain.status, None, plain.error)
+    value = _object(body)
+    return None if value is None else _answer(value)
 
 
-def _read_event(data: bytes) -> _Event | None:
+def _object(data: bytes) -> dict[str, Any] | None:
     try:
-        return _decode_event(data)
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _answer(value: dict[str, Any]) -> Answer:
+    said, status, output = value.get("id"), value.get("status"), value.get("output")
+    ids = [item.get("id") for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+    return Answer(
+        said if isinstance(said, str) else "",
+        status if isinstance(status, str) else None,
+        _tokens(value),
+        _error(value.get("error")),
+        tuple(each for each in ids if isinstance(each, str)),
+    )
+
+
+def _tokens(value: dict[str, Any]) -> Tokens | None:
+    usage = value.get("usage")
+    if not isinstance(usage, dict) or not is_count(usage.get("input_tokens")):
+        return None
+    return metering.responses(usage, value) if is_count(usage.get("output_tokens", 0)) else None
+
+
+def _error(said: object) -> ErrorDetail | str | None:
+    """An error of any shape, as far as it can be read."""
+    try:
+        return msgspec.convert(said, ErrorDetail | str | None)
     except msgspec.ValidationError:
-        pass
-    except _NOT_JSON:
-        return None
-    try:
-        event = _decode_plain_event(data)
-    except _NOT_JSON:
-        return None
-    plain = event.response
-    return _Event(event.type, None if plain is None else Answer(plain.id, plain.status, None, plain.error))
+        return ErrorDetail()
 
 
 def error_event(error: RequestError, request_id: str, number: int) -> bytes:
@@ -330,9 +276,9 @@ class ResponsesRelay(EventRelay):
 
     def _pass(self, event: bytes) -> bytes:
         if _RESPONSE in event:
-            read = _read_event(event_data(event))
-            if read is not None and read.response is not None:
-                return self._carries(event, read.type, read.response)
+            read = _object(event_data(event))
+            if read is not None and isinstance(response := read.get("response"), dict):
+                return self._carries(event, read.get("type"), _answer(response))
         if _ERROR in event:
             data = event_data(event)
             if is_error(data):
@@ -348,7 +294,7 @@ class ResponsesRelay(EventRelay):
             self.events += event.count(_DELTA)
         return event
 
-    def _carries(self, event: bytes, kind: str, response: Answer) -> bytes:
+    def _carries(self, event: bytes, kind: object, response: Answer) -> bytes:
         """An event with the response as it stands."""
         self.answer_id = self.answer_id or response.id
         self._tokens = response.tokens or self._tokens
@@ -362,15 +308,7 @@ class ResponsesRelay(EventRelay):
         return event
 
 
-def _flat_error(data: bytes) -> ErrorDetail | None:
+def _flat_error(data: bytes) -> ErrorDetail | str | None:
     """What an event `error` reports, whose members stand in the event itself; None for any other event."""
-    event = _read_event(data)
-    if event is None or event.type != "error":
-        return None
-    try:
-        return _decode_flat(data)
-    except _NOT_JSON:
-        return ErrorDetail()
-
-
-_decode_flat = msgspec.json.Decoder(ErrorDetail).decode
+    event = _object(data)
+    return _error(event) if event is not None and event.get("type") == "error" else None
