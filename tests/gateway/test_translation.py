@@ -128,6 +128,8 @@ def test_what_the_target_cannot_carry_is_refused_by_name(
     with pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(model="chat", messages=CHAT, seed=7)
     assert refused.value.param == "seed"
+    assert "target claude: " in refused.value.message
+    assert "drop_unsupported: true" in refused.value.message
     assert refused.value.code == "unsupported_parameter"
     assert outer.stop() == 0
     assert outer.rows() == []

@@ -150,6 +150,22 @@ def test_calls_after_the_first_are_left_out_of_an_answer() -> None:
     assert [event for event in events if alone.keeps(event)] == [events[0], events[3], events[5], events[6]]
 
 
+def test_a_client_that_wants_one_call_gets_one() -> None:
+    """Through the crossing itself, whole and streamed: Google's model called twice at once."""
+    parts = [{"functionCall": {"name": "tide", "args": {"port": port}}} for port in ("Husum", "Emden")]
+    answer = {"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}]}
+    fields: Json = {"tools": [TIDE], "parallel_tool_calls": False}
+    whole = json.loads(crossed(CHAT, GEMINI, **fields).whole(json.dumps(answer).encode()))
+    (call,) = whole["choices"][0]["message"]["tool_calls"]
+    assert json.loads(call["function"]["arguments"]) == {"port": "Husum"}
+    relay = crossed(CHAT, GEMINI, stream=True, **fields).relay(chunked_in=False, chunked_out=False)
+    told = relay.feed(b"data: " + json.dumps(answer).encode() + b"\r\n\r\n") + relay.end_of_input()
+    assert b"Husum" in told
+    assert b"Emden" not in told
+    both = crossed(CHAT, GEMINI, stream=True, tools=[TIDE]).relay(chunked_in=False, chunked_out=False)
+    assert b"Emden" in both.feed(b"data: " + json.dumps(answer).encode() + b"\r\n\r\n")
+
+
 @pytest.mark.parametrize("target", [CHAT, GEMINI, RESPONSES])
 def test_cache_markers_are_not_sent_where_the_table_leaves_them_out(target: Dialect) -> None:
     """OpenAI refuses members that it does not know."""

@@ -45,7 +45,7 @@ class Thinks(Struct, frozen=True):
 
 _THREE = ("low", "medium", "high")
 _NO_LIMIT = 1 << 20
-_CLAUDE: tuple[tuple[tuple[int, int], Thinks], ...] = (
+CLAUDES: tuple[tuple[tuple[int, int], Thinks], ...] = (
     ((4, 7), Thinks(("low", "medium", "high", "xhigh", "max"), adaptive=True, sampled=False, both=False)),
     ((4, 6), Thinks((*_THREE, "max"), (1024, _NO_LIMIT), adaptive=True, both=False)),
     ((4, 1), Thinks(budget=(1024, _NO_LIMIT), both=False)),
@@ -70,7 +70,7 @@ _OPENAI: tuple[tuple[str, Thinks], ...] = (
     (r"gpt-5\.1", Thinks(_THREE, sampled=False)),
     (r"gpt-5(?![.\d])", Thinks(("minimal", *_THREE), stops=False, sampled=False)),
     (r"gpt-[5-9]", Thinks((*_THREE, "xhigh"), sampled=False)),
-    (r"(^|[/-])o[1-9]($|-)", Thinks(_THREE, stops=False, sampled=False)),
+    (r"\bo[1-9]\b", Thinks(_THREE, stops=False, sampled=False)),
     (r"", Thinks(_THREE)),
 )
 _AMAZON: tuple[tuple[str, Thinks], ...] = (
@@ -78,12 +78,13 @@ _AMAZON: tuple[tuple[str, Thinks], ...] = (
     (r"openai\.|gpt-oss", Thinks(_THREE, stops=False)),
     (r"", Thinks((*_THREE, "xhigh", "max"), stops=False, floor=False)),
 )
-_ROWS = {
+ROWS = {
     Dialect.GEMINI: _GEMINI,
     Dialect.CHAT: _OPENAI,
     Dialect.RESPONSES: _OPENAI,
     Dialect.CONVERSE: _AMAZON,
 }
+"""Models of the other dialects: what their names match, and what they take; the first that matches holds."""
 _VERSION = re.compile(r"claude\D*?(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
 
 
@@ -99,8 +100,8 @@ def thinks(model: str, dialect: Dialect) -> Thinks:
     if dialect is Dialect.MESSAGES or (dialect is Dialect.CONVERSE and is_claude(model)):
         found = _VERSION.search(name)
         version = (0, 0) if found is None else (int(found[1]), int(found[2] or 0))
-        return next(row for least, row in _CLAUDE if version >= least)
-    return next((row for pattern, row in _ROWS[dialect] if re.search(pattern, name)), Thinks())
+        return next(row for least, row in CLAUDES if version >= least)
+    return next((row for pattern, row in ROWS[dialect] if re.search(pattern, name)), Thinks())
 
 
 class Fitted(Struct, frozen=True):
