@@ -10,6 +10,7 @@ takes: two or three words, or nothing at all.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -94,6 +95,7 @@ def is_claude(model: str) -> bool:
     return "claude" in name or "anthropic." in name
 
 
+@lru_cache(maxsize=1024)
 def thinks(model: str, dialect: Dialect) -> Thinks:
     """What a model of this name takes where it is spoken to in `dialect`."""
     name = model.lower()
