@@ -15,9 +15,10 @@ import click
 
 from baseload.cli import cli
 from baseload.gateway.attempt import TRANSITIONS, State
-from baseload.wire.dialects.matrix import FIELDS, HARMLESS, Field
+from baseload.wire.dialects.matrix import FIELDS, HARMLESS, NEARLY, Field
 from baseload.wire.dialects.nouns import Dialect
 from baseload.wire.dialects.speakers import SPEAKERS
+from baseload.wire.dialects.thinking import CLAUDES, ROWS, Thinks
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -129,6 +130,26 @@ def _cell(field: Field, dialect: Dialect) -> str:
     return shown or "refused"
 
 
+def _thinking_rows() -> Iterator[str]:
+    """What each kind of models takes, as rows of docs/translation.md."""
+    for (major, minor), row in CLAUDES:
+        named = f"Claude from {major}.{minor} on" if major else "others"
+        yield _thinking_row("messages, and Claude in converse", named, row)
+    for dialects in ((Dialect.GEMINI,), (Dialect.CHAT, Dialect.RESPONSES), (Dialect.CONVERSE,)):
+        for pattern, row in ROWS[dialects[0]]:
+            named = f"`{pattern}`".replace("|", "\\|") if pattern else "others"
+            yield _thinking_row(" and ".join(one.value for one in dialects), named, row)
+
+
+def _thinking_row(dialects: str, named: str, row: Thinks) -> str:
+    budget = "" if row.budget is None else f"from {row.budget[0]}"
+    if row.budget is not None and row.budget[1] < 1 << 20:
+        budget = f"{row.budget[0]} to {row.budget[1]}"
+    without = "yes" if row.stops else "the least" if row.floor and (row.words or row.budget) else "not told"
+    sampled = "no" if not row.sampled else "yes" if row.both else "temperature or top_p"
+    return f"| {dialects} | {named} | {', '.join(row.words)} | {budget} | {without} | {sampled} |"
+
+
 def with_matrix(page: str) -> str:
     """docs/translation.md with its tables as `wire.dialects.matrix` has them now."""
     heads = " | ".join(dialect.value for dialect in SPEAKERS)
@@ -140,7 +161,17 @@ def with_matrix(page: str) -> str:
         if dialect in SPEAKERS
         for name, why in names.items()
     )
+    nearly = "\n".join(
+        f"| {dialect.value} | `{name}` | {how} |"
+        for dialect, names in NEARLY.items()
+        for name, how in names.items()
+    )
     page = re.sub(r"\| field \| .*?(?=\n\n)", lambda _: table, page, count=1, flags=re.S)
+    others = f"| in | what | becomes |\n|---|---|---|\n{nearly}"
+    page = re.sub(r"\| in \| what \| .*?(?=\n\n)", lambda _: others, page, count=1, flags=re.S)
+    models = "\n".join(_thinking_rows())
+    told = f"| format | models | efforts | budget | without | sampled |\n|---|---|---|---|---|---|\n{models}"
+    page = re.sub(r"\| format \| models \| .*?(?=\n\n)", lambda _: told, page, count=1, flags=re.S)
     lines = f"| of | member | since it is |\n|---|---|---|\n{harmless}"
     return re.sub(r"\| of \| member .*?(?=\n\n|\n$)", lambda _: lines, page, count=1, flags=re.S)
 

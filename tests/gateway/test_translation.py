@@ -128,6 +128,8 @@ def test_what_the_target_cannot_carry_is_refused_by_name(
     with pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(model="chat", messages=CHAT, seed=7)
     assert refused.value.param == "seed"
+    assert "target claude: " in refused.value.message
+    assert "drop_unsupported: true" in refused.value.message
     assert refused.value.code == "unsupported_parameter"
     assert outer.stop() == 0
     assert outer.rows() == []
@@ -163,12 +165,26 @@ def test_anthropics_count_of_tokens_is_its_targets_own_and_free(make_gateway: Ma
     assert (row["input_tokens"], row["output_tokens"], row["cost_nano"], row["estimated"]) == (0, 0, 0, 0)
 
 
-def test_tokens_are_counted_by_anthropics_targets_alone(
+def test_tokens_that_no_target_counts_are_estimated(
     claude: anthropic.Anthropic, inner: RunningGateway
 ) -> None:
-    """Another format has no such call: refused before anything is sent; the key may come as Google's."""
-    with pytest.raises(anthropic.BadRequestError, match=r"does not serve messages\.count_tokens"):
-        claude.messages.count_tokens(model="chat", messages=MESSAGES)
+    """Another format has no such call: an estimate that says so, of tools and their results too."""
+    plain = claude.messages.with_raw_response.count_tokens(model="chat", messages=MESSAGES)
+    assert plain.headers["x-baseload-estimated"] == "input_tokens"
+    few = plain.parse().input_tokens
+    assert 1 <= few < 10
+    told: list[anthropic.types.MessageParam] = [
+        *MESSAGES,
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "look", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "tide " * 400}]},
+    ]
+    assert claude.messages.count_tokens(model="chat", messages=told).input_tokens > few + 400
+    with pytest.raises(anthropic.NotFoundError):
+        claude.messages.count_tokens(model="no such model", messages=MESSAGES)
+
+
+def test_googles_header_may_bring_the_key(inner: RunningGateway) -> None:
+    """To a path of Anthropic's, too."""
     body = {"model": "chat", "messages": MESSAGES, "max_tokens": 3}
     url = inner.url + "/messages"
     answer = httpx2.post(url, json=body, headers={"x-goog-api-key": inner.key}, timeout=30, trust_env=False)

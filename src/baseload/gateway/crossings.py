@@ -34,7 +34,7 @@ def choose(exchange: Exchange, choice: Choice, now_s: float) -> tuple[Choice, Pl
         except RequestError as error:
             if error.fault is not errors.UNSUPPORTED_PARAMETER:
                 raise
-            refusal = refusal or error
+            refusal = refusal or _by_name(error, place)
             unfit = (*unfit, place.target.name)
         else:
             return _as_chosen(choice, exchange, unfit), place, crossing
@@ -43,6 +43,15 @@ def choose(exchange: Exchange, choice: Choice, now_s: float) -> tuple[Choice, Pl
             choice = route.choose(exchange.ask, now_s, (*exchange.tried, *unfit))
         except RequestError as none_left:
             raise refusal if none_left.fault is errors.NO_TARGET else none_left from None
+
+
+def _by_name(error: RequestError, place: Place) -> RequestError:
+    """The refusal with the target's name and what its operator can do: an agent's user can do nothing."""
+    name = place.target.name
+    message = error.message if name in error.message else f"target {name}: {error.message}"
+    if error.param != "model" and not place.target.drop_unsupported:
+        message += "; its operator can have such fields left out with drop_unsupported: true"
+    return RequestError(error.fault, message, param=error.param)
 
 
 def _as_chosen(choice: Choice, exchange: Exchange, unfit: tuple[str, ...]) -> Choice:

@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from baseload import errors
 from baseload.core import Outcome, Reason
 from baseload.errors import RequestError
-from baseload.gateway import admission, answers, crossings, failure, fallback, settle, stored
+from baseload.gateway import (
+    admission,
+    answers,
+    counting,
+    crossings,
+    failure,
+    fallback,
+    settle,
+    stored,
+)
 from baseload.gateway.attempt import Attempt
 from baseload.policy.dispatch import Ask
 from baseload.policy.fallback import FallbackList
@@ -77,9 +87,19 @@ class Exchange(Struct, eq=False):
                 stored.go_on_from(self)
             self.attempt_next(None, self.received_ns)
         except RequestError as error:
-            failure.not_sent(self, error)
+            self._not_sent(error)
         except Exception:  # noqa: BLE001  the request boundary: as are all that call `failure.defect`
             failure.defect(self)
+
+    def _not_sent(self, error: RequestError) -> None:
+        """What `failure` makes of it, but for counts of tokens that no target makes: those are estimated."""
+        if error.fault is errors.UNSUPPORTED_PARAMETER and counting.counts(self):
+            try:
+                counting.tell(self)
+                return
+            except RequestError as unread:
+                error = unread
+        failure.not_sent(self, error)
 
     def attempt_next(self, because: Reason | None, now_ns: int, *, fresh: bool = False) -> None:
         """Steps 6 to 8: choose among the admissible targets, journal, send. Raises RequestError."""

@@ -22,7 +22,6 @@ import msgspec
 
 from baseload.wire.http1 import UpstreamSyntax
 
-CONTENT_TYPE = "application/vnd.amazon.eventstream"
 MAX_FRAME = 1024 * 1024
 """Longest frame a reader takes unless told otherwise; as the longest event of a text stream."""
 MAX_HEADERS = 128 * 1024

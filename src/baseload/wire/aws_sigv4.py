@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
@@ -159,11 +158,6 @@ def canonical_query(query: str) -> str:
     """The wire's query, its encoded pairs sorted by name and value; a name alone gets its `=`."""
     pairs = [(name, value) for name, _, value in (pair.partition("=") for pair in query.split("&"))]
     return "&".join([f"{name}={value}" for name, value in sorted(pairs)])
-
-
-def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
-    """A query for the wire, encoded as AWS reads it: unreserved characters alone stand for themselves."""
-    return "&".join(f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}" for name, value in pairs)
 
 
 def encode_segment(text: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import mimetypes
+import re
 from typing import Any
 
 from msgspec import structs
 
 from baseload.core import Apart, Tokens
-from baseload.wire.dialects.matrix import SUPPLIED
+from baseload.wire.dialects.converse_blocks import FAILED
+from baseload.wire.dialects.matrix import SHOWN, SUPPLIED
 from baseload.wire.dialects.nouns import (
     Call,
     Declined,
@@ -16,6 +19,7 @@ from baseload.wire.dialects.nouns import (
     Finish,
     Foreign,
     Json,
+    Kind,
     Media,
     Part,
     Prompt,
@@ -27,41 +31,83 @@ from baseload.wire.dialects.nouns import (
     Text,
     Thought,
     Tool,
+    ToolUse,
 )
+from baseload.wire.dialects.thinking import SAMPLING, asks, fitted
 
 
-def of_prompt(prompt: Prompt, approximated: set[str]) -> Json:
-    """The meaning of a request, without the fields (names of `matrix.FIELDS`) that were approximated."""
+def of_prompt(prompt: Prompt, approximated: set[str], target: Dialect) -> Json:
+    """The meaning of a request, without the fields (names of `matrix.FIELDS`) that were approximated.
+
+    What says nothing is left out: neutral values, choices among no tools, names that a format made us supply.
+    """
     said: Json = {"model": prompt.model, "stream": bool(prompt.stream)}
-    for name in (
-        "max_output",
-        "temperature",
-        "top_p",
-        "top_k",
-        "seed",
-        "presence_penalty",
-        "frequency_penalty",
-        "stop",
-        "verbosity",
-        "user",
-        "tier",
-        "metadata",
-    ):
-        if name == "max_output" and "unbounded_output" in approximated:
-            continue
-        if name not in approximated and (value := getattr(prompt, name)) is not None:
-            said[name] = value
+    said.update(_values(prompt, approximated))
     if not approximated & {"tool_choice_none", "calls_without_tools"}:
-        tools = sorted(prompt.tools or (), key=lambda tool: isinstance(tool, ServerTool))
+        tools = [tool for tool in prompt.tools or () if not isinstance(tool, Foreign)]
+        tools.sort(key=lambda tool: isinstance(tool, ServerTool))
         said["tools"] = [_tool(tool, approximated) for tool in tools]
     choice = prompt.tool_choice
-    if choice is not None and not approximated & {"tool_choice", "tool_choice_none"}:
+    if (
+        choice is not None
+        and choice.use is not ToolUse.AUTO
+        and prompt.tools
+        and not approximated & {"tool_choice", "tool_choice_none"}
+    ):
         said["tool_choice"] = (choice.use, choice.name)
-    said["serial"] = prompt.parallel_calls is False
+    if prompt.tools and prompt.parallel_calls is False and "serial_calls" not in approximated:
+        said["serial"] = True
     if prompt.form is not None and prompt.form.shape is not Shape.TEXT:
-        said["form"] = (prompt.form.shape, prompt.form.schema)
-    said["turns"] = _turns(prompt, approximated)
+        said["form"] = (prompt.form.shape, None if "schema_limits" in approximated else prompt.form.schema)
+    if not approximated & {"effort", "thinking_budget", "thinking_dynamic", "thinking_off"}:
+        said["thinking"] = _thinking(prompt, target)
+    said["turns"] = _turns(prompt, approximated, target)
     return said
+
+
+_PLAIN = (
+    "max_output",
+    "top_p",
+    "top_k",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "stop",
+    "choices",
+    "logprobs",
+    "top_logprobs",
+    "verbosity",
+    "user",
+    "tier",
+    "metadata",
+)
+_NEUTRAL = {"choices": 1, "tier": "auto"}
+_ROWS = {"max_output": "unbounded_output", "user": "user_long", "tier": "tier_unknown"}
+_ROWS |= {"metadata": "metadata_unfit"}
+"""The row that a field is approximated by, where it is not its own."""
+
+
+def _values(prompt: Prompt, approximated: set[str]) -> Json:
+    said = {}
+    for name in _PLAIN:
+        told = {name, f"{name}_unsampled", _ROWS.get(name, name)} & approximated
+        if not told and (value := getattr(prompt, name)) and value != _NEUTRAL.get(name):
+            said[name] = value
+    heat = prompt.temperature
+    if heat is not None and "temperature_unsampled" not in approximated:
+        said["temperature"] = min(heat, 1) if "temperature_above_one" in approximated else heat
+    return {name: value for name, value in said.items() if value != SAMPLING.get(name)}
+
+
+def _thinking(prompt: Prompt, target: Dialect) -> Any:
+    """Effort, budget, off or as much as the model sees fit; the last goes without saying where it is so."""
+    reasoning = prompt.reasoning
+    if reasoning is None or not asks(reasoning):
+        return None
+    wish = fitted(prompt, target)
+    if wish.silent or not (wish.thinks or wish.off):
+        return None
+    return reasoning.effort, reasoning.budget, reasoning.off, reasoning.dynamic and reasoning.effort is None
 
 
 def _tool(tool: object, approximated: set[str]) -> Any:
@@ -70,52 +116,111 @@ def _tool(tool: object, approximated: set[str]) -> Any:
         return ("server", tool.kind)
     assert isinstance(tool, Tool), tool
     strict = "tool_strict" not in approximated and bool(tool.strict)
-    return tool.name, tool.description or None, tool.schema or {"type": "object", "properties": {}}, strict
+    schema = {"type": "object", **tool.schema} if tool.schema else {"type": "object", "properties": {}}
+    cache = None if "cache_marker" in approximated else tool.cache
+    return (
+        tool.name,
+        tool.description or None,
+        None if "tool_schema_limits" in approximated else schema,
+        strict,
+        cache,
+    )
 
 
 _INSTRUCTING = (Role.SYSTEM, Role.DEVELOPER)
 
 
-def _turns(prompt: Prompt, approximated: set[str]) -> list[Any]:
+def _turns(prompt: Prompt, approximated: set[str], target: Dialect) -> list[Any]:
     """Instructions at the head, then who said what; neighbouring turns of one side are one."""
     turns: list[Any] = []
-    supplied = bool(approximated & {"user_first", "document_alone"})
+    supplied = bool(approximated & {"user_first", "document_alone", "nothing_said"})
+    ids: dict[str, int] = {}
     for turn in prompt.turns:
         side = "user" if turn.role in (Role.USER, Role.TOOL) else turn.role.value
         if turn.role in _INSTRUCTING:
-            midway = any(one for one, _ in turns if one != "system")
-            side = "user" if midway or "system_alone" in approximated else "system"
-        parts = [part for one in turn.parts for part in _part(one, approximated)]
+            midway = any(one not in _HEAD for one, _ in turns)
+            alone = "system_alone" in approximated and target is Dialect.GEMINI
+            side = "user" if (midway and "system_midway" in approximated) or alone else side
+            side = "system" if "developer" in approximated and side == "developer" else side
+        parts = [part for one in turn.parts for part in _part(one, approximated, ids, target)]
+        if turn.name is not None and parts and "participant" not in approximated:
+            parts = [("name", turn.name), *parts]
         if supplied:  # what a user was made to say means nothing
             parts = [part for part in parts if part != ("text", SUPPLIED)]
         if turns and turns[-1][0] == side:
             turns[-1][1].extend(parts)
         elif parts:
             turns.append((side, parts))
-    return turns
+    return [(side, _shown_after(parts) if "result_media" in approximated else parts) for side, parts in turns]
 
 
-def _part(part: Part, approximated: set[str]) -> list[Any]:
-    if isinstance(part, Text):
+_HEAD = ("system", "developer")
+
+
+def _shown_after(parts: list[Any]) -> list[Any]:
+    """The parts of one side with what results of tools show standing after them, as the matrix says."""
+    told: list[Any] = []
+    shown: list[Any] = []
+    for part in parts:
+        if part[0] != "result":
+            told, shown = [*told, *shown], []
+            told.append(part)
+            continue
+        kept = [("text", SHOWN) if one[0] in _KINDS else one for one in part[2]]
+        shown += [one for one in part[2] if one[0] in _KINDS]
+        told.append((*part[:2], kept, *part[3:]))
+    return [*told, *shown]
+
+
+_KINDS = frozenset(Kind)
+_SUPPLIED_NAME = re.compile(r"document(\.\w+)?( \d+)?")
+
+
+def _part(part: Part, approximated: set[str], ids: dict[str, int], target: Dialect | None) -> list[Any]:
+    """A part, and the cache marker after it."""
+    told = _said(part, approximated, ids, target)
+    cache = getattr(part, "cache", None)
+    if cache is not None and told and "cache_marker" not in approximated:
+        told.append(("cache", cache.ttl))
+    return told
+
+
+def _said(part: Part, approximated: set[str], ids: dict[str, int], target: Dialect | None) -> list[Any]:
+    if isinstance(part, Text | Declined):
         return [("text", part.text)] if part.text else []
-    if isinstance(part, Declined):
-        return [("text", part.text)]
     if isinstance(part, Media):
-        name = None if part.kind == "image" or "document_name" in approximated else part.name
-        text = part.text
-        if text is not None:
-            return [("text", text)]
-        return [(part.kind, part.data, part.url, part.file, name)]
+        return _media(part, approximated)
     if isinstance(part, Call):
-        return [("call", part.id, part.name, _arguments(part.arguments))]
+        at = ids.setdefault(part.id, len(ids))
+        return [("call", at, part.name, _arguments(part.arguments))]
     if isinstance(part, Result):
-        held = [one for inner in part.parts for one in _part(inner, approximated)]
-        return [("result", part.id, held, bool(part.failed) and "result_failed" not in approximated)]
+        at = ids.setdefault(part.id, len(ids))
+        held = [one for inner in part.parts for one in _part(inner, approximated, {}, target)]
+        caches = [one for one in held if one[0] == "cache"]  # said after the result, where not within it
+        held = [one for one in held if one[0] != "cache"]
+        failed = bool(part.failed) and "result_failed" not in approximated
+        if failed and not held:
+            held = [("text", FAILED)]
+        return [("result", at, held, failed), *caches]
     if isinstance(part, Thought):
         if "foreign_thought" in approximated:
             return []
         return [("thought", part.text, part.signature, part.sealed)]
+    if target is not None and part.own.dialect is not target:
+        offered = part.what == "tool_reference"
+        return [("text", f"The tool {part.own.members.get('tool_name')} is offered.")] if offered else []
     return [("foreign", part.what)]
+
+
+def _media(part: Media, approximated: set[str]) -> list[Any]:
+    unnamed = part.kind is not Kind.DOCUMENT or approximated & {"document_name", "document_name_unfit"}
+    name = None if unnamed or _SUPPLIED_NAME.fullmatch(part.name or "") else part.name
+    if part.text is not None:
+        title = [] if name is None or "document_text_name" in approximated else [("title", name)]
+        return [*title, ("text", part.text)]
+    detail = None if "image_detail" in approximated or part.detail == "auto" else part.detail
+    mime = part.mime or mimetypes.guess_type(part.name or "")[0] if part.data is not None else None
+    return [(part.kind, mime, part.data, part.url, part.file, name, detail)]
 
 
 def _arguments(text: str) -> Any:
@@ -178,10 +283,12 @@ def of_reply(reply: Reply, crossed: Dialect | None = None) -> Json:
 def _told(part: Part) -> list[Any]:
     if isinstance(part, Foreign):
         return [("foreign", part.what, part.own.members)]
+    if isinstance(part, Call):
+        return [("call", part.id, part.name, _arguments(part.arguments))]
     if isinstance(part, Thought):
         said = (part.text, part.signature or None, part.sealed)
         return [("thought", *said)] if any(said) else []
-    return _part(part, set())
+    return _said(part, set(), {}, None)
 
 
 def _joined(said: list[Any]) -> list[Any]:

@@ -48,18 +48,18 @@ def user(*parts: Any) -> Turn:
     ("model", "reasoning", "more", "output"),
     [
         (
-            "eu.anthropic.claude-x",
+            "eu.anthropic.claude-opus-4-6-v1",
             Reasoning(budget=2000),
             {"thinking": {"type": "enabled", "budget_tokens": 2000}},
             None,
         ),
         (
-            "eu.anthropic.claude-x",
+            "eu.anthropic.claude-opus-4-6-v1",
             Reasoning(effort="minimal"),
             {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}},
             None,
         ),
-        ("eu.anthropic.claude-x", Reasoning(off=True), {"thinking": {"type": "disabled"}}, None),
+        ("eu.anthropic.claude-opus-4-6-v1", Reasoning(off=True), {"thinking": {"type": "disabled"}}, None),
         (
             "amazon.nova-2-lite-v1:0",
             Reasoning(effort="max"),
@@ -159,7 +159,7 @@ def test_neighbouring_turns_become_one_and_a_user_speaks_first() -> None:
     assert body["messages"][0]["content"] == [{"text": matrix.SUPPLIED}]
     back = converse.read_request(body)
     back.model = prompt.model
-    assert of_prompt(back, judged.fields) == of_prompt(prompt, judged.fields)
+    assert of_prompt(back, judged.fields, CONVERSE) == of_prompt(prompt, judged.fields, CONVERSE)
 
 
 def test_cache_markers_become_cache_points_and_come_back(shared: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_document_has_words_beside_it() -> None:
     assert last["content"][1:] == [{"text": "And?"}]
     back = converse.read_request(converse.write_request(prompt))
     back.model = prompt.model
-    assert of_prompt(back, judged.fields) == of_prompt(prompt, judged.fields)
+    assert of_prompt(back, judged.fields, CONVERSE) == of_prompt(prompt, judged.fields, CONVERSE)
     assert (
         "document_alone"
         not in judging.judge(asked(user(Text("Hi"), document)), Dialect.CHAT, Dialect.CONVERSE).fields

@@ -197,12 +197,13 @@ def test_a_client_of_messages_that_lets_the_model_think_sees_its_thoughts() -> N
     """Anthropic always shows them unless told otherwise, Google only when asked."""
     for thinking, config in (
         ({"type": "enabled", "budget_tokens": 2000}, {"includeThoughts": True, "thinkingBudget": 2000}),
-        ({"type": "adaptive", "display": "omitted"}, {"includeThoughts": False}),
+        ({"type": "adaptive", "display": "omitted"}, {"includeThoughts": False, "thinkingBudget": -1}),
         ({"type": "disabled"}, {"thinkingBudget": 0}),
     ):
         body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9, "thinking": thinking}
-        written = gemini.write_request(MESSAGES.read_request(body))
-        assert written["generationConfig"]["thinkingConfig"] == config
+        prompt = MESSAGES.read_request(body)
+        prompt.model = "gemini-2.5-flash"
+        assert gemini.write_request(prompt)["generationConfig"]["thinkingConfig"] == config
 
 
 def test_parallel_results_are_one_turn_and_know_their_functions() -> None:

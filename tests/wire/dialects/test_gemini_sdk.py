@@ -165,6 +165,7 @@ def meant(reply: Reply) -> tuple[str, list[tuple[str, Any]]]:
 def test_a_request_of_chat_is_taken_by_the_types_of_google() -> None:
     """Tools with references, results, pictures, schemas and reasoning as Google's types have them."""
     prompt = SPEAKERS[Dialect.CHAT].read_request(copy.deepcopy(CHAT))
+    prompt.model = "gemini-3-pro-preview"
     judging.judge(prompt, Dialect.CHAT, Dialect.GEMINI)
     body = GEMINI.write_request(prompt)
     check_request(body)

@@ -88,6 +88,7 @@ def test_recorded_requests_cross_as_the_matrix_says(shared: Path, source: Dialec
     refused: dict[str, str | None] = {}
     for exchange in requests(shared, source):
         prompt = ours.read_request(copy.deepcopy(exchange["request"]))
+        said = copy.deepcopy(prompt)
         try:
             judged = judging.judge(prompt, source, target)
         except RequestError as error:
@@ -96,7 +97,8 @@ def test_recorded_requests_cross_as_the_matrix_says(shared: Path, source: Dialec
         back = theirs.read_request(theirs.write_request(copy.deepcopy(prompt)))
         if target in IN_PATH:
             back.model, back.stream = prompt.model, prompt.stream
-        expected, got = of_prompt(prompt, judged.fields), of_prompt(back, judged.fields)
+        expected = of_prompt(said, judged.fields, target)
+        got = of_prompt(back, judged.fields, target)
         assert got == expected, (exchange["id"], judged)
     assert all(refused.values()), refused
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from baseload.wire.dialects import annex
+from baseload.wire.dialects.matrix import SHOWN
 from baseload.wire.dialects.nouns import (
     Cache,
     Call,
@@ -32,6 +33,7 @@ from baseload.wire.dialects.nouns import (
     Turn,
 )
 from baseload.wire.dialects.rest import Rest, data_url, put_back, spelt, split_data_url, wrong
+from baseload.wire.dialects.thinking import fitted
 
 _CHAT = Dialect.CHAT
 _ROLES = {role.value: role for role in Role} | {"function": Role.TOOL}
@@ -71,6 +73,7 @@ def read_request(body: Json) -> Prompt:
         prompt.form = _form(form)
     if (effort := rest.take("reasoning_effort", str)) is not None:
         prompt.reasoning = Reasoning(off=True) if effort == "none" else Reasoning(effort=effort)
+        prompt.reasoning.own = Own(_CHAT, {}, {"effort": effort})
     prompt.user, prompt.tier = rest.take("user", str), rest.take("service_tier", str)
     prompt.metadata = rest.take("metadata", dict)
     prompt.verbosity = rest.take("verbosity", str)
@@ -348,7 +351,7 @@ def write_request(prompt: Prompt) -> Json:
         )
     if prompt.form is not None:
         body["response_format"] = _write_form(prompt.form)
-    if prompt.reasoning is not None and (effort := effort_of(prompt.reasoning)) is not None:
+    if (effort := effort_of(prompt, _CHAT)) is not None:
         body["reasoning_effort"] = effort
     return put_back(body, own, _CHAT)
 
@@ -365,39 +368,51 @@ def _write_tools(body: Json, prompt: Prompt) -> None:
         body["web_search_options"] = put_back({}, tool.own, _CHAT)
 
 
-EFFORTS = (("minimal", 1024), ("low", 2048), ("medium", 8192), ("high", 24576))
-"""Thinking budgets that stand for the words where a dialect knows only one of the two; an assumption."""
-
-
-def effort_of(reasoning: Reasoning) -> str | None:
-    """The effort in words: as it came, or the least whose budget is not below the one asked for."""
-    if reasoning.off:
-        return "none"
-    if reasoning.effort is not None or reasoning.budget is None:
-        return reasoning.effort
-    return next((word for word, budget in EFFORTS if reasoning.budget <= budget), EFFORTS[-1][0])
+def effort_of(prompt: Prompt, dialect: Dialect) -> str | None:
+    """The effort in OpenAI's words: as it came in the same dialect, else the nearest that the model knows."""
+    reasoning = prompt.reasoning
+    if reasoning is None:
+        return None
+    if reasoning.own is not None and reasoning.own.dialect is dialect:
+        return "none" if reasoning.off else reasoning.effort
+    wish = fitted(prompt, dialect)
+    return "none" if wish.off else wish.word
 
 
 def _messages(turns: list[Turn]) -> list[Json]:
-    messages = []
+    """The turns as messages; the user shows what results of tools cannot hold, once all of them are told."""
+    messages: list[Json] = []
+    shown: list[Part] = []
     for turn in turns:
-        messages += _write_turn(turn)
+        results = [part for part in turn.parts if isinstance(part, Result)]
+        messages += [_write_result(result, turn) for result in results]
+        shown += [part for result in results for part in result.parts if _is_shown(part)]
+        spoken: list[Part] = [part for part in turn.parts if not isinstance(part, Result)]
+        if turn.role is Role.TOOL or (results and not spoken):
+            continue
+        if shown and turn.role is Role.USER:
+            spoken, shown = [*shown, *spoken], []
+        elif shown:
+            messages.append(_write_spoken(Turn(Role.USER, shown), shown))
+            shown = []
+        messages.append(_write_spoken(turn, spoken))
+    if shown:
+        messages.append(_write_spoken(Turn(Role.USER, shown), shown))
     return messages
 
 
-def _write_turn(turn: Turn) -> list[Json]:
-    """The turn as messages: each tool result is one of its own, and stands before what is said besides."""
-    results = [_write_result(part, turn) for part in turn.parts if isinstance(part, Result)]
-    if turn.role is Role.TOOL:
-        return results
-    spoken: list[Part] = [part for part in turn.parts if not isinstance(part, Result)]
-    if results and not spoken:
-        return results
+def _is_shown(part: Part) -> bool:
+    """Whether a part of a tool's result cannot be told in it: those hold text alone."""
+    return isinstance(part, Media) and part.text is None
+
+
+def _write_spoken(turn: Turn, spoken: list[Part]) -> Json:
+    """What a turn says besides the results of tools, which stand before it."""
     message: Json = {"role": turn.role.value}
     if turn.name is not None:
         message["name"] = turn.name
     write_said(message, spoken, turn.plain, turn.own)
-    return [*results, put_back(message, turn.own, _CHAT)]
+    return put_back(message, turn.own, _CHAT)
 
 
 def _write_result(result: Result, turn: Turn) -> Json:
@@ -410,7 +425,8 @@ def _write_result(result: Result, turn: Turn) -> Json:
     if not result.parts and own is not None and own.dialect is _CHAT and "content" in own.spelling:
         message["content"] = None
     else:
-        message["content"] = _write_content(result.parts, plain=result.plain)
+        told = [Text(SHOWN) if _is_shown(part) else part for part in result.parts]
+        message["content"] = _write_content(told, plain=result.plain)
     return put_back(message, own, _CHAT) if turn.role is Role.TOOL else message
 
 

@@ -16,6 +16,7 @@ from baseload.wire.dialects.converse_additional import (
     read_additional,
     worded,
     write_reasoning,
+    write_serial,
     write_top_k,
 )
 from baseload.wire.dialects.converse_blocks import (
@@ -219,10 +220,11 @@ def write_request(prompt: Prompt) -> Json:
     _write_form(body, prompt)
     write_top_k(body, prompt)
     write_reasoning(body, prompt)
+    write_serial(body, prompt)
     if prompt.tier in _TIERS:
         body["serviceTier"] = {"type": prompt.tier}
     if prompt.metadata is not None:
-        body["requestMetadata"] = _metadata(prompt.metadata)
+        body["requestMetadata"] = fitted_metadata(prompt.metadata)
     _put_back(body, own)
     return body
 
@@ -354,7 +356,7 @@ def _write_form(body: Json, prompt: Prompt) -> None:
 _UNFIT = re.compile(r"[^a-zA-Z0-9\s:_@$#=/+,\-.]")
 
 
-def _metadata(metadata: Json) -> Json:
+def fitted_metadata(metadata: Json) -> Json:
     """Pairs for the invocation log, in the characters that AWS takes."""
     return {_fitting(name): _fitting(value) for name, value in metadata.items()}
 

@@ -8,9 +8,9 @@ and Nova, read November 2026.
 
 from __future__ import annotations
 
-from baseload.wire.dialects.chat import effort_of
-from baseload.wire.dialects.nouns import Dialect, Json, Own, Prompt, Reasoning
+from baseload.wire.dialects.nouns import Dialect, Json, Own, Prompt, Reasoning, ToolUse
 from baseload.wire.dialects.rest import Rest, spelt, wrong
+from baseload.wire.dialects.thinking import Fitted, fitted, is_claude
 
 _CONVERSE = Dialect.CONVERSE
 _MORE = "additionalModelRequestFields"
@@ -20,7 +20,7 @@ CLAUDE, NOVA, GPT = "claude", "nova", "gpt"
 def maker_of(model: str) -> str:
     """Whose spelling a model's additional fields have, by its name; "" where only common fields are known."""
     name = model.lower()
-    if "anthropic." in name or "claude" in name:
+    if is_claude(model):
         return CLAUDE
     if "nova" in name:
         return NOVA
@@ -64,6 +64,7 @@ def read_additional(rest: Rest, prompt: Prompt) -> None:
         held = Rest(more.members.pop("thinking"), _CONVERSE, f"{_MORE}.thinking")
         word = held.need("type", str)
         prompt.reasoning = Reasoning(budget=held.take("budget_tokens", int), off=word == "disabled")
+        prompt.reasoning.dynamic = word not in ("enabled", "disabled")
         held.spelling["thinking"] = word
         prompt.reasoning.own = held.own()
     _effort(more, prompt)
@@ -126,7 +127,7 @@ def write_reasoning(body: Json, prompt: Prompt) -> None:
     if own is not None and own.dialect is _CONVERSE:
         more = _as_spelt(body, reasoning, own)
     else:
-        more = _for_model(body, reasoning, maker_of(prompt.model))
+        more = _for_model(body, fitted(prompt, _CONVERSE), maker_of(prompt.model))
     if more:
         body[_MORE] = {**body.get(_MORE, {}), **more}
 
@@ -149,35 +150,38 @@ def _as_spelt(body: Json, reasoning: Reasoning, own: Own) -> Json:
     return more
 
 
-_FEWER = {"minimal": "low", "xhigh": "high", "max": "high"}
-"""Efforts of others in the three words of Nova and gpt-oss."""
-
-
-def _for_model(body: Json, reasoning: Reasoning, maker: str) -> Json:
+def _for_model(body: Json, wish: Fitted, maker: str) -> Json:
     """Reasoning that another dialect asked for, as the model's provider spells it."""
-    effort = effort_of(reasoning)
-    fewer = None if effort is None else _FEWER.get(effort, effort)
-    if reasoning.off:
-        off: dict[str, Json] = {
-            CLAUDE: {"thinking": {"type": "disabled"}},
-            NOVA: {"reasoningConfig": {"type": "disabled"}},
-        }
-        return off.get(maker, {})
-    if maker == CLAUDE:
-        if reasoning.budget is not None and reasoning.effort is None:
-            return {"thinking": {"type": "enabled", "budget_tokens": reasoning.budget}}
-        asked = (
-            {} if effort is None else {"output_config": {"effort": "low" if effort == "minimal" else effort}}
-        )
+    if wish.off:
+        return {"reasoningConfig" if maker == NOVA else "thinking": {"type": "disabled"}}
+    if wish.budget is not None:
+        return {"thinking": {"type": "enabled", "budget_tokens": wish.budget}}
+    if maker == CLAUDE and wish.thinks:
+        asked = {} if wish.word is None else {"output_config": {"effort": wish.word}}
         return {"thinking": {"type": "adaptive"}, **asked}
-    if fewer is None:
+    if wish.word is None:
         return {}
     if maker == NOVA:
-        return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": fewer}}
+        return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": wish.word}}
     if maker == GPT:
-        return {"reasoning_effort": fewer}
-    _put_effort(body, "low" if effort == "minimal" else str(effort))
+        return {"reasoning_effort": wish.word}
+    _put_effort(body, wish.word)
     return {}
+
+
+def write_serial(body: Json, prompt: Prompt) -> None:
+    """One call at a time, for Claude of another dialect's client; a forced tool stands in `toolConfig` alone.
+
+    Two choices of tools in one request are refused (litellm#36536): the second is not written with a first.
+    """
+    choice = prompt.tool_choice
+    ours = prompt.own is not None and prompt.own.dialect is _CONVERSE
+    if prompt.parallel_calls is not False or ours or maker_of(prompt.model) != CLAUDE:
+        return
+    if choice is None or choice.use is ToolUse.AUTO:
+        body.get("toolConfig", {}).pop("toolChoice", None)
+        told = {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
+        body[_MORE] = {**body.get(_MORE, {}), **told}
 
 
 def _put_effort(body: Json, effort: str) -> None:

@@ -7,14 +7,12 @@ marks; here it becomes the `cache` of the part before it. Blobs are base64 in JS
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import json
 import re
 
 from baseload import errors
 from baseload.errors import RequestError
+from baseload.wire.dialects.fitting import id_from, id_of
 from baseload.wire.dialects.nouns import (
     Cache,
     Call,
@@ -194,7 +192,7 @@ def _call(rest: Rest) -> Call | None:
     if rest.take("type", str) is not None:
         rest.spelling["type"] = kind
     arguments = arguments_text(rest.members.pop("input", None))
-    call = Call(plain_id(rest.need("toolUseId", str)), rest.need("name", str), arguments)
+    call = Call(id_from(rest.need("toolUseId", str), _CONVERSE), rest.need("name", str), arguments)
     call.own = rest.own()
     return call
 
@@ -206,7 +204,7 @@ def _result(rest: Rest) -> Result | None:
     if "type" in rest.members:
         return None
     content = rest.need("content", list)
-    result = Result(plain_id(rest.need("toolUseId", str)), [], plain=False)
+    result = Result(id_from(rest.need("toolUseId", str), _CONVERSE), [], plain=False)
     for at, block in enumerate(content):
         if isinstance(block, dict) and len(block) == 1 and "json" in block:
             held = Own(_CONVERSE, {}, {"json": block["json"]})
@@ -317,7 +315,7 @@ def write_block(part: Part, names: Names) -> Json | None:
         return {part.kind.value: _write_media(part, names)}
     if isinstance(part, Call):
         use: Json = {
-            "toolUseId": fitting_id(part.id),
+            "toolUseId": id_of(part.id, _CONVERSE),
             "name": part.name,
             "input": arguments_object(part.arguments),
         }
@@ -380,31 +378,6 @@ def format_of(media: Media, *, answer: bool = False) -> str:
     )
 
 
-_FITTING_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
-_CODED = "bl:"
-
-
-def fitting_id(identity: str) -> str:
-    """The id of a call as AWS takes it: one that does not fit is coded, or hashed where it is too long."""
-    if _FITTING_ID.fullmatch(identity):
-        return identity
-    raw = identity.encode(errors="surrogatepass")
-    coded = _CODED + base64.urlsafe_b64encode(raw).decode().rstrip("=")
-    return coded if len(coded) <= 64 else _CODED + "." + hashlib.sha256(raw).hexdigest()[:56]
-
-
-def plain_id(identity: str) -> str:
-    """The id that was coded as this one; any other as it is."""
-    if not identity.startswith(_CODED):
-        return identity
-    coded = identity.removeprefix(_CODED)
-    try:
-        plain = base64.b64decode(coded + "=" * (-len(coded) % 4), b"-_").decode(errors="surrogatepass")
-    except (binascii.Error, UnicodeDecodeError):
-        return identity
-    return plain if fitting_id(plain) == identity else identity
-
-
 _IN_RESULTS = ("text", "json", "image", "document", "video", "searchResult")
 
 
@@ -421,7 +394,7 @@ def _write_result(result: Result, names: Names) -> Json:
         content.append(block)
     if not content and result.failed:
         content.append({"text": FAILED})
-    value: Json = {"toolUseId": fitting_id(result.id), "content": content}
+    value: Json = {"toolUseId": id_of(result.id, _CONVERSE), "content": content}
     if result.failed is not None:
         value["status"] = "error" if result.failed else "success"
     return put_back(value, result.own, _CONVERSE)

@@ -9,7 +9,7 @@ import msgspec
 
 from baseload.core import Tokens
 from baseload.wire.dialects import annex, fold
-from baseload.wire.dialects.converse_blocks import Names, fitting_id, read_blocks, write_block
+from baseload.wire.dialects.converse_blocks import Names, read_blocks, write_block
 from baseload.wire.dialects.converse_reply import (
     FINISH,
     FINISH_WORDS,
@@ -19,6 +19,7 @@ from baseload.wire.dialects.converse_reply import (
     with_identity,
     write_report,
 )
+from baseload.wire.dialects.fitting import id_of
 from baseload.wire.dialects.nouns import (
     Added,
     Broken,
@@ -277,7 +278,7 @@ class StreamWriter:
     def _opened(self, event: Opened) -> bytes:
         part = self._parts[event.index] = event.part
         if isinstance(part, Call):
-            start: Json = {"toolUseId": fitting_id(part.id), "name": part.name}
+            start: Json = {"toolUseId": id_of(part.id, Dialect.CONVERSE), "name": part.name}
             if (kind := spelt(part.own, _CONVERSE, "type")) is not None:
                 start["type"] = kind
             put_back(start, part.own, _CONVERSE)

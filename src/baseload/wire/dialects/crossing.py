@@ -39,6 +39,7 @@ from baseload.wire.dialects.nouns import (
     Text,
     Thought,
 )
+from baseload.wire.dialects.one_call import OneCall, one_call_alone
 from baseload.wire.dialects.paths import suffix
 from baseload.wire.dialects.responses_items import SEAL
 from baseload.wire.dialects.speakers import SPEAKERS
@@ -128,6 +129,8 @@ class Crossing:
         except (RequestError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the answer cannot be read: {error}") from None
         reply.model = self._model
+        if self.judged.one_call:
+            one_call_alone(reply)
         return msgspec.json.encode(SPEAKERS[self.source].write_reply(reply))
 
     def failure(self, body: bytes, status: int, named: str = "") -> bytes:
@@ -237,7 +240,7 @@ def _object(body: bytes) -> Json:
 class CrossingRelay(EventRelay):
     """A target's stream told in the client's dialect; what it says of itself is as with `EventRelay`."""
 
-    __slots__ = ("_reader", "_report", "_writer")
+    __slots__ = ("_one_call", "_reader", "_report", "_writer")
 
     last_event = "its last event"
     _most = MAX_LARGE_EVENT
@@ -248,6 +251,7 @@ class CrossingRelay(EventRelay):
         self._reader = SPEAKERS[crossing.target].reader()
         self._writer = SPEAKERS[crossing.source].writer(model=model, usage=usage)
         self._report: Report | None = None
+        self._one_call = OneCall() if crossing.judged.one_call else None
 
     @property
     def sequence(self) -> int:  # type: ignore[override]  # its writer counts
@@ -276,7 +280,8 @@ class CrossingRelay(EventRelay):
             self._note(one, data)
             if self.error_event:
                 break
-            out += self._writer.write(one)
+            if self._one_call is None or self._one_call.keeps(one):
+                out += self._writer.write(one)
         return out
 
     def _note(self, event: Event, data: bytes) -> None:

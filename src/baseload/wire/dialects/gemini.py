@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from baseload.wire.dialects.chat import effort_of
 from baseload.wire.dialects.gemini_held import Held, put_back_as_read, text_list
 from baseload.wire.dialects.gemini_parts import UNSIGNED, Ids, read_parts, write_part
 from baseload.wire.dialects.gemini_schema import fits, json_schema
@@ -36,6 +35,7 @@ from baseload.wire.dialects.nouns import (
     Turn,
 )
 from baseload.wire.dialects.rest import put_back, spelt, wrong
+from baseload.wire.dialects.thinking import fitted
 
 _GEMINI = Dialect.GEMINI
 _ROLES = {"user": Role.USER, "model": Role.ASSISTANT, "function": Role.TOOL, "tool": Role.TOOL}
@@ -44,6 +44,8 @@ _MODES["MODE_UNSPECIFIED"] = ToolUse.AUTO
 _MODE_WORDS = {ToolUse.AUTO: "AUTO", ToolUse.NONE: "NONE", ToolUse.ANY: "ANY", ToolUse.NAMED: "ANY"}
 _LEVELS = {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
 _LEVELS |= {"xhigh": "HIGH", "max": "HIGH"}
+_BY_ITSELF = -1
+"""The thinking budget of a model that thinks as much as it sees fit."""
 _JSON = "application/json"
 _GENERATION, _TOOLING, _CALLING = "generationConfig", "toolConfig", "functionCallingConfig"
 
@@ -259,6 +261,7 @@ def _thinking(inner: Held, prompt: Prompt) -> None:
         reasoning.budget, reasoning.off = budget or None, budget == 0
     elif budget is not None:
         value.spelling["budget"] = budget  # the model's own measure
+        reasoning.dynamic = True
     if level is not None:
         value.spelling["level"] = level
         if level.lower() in _LEVELS:
@@ -427,7 +430,7 @@ def _write_generation(prompt: Prompt, said: Json) -> Json:
     config = {name: value for name, value in optional.items() if value is not None}
     if prompt.form is not None:
         _write_form(config, prompt.form, said.get("schema"))
-    if prompt.reasoning is not None and (thinking := _write_thinking(prompt.reasoning)) is not None:
+    if prompt.reasoning is not None and (thinking := _write_thinking(prompt, prompt.reasoning)) is not None:
         config["thinkingConfig"] = thinking
     return config
 
@@ -442,7 +445,7 @@ def _write_form(config: Json, form: Form, spelling: Any) -> None:
         config[key] = form.schema if schema is None else schema
 
 
-def _write_thinking(reasoning: Reasoning) -> Json | None:
+def _write_thinking(prompt: Prompt, reasoning: Reasoning) -> Json | None:
     own = reasoning.own
     value: Json = {}
     if reasoning.shown is not None:
@@ -452,9 +455,9 @@ def _write_thinking(reasoning: Reasoning) -> Json | None:
         budget = budget if budget is not None else spelt(own, _GEMINI, "budget")
         level = spelt(own, _GEMINI, "level")
     else:
-        budget = 0 if reasoning.off else reasoning.budget
-        effort = effort_of(reasoning) if budget is None else None
-        level = _LEVELS.get(effort) if effort is not None else None
+        wish = fitted(prompt, _GEMINI)
+        budget = 0 if wish.off else _BY_ITSELF if wish.dynamic and not wish.silent else wish.budget
+        level = _LEVELS.get(wish.word) if wish.word is not None else None
     if budget is not None:
         value["thinkingBudget"] = budget
     if level is not None:

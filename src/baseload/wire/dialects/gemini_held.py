@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from baseload.wire.dialects.nouns import Dialect, Json, Own
 from baseload.wire.dialects.rest import Rest, wrong
@@ -71,11 +71,6 @@ class Held(Rest):
     def _rename(self, older: str, name: str) -> None:
         self.members[name] = self.members.pop(older)
         self.spelling.setdefault(SNAKE, []).append(name)
-
-
-def listed(held: Held, name: str) -> list[Any]:
-    """A member that is a list; empty where it is absent."""
-    return held.take(name, list) or []
 
 
 def text_list(held: Held, name: str) -> list[str] | None:

@@ -16,7 +16,8 @@ class Field(Struct, frozen=True):
     """One thing a request can say, and its name in each dialect.
 
     "" is refused; "~NAME: HOW" is approximated, NAME left out where it has none of its own. `only`: a dialect
-    that says it for some models alone, and what the names of these hold one of.
+    that says it for some models alone, and what the names of these hold one of. `among`: the dialects that
+    understand each other here, where not all do.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Field(Struct, frozen=True):
     gemini: str
     converse: str
     only: dict[Dialect, tuple[str, ...]] = {}
+    among: frozenset[Dialect] | None = None
 
     def says(self, dialect: Dialect) -> str:
         """The cell of a dialect."""
@@ -34,6 +36,10 @@ class Field(Struct, frozen=True):
     def path(self, dialect: Dialect) -> str:
         """What a client of this dialect calls the field."""
         return self.says(dialect).removeprefix("~").partition(":")[0] or self.name
+
+    def known(self, source: Dialect, target: Dialect) -> bool:
+        """Whether the target understands what the source means by it."""
+        return self.among is None or {source, target} <= self.among
 
     def carried(self, dialect: Dialect) -> bool:
         """Whether the dialect says exactly this."""
@@ -53,7 +59,39 @@ class Field(Struct, frozen=True):
 _OUT = "~: left out"
 SUPPLIED = "Continue."
 """What a user is made to say where a format wants a user's turn first and the conversation has none there."""
-_BY_URL = "~fileData: as image/jpeg or application/pdf where the URL's ending tells no media type"
+SHOWN = "(shown below)"
+"""What a tool's result says in place of a picture that it cannot hold."""
+_BY_URL = "~fileData: the URL's ending tells no media type, so that it is taken for"
+_ONE_CALL = "calls after the first are left out of the answer"
+_LIMITS = "what Claude's schemas do not take (minimum, say) is said in descriptions, objects are closed"
+_WORD = "the nearest word that the model knows"
+_ENOUGH = "the least effort whose budget (EFFORTS) is enough"
+_BY_DEFAULT = "left to the model"
+_LEAST = "the least that the model can, where it cannot be told not to"
+_NOT_CLAUDE = (
+    "left out where a Claude is made to call, its answer leaves no room, or its name says no version"
+)
+
+_CLAUDE_SAMPLES = (
+    "left out where Claude thinks (a top_p from 0.95 on is not), always from 4.7 on, and a top_p beside a "
+    "temperature from 4.1 on"
+)
+_UNSAMPLED = tuple(
+    Field(
+        f"{name}_unsampled",
+        f"~{name}: left out to OpenAI's reasoning models",
+        f"~{name}: left out to OpenAI's reasoning models",
+        f"~{name}: {_CLAUDE_SAMPLES}",
+        f"generationConfig.{camel}",
+        f"~{path}: {_CLAUDE_SAMPLES}",
+    )
+    for name, camel, path in (
+        ("temperature", "temperature", "inferenceConfig.temperature"),
+        ("top_p", "topP", "inferenceConfig.topP"),
+        ("top_k", "topK", "additionalModelRequestFields.top_k"),
+    )
+)
+"""What chooses among words, at models that do not take it (`thinking.unsampled`)."""
 
 FIELDS: dict[str, Field] = {
     field.name: field
@@ -79,9 +117,17 @@ FIELDS: dict[str, Field] = {
             "temperature",
             "temperature",
             "temperature",
-            "~temperature: above 1 it is sent as 1",
+            "temperature",
             "generationConfig.temperature",
-            "~inferenceConfig.temperature: above 1 it is sent as 1",
+            "inferenceConfig.temperature",
+        ),
+        Field(
+            "temperature_above_one",
+            "temperature",
+            "temperature",
+            "~temperature: sent as 1",
+            "generationConfig.temperature",
+            "~inferenceConfig.temperature: sent as 1",
         ),
         Field("top_p", "top_p", "top_p", "top_p", "generationConfig.topP", "inferenceConfig.topP"),
         Field(
@@ -93,6 +139,7 @@ FIELDS: dict[str, Field] = {
             "additionalModelRequestFields.top_k",
             only={Dialect.CONVERSE: ("anthropic.", "claude", "nova")},
         ),
+        *_UNSAMPLED,
         Field("seed", "seed", "", "", "generationConfig.seed", ""),
         Field("presence_penalty", "presence_penalty", "", "", "generationConfig.presencePenalty", ""),
         Field("frequency_penalty", "frequency_penalty", "", "", "generationConfig.frequencyPenalty", ""),
@@ -154,8 +201,8 @@ FIELDS: dict[str, Field] = {
             "parallel_tool_calls",
             "parallel_tool_calls",
             "tool_choice.disable_parallel_tool_use",
-            "",
-            "",
+            f"~parallel calls: {_ONE_CALL}",
+            f"~parallel calls: {_ONE_CALL}; Claude is told besides, where no tool is forced",
         ),
         Field(
             "web_search",
@@ -181,50 +228,90 @@ FIELDS: dict[str, Field] = {
             "form_schema",
             "response_format",
             "text.format",
+            "output_config.format",
+            "generationConfig.responseJsonSchema",
+            "outputConfig.textFormat",
+        ),
+        Field(
+            "form_words",
+            "response_format",
+            "text.format",
             "~output_config.format: name, description and strict are left out",
             "~generationConfig.responseJsonSchema: name, description and strict are left out",
             "~outputConfig.textFormat: strict is left out",
+        ),
+        Field(
+            "schema_limits",
+            "response_format",
+            "text.format",
+            f"~output_config.format: {_LIMITS}",
+            "generationConfig.responseJsonSchema",
+            f"~outputConfig.textFormat: to Claude {_LIMITS}",
+        ),
+        Field(
+            "tool_schema_limits",
+            "tools.function.parameters",
+            "tools.parameters",
+            f"~tools.input_schema: {_LIMITS}, of strict tools",
+            "tools.functionDeclarations.parametersJsonSchema",
+            f"~toolConfig.tools.toolSpec.inputSchema: to Claude {_LIMITS}, of strict tools",
         ),
         Field("verbosity", "verbosity", "text.verbosity", _OUT, _OUT, _OUT),
         # reasoning
         Field(
             "effort",
-            "reasoning_effort",
-            "reasoning.effort",
-            "~output_config.effort: minimal is sent as low",
-            "~generationConfig.thinkingConfig.thinkingLevel: xhigh and max are sent as high",
-            "~outputConfig.effort: minimal is sent as low; in additionalModelRequestFields to Claude, and to "
-            "Nova and gpt-oss, which know low, medium and high",
+            f"~reasoning_effort: {_WORD}",
+            f"~reasoning.effort: {_WORD}",
+            f"~output_config.effort: {_WORD}, or a budget (EFFORTS); {_NOT_CLAUDE}",
+            f"~generationConfig.thinkingConfig: {_WORD} as thinkingLevel, or a budget (EFFORTS)",
+            f"~outputConfig.effort: {_WORD}, or a budget (EFFORTS) to Claude; {_NOT_CLAUDE}",
         ),
         Field(
             "thinking_budget",
-            "~reasoning_effort: the least effort whose budget (EFFORTS) is enough",
-            "~reasoning.effort: the least effort whose budget (EFFORTS) is enough",
-            "thinking.budget_tokens",
-            "generationConfig.thinkingConfig.thinkingBudget",
-            "~additionalModelRequestFields.thinking: to Claude; to others the least effort whose budget "
-            "(EFFORTS) is enough",
+            f"~reasoning_effort: {_ENOUGH}",
+            f"~reasoning.effort: {_ENOUGH}",
+            f"~thinking.budget_tokens: the nearest that the model takes, or {_ENOUGH}; {_NOT_CLAUDE}",
+            f"~generationConfig.thinkingConfig: the nearest that the model takes, or {_ENOUGH}",
+            f"~additionalModelRequestFields: the nearest that the model takes, or {_ENOUGH}; {_NOT_CLAUDE}",
+        ),
+        Field(
+            "thinking_dynamic",
+            f"~reasoning_effort: {_BY_DEFAULT}",
+            f"~reasoning.effort: {_BY_DEFAULT}",
+            f"~thinking: the budget of medium to a Claude before 4.6; {_NOT_CLAUDE}",
+            f"~generationConfig.thinkingConfig.thinkingBudget: {_BY_DEFAULT} where the model takes no budget",
+            f"~additionalModelRequestFields: the budget of medium to a Claude before 4.6; {_NOT_CLAUDE}",
         ),
         Field(
             "thinking_off",
-            "reasoning_effort",
-            "reasoning.effort",
-            "thinking",
-            "generationConfig.thinkingConfig.thinkingBudget",
-            "~additionalModelRequestFields: to Claude and Nova; left out to others",
+            f"~reasoning_effort: {_LEAST}",
+            f"~reasoning.effort: {_LEAST}",
+            "~thinking: left out where the name says no version",
+            f"~generationConfig.thinkingConfig: {_LEAST}",
+            f"~additionalModelRequestFields: {_LEAST}; left out to others than Claude, Nova and gpt-oss",
         ),
         # who asks
         Field("user", "user", "user", "metadata.user_id", _OUT, _OUT),
         Field(
-            "tier",
-            "service_tier",
-            "service_tier",
+            "user_long",
+            "~user: above 64 characters its SHA-256 in hexadecimal",
+            "~user: above 64 characters its SHA-256 in hexadecimal",
+            "~metadata.user_id: above 256 characters its SHA-256 in hexadecimal",
             _OUT,
             _OUT,
-            "~serviceTier: default, flex and priority; any other is left out",
         ),
+        Field("tier", "service_tier", "service_tier", "service_tier", _OUT, "serviceTier"),
         Field(
-            "metadata",
+            "tier_unknown",
+            "~service_tier: standard_only is sent as default",
+            "~service_tier: standard_only is sent as default",
+            "~service_tier: default is sent as standard_only, any other is left out",
+            _OUT,
+            "~serviceTier: standard_only is sent as default, any other is left out",
+        ),
+        Field("metadata", "metadata", "metadata", _OUT, _OUT, "requestMetadata"),
+        Field(
+            "metadata_unfit",
             "metadata",
             "metadata",
             _OUT,
@@ -264,15 +351,39 @@ FIELDS: dict[str, Field] = {
             "~contents: said by the user, since this format needs a turn",
             "system",
         ),
+        Field(
+            "nothing_said",
+            "messages",
+            "input",
+            f"~messages: the user is made to say {SUPPLIED!r}, since this format needs a turn",
+            "contents",
+            f"~messages: the user is made to say {SUPPLIED!r}, since this format needs a turn",
+        ),
         Field("participant", "messages.name", _OUT, _OUT, _OUT, _OUT),
-        Field("cache_marker", _OUT, _OUT, "cache_control", _OUT, "cachePoint"),
+        Field(
+            "cache_marker",
+            "~cache_control: left out",
+            "~prompt_cache_breakpoint: left out",
+            "cache_control",
+            _OUT,
+            "cachePoint",
+        ),
         Field(
             "foreign_thought",
-            "~reasoning_content: its text alone",
-            _OUT,
-            _OUT,
-            _OUT,
-            _OUT,
+            "~messages.reasoning_content: its text alone",
+            "~input.reasoning: left out",
+            "~messages.content.thinking: left out",
+            "~contents.parts.thought: left out",
+            "~messages.content.reasoningContent: left out",
+        ),
+        Field(
+            "call_unsigned",
+            "messages.tool_calls",
+            "input.function_call",
+            "messages.content.tool_use",
+            "~contents.parts.thoughtSignature: a call of another model is marked as such "
+            "(skip_thought_signature_validator)",
+            "messages.content.toolUse",
         ),
         # media
         Field(
@@ -288,10 +399,21 @@ FIELDS: dict[str, Field] = {
             "image_url",
             "input_image",
             "image.source.url",
-            _BY_URL,
+            "fileData",
             "",
         ),
-        Field("image_file", "", "input_image.file_id", "image.source.file", "fileData", ""),
+        Field(
+            "image_url_untyped", "image_url", "input_image", "image.source.url", f"{_BY_URL} image/jpeg", ""
+        ),
+        Field(
+            "image_file",
+            "",
+            "input_image.file_id",
+            "image.source.file",
+            "fileData",
+            "",
+            among=frozenset(),
+        ),
         Field(
             "document_data",
             "file.file_data",
@@ -309,12 +431,28 @@ FIELDS: dict[str, Field] = {
             "document.source.text",
         ),
         Field(
+            "document_text_name",
+            _OUT,
+            _OUT,
+            "document.title",
+            _OUT,
+            "document.name",
+        ),
+        Field(
             "document_name",
             "file.filename",
             "input_file.filename",
             "document.title",
-            _OUT,
-            "~document.name: in the characters that AWS takes, each once, document where there is none",
+            "~inlineData.displayName: left out",
+            "document.name",
+        ),
+        Field(
+            "document_name_unfit",
+            "file.filename",
+            "input_file.filename",
+            "document.title",
+            "inlineData.displayName",
+            "~document.name: in the characters that AWS takes, each once, without the ending of its format",
         ),
         Field(
             "document_alone",
@@ -329,16 +467,32 @@ FIELDS: dict[str, Field] = {
             "",
             "input_file.file_url",
             "document.source.url",
-            _BY_URL,
+            "fileData",
             "",
         ),
-        Field("document_file", "file.file_id", "input_file.file_id", "document.source.file", "fileData", ""),
+        Field(
+            "document_url_untyped",
+            "",
+            "input_file.file_url",
+            "document.source.url",
+            f"{_BY_URL} application/pdf",
+            "",
+        ),
+        Field(
+            "document_file",
+            "file.file_id",
+            "input_file.file_id",
+            "document.source.file",
+            "fileData",
+            "",
+            among=frozenset({Dialect.CHAT, Dialect.RESPONSES}),
+        ),
         Field("audio_data", "input_audio", "", "", "inlineData", "audio.source.bytes"),
         Field("audio_url", "", "", "", "fileData", ""),
-        Field("audio_file", "", "", "", "fileData", ""),
+        Field("audio_file", "", "", "", "fileData", "", among=frozenset()),
         Field("video_data", "", "", "", "inlineData", "video.source.bytes"),
         Field("video_url", "", "", "", "fileData", ""),
-        Field("video_file", "", "", "", "fileData", ""),
+        Field("video_file", "", "", "", "fileData", "", among=frozenset()),
         Field("image_detail", "image_url.detail", "input_image.detail", _OUT, _OUT, _OUT),
         # results of tools
         Field(
@@ -351,7 +505,7 @@ FIELDS: dict[str, Field] = {
         ),
         Field(
             "result_media",
-            "",
+            f"~messages.content: shown by the user after the results, which say {SHOWN!r} in its place",
             "function_call_output.output",
             "tool_result.content",
             "functionResponse.parts",
@@ -384,7 +538,11 @@ HARMLESS: dict[Dialect, dict[str, str]] = {
         "anthropic_version": "the version of this dialect",
         "anthropic_beta": "switches of this dialect",
         "cache_control": "the provider's own cache",
+        "context_management": "clearing of earlier turns to save tokens",
+        "diagnostics": "the provider's own diagnosis of its cache",
         "metadata": "the provider's own abuse checks",
+        "speed": "the provider's own service tier",
+        "tools.eager_input_streaming": "the form of the stream alone",
     },
     Dialect.GEMINI: {
         "safetySettings": "the provider's own filter",
@@ -413,3 +571,42 @@ STATEFUL: dict[Dialect, dict[str, str]] = {
     },
 }
 """Members that go on from what a provider keeps, and why another dialect's target cannot: never left out."""
+
+_OFFERED = "left out, since all tools are offered at once"
+NEARLY: dict[Dialect, dict[str, str]] = {
+    Dialect.RESPONSES: {
+        "tools.defer_loading": "the tool is offered at once",
+        "tools of type tool_search": _OFFERED,
+        "tool_search_call": _OFFERED,
+        "tool_search_output": _OFFERED,
+    },
+    Dialect.MESSAGES: {
+        "tools.defer_loading": "the tool is offered at once",
+        "tools of type tool_search_tool_regex": _OFFERED,
+        "tools of type tool_search_tool_regex_20251119": _OFFERED,
+        "tools of type tool_search_tool_bm25": _OFFERED,
+        "tools of type tool_search_tool_bm25_20251119": _OFFERED,
+        "tool_search_tool_result": _OFFERED,
+        "tool_reference": "the tool's name as text, since all tools are offered at once",
+    },
+}
+"""Members, tools and parts of one dialect alone that others can do without, and how."""
+
+NEUTRAL: dict[Dialect, dict[str, tuple[object, ...]]] = {
+    Dialect.CHAT: {
+        "messages.prefix": (False,),
+        "modalities": (["text"],),
+        "stream_options": ({"include_usage": True}, {"include_usage": False}),
+    },
+    Dialect.MESSAGES: {
+        "messages.content.citations": ({"enabled": False},),
+        "speed": ("standard",),
+        "tools.allowed_callers": (["direct"],),
+    },
+    Dialect.CONVERSE: {
+        "messages.content.citations": ({"enabled": False},),
+        "performanceConfig": ({"latency": "standard"},),
+    },
+    Dialect.RESPONSES: {"background": (False,)},
+}
+"""Values of members of one dialect alone that say what holds anyway."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from baseload.wire.dialects import annex
-from baseload.wire.dialects.chat import effort_of
+from baseload.wire.dialects.fitting import object_schema
 from baseload.wire.dialects.nouns import (
     Cache,
     Call,
@@ -33,6 +33,7 @@ from baseload.wire.dialects.nouns import (
     Turn,
 )
 from baseload.wire.dialects.rest import Rest, arguments_object, arguments_text, put_back, spelt, wrong
+from baseload.wire.dialects.thinking import fitted
 
 _MESSAGES = Dialect.MESSAGES
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM}
@@ -219,9 +220,12 @@ def _thinking(rest: Rest, prompt: Prompt) -> None:
         held = Rest(value, _MESSAGES, "thinking")
         word = held.need("type", str)
         prompt.reasoning = Reasoning(budget=held.take("budget_tokens", int), off=word == "disabled")
-        if word != "disabled":
-            prompt.reasoning.shown = held.members.get("display") != "omitted"
+        prompt.reasoning.dynamic = word not in ("enabled", "disabled")
         held.spelling["type"] = word
+        if (display := held.take("display", str)) is not None:
+            held.spelling["display"] = display
+        if word != "disabled":
+            prompt.reasoning.shown = display != "omitted"
         prompt.reasoning.own = held.own()
     output = rest.members.get("output_config")
     if isinstance(output, dict) and isinstance(effort := output.get("effort"), str):
@@ -274,7 +278,7 @@ def write_request(prompt: Prompt) -> Json:
     body: Json = {"model": prompt.model} if prompt.model else {}
     body["messages"] = _merged(turns)
     if spelt(own, _MESSAGES, "max_tokens") != "absent":
-        body["max_tokens"] = prompt.max_output or MAX_OUTPUT
+        body["max_tokens"] = prompt.max_output or MAX_OUTPUT + (fitted(prompt, _MESSAGES).budget or 0)
     if system is not None:
         body["system"] = system
     optional = {
@@ -441,7 +445,7 @@ def _write_tool(tool: Tool | ServerTool | Foreign) -> Json:
     value: Json = {"name": tool.name}
     if tool.description is not None:
         value["description"] = tool.description
-    value["input_schema"] = tool.schema if tool.schema is not None else {"type": "object", "properties": {}}
+    value["input_schema"] = object_schema(None) if tool.schema is None else tool.schema
     if tool.strict is not None:
         value["strict"] = tool.strict
     return _marked(value, tool.cache, tool.own)
@@ -461,9 +465,6 @@ def _write_choice(prompt: Prompt) -> Json | None:
     return put_back(value, choice.own, _MESSAGES)
 
 
-EFFORTS = ("low", "medium", "high", "xhigh", "max")
-
-
 def _write_reasoning(body: Json, prompt: Prompt) -> None:
     reasoning = prompt.reasoning
     if reasoning is None:
@@ -472,18 +473,28 @@ def _write_reasoning(body: Json, prompt: Prompt) -> None:
     if own is not None and own.dialect is _MESSAGES:
         word = own.spelling.get("type")
         if word is not None:
-            budget = {"budget_tokens": reasoning.budget} if reasoning.budget is not None else {}
-            body["thinking"] = put_back({"type": word, **budget}, own, _MESSAGES)
+            said: Json = {"type": word}
+            if reasoning.budget is not None:
+                said["budget_tokens"] = reasoning.budget
+            if (display := own.spelling.get("display")) is not None:
+                said["display"] = display
+            body["thinking"] = put_back(said, own, _MESSAGES)
         effort = reasoning.effort
-    elif reasoning.off:
-        body["thinking"] = {"type": "disabled"}
-        return
-    elif reasoning.budget is not None:
-        body["thinking"] = {"type": "enabled", "budget_tokens": reasoning.budget}
-        return
     else:
-        effort = effort_of(reasoning)
-        effort = "low" if effort == "minimal" else effort
-        body["thinking"] = {"type": "adaptive"}
+        effort = _write_fitted(body, prompt)
     if effort is not None:
         body["output_config"] = {**body.get("output_config", {}), "effort": effort}
+
+
+def _write_fitted(body: Json, prompt: Prompt) -> str | None:
+    """Another dialect's wish as the model takes it; the effort, which stands elsewhere."""
+    wish, reasoning = fitted(prompt, _MESSAGES), prompt.reasoning
+    if wish.off:
+        body["thinking"] = {"type": "disabled"}
+    elif wish.budget is not None:
+        body["thinking"] = {"type": "enabled", "budget_tokens": wish.budget}
+    elif wish.thinks:
+        body["thinking"] = {"type": "adaptive"}
+        if reasoning is not None and reasoning.shown:
+            body["thinking"]["display"] = "summarized"
+    return wish.word

@@ -240,11 +240,12 @@ class Form(Struct):
 
 
 class Reasoning(Struct):
-    """How much the model may think: an `effort` in words, a `budget` in tokens, or not at all (`off`)."""
+    """How much the model may think: an `effort` in words, a `budget` in tokens, `dynamic`, or not (`off`)."""
 
     effort: str | None = None
     budget: int | None = None
     off: bool = False
+    dynamic: bool = False  # as much as the model sees fit
     shown: bool | None = None  # whether the client wants to see it
     own: Own | None = None
 

@@ -236,7 +236,7 @@ def write_request(prompt: Prompt) -> Json:
         body["tools"] = [_write_tool(tool) for tool in prompt.tools]
     if prompt.tool_choice is not None:
         body["tool_choice"] = _write_choice(prompt.tool_choice)
-    if prompt.reasoning is not None and (reasoning := _write_reasoning(prompt.reasoning)) is not None:
+    if prompt.reasoning is not None and (reasoning := _write_reasoning(prompt, prompt.reasoning)) is not None:
         body["reasoning"] = reasoning
     put_back(body, own, _RESPONSES)
     text: Json = {}
@@ -336,9 +336,9 @@ def _write_form(form: Form) -> Json:
     return put_back(value, own, _RESPONSES)
 
 
-def _write_reasoning(reasoning: Reasoning) -> Json | None:
+def _write_reasoning(prompt: Prompt, reasoning: Reasoning) -> Json | None:
     own = reasoning.own
-    effort = effort_of(reasoning)
+    effort = effort_of(prompt, _RESPONSES)
     value: Json = {} if effort is None else {"effort": effort}
     if own is not None and own.dialect is _RESPONSES:
         return value | own.spelling | own.members
