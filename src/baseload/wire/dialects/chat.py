@@ -127,7 +127,11 @@ def said(rest: Rest) -> tuple[list[Part], bool]:
     """The parts of a message, its calls included, and whether its content came as a bare string."""
     parts: list[Part] = []
     for name in THOUGHTS:
-        if rest.members.get(name) and (thought := rest.take(name, str)):
+        if not rest.members.get(name) or (thought := rest.take(name, str)) is None:
+            continue
+        if parts:  # vLLM says the same under both names
+            rest.spelling["again"] = {name: thought}
+        else:
             parts.append(Thought(thought))
             rest.spelling["thought"] = name
     content = rest.members.pop("content", _ABSENT)
@@ -422,6 +426,7 @@ def write_said(message: Json, parts: list[Part], plain: bool, own: Own | None) -
         if isinstance(part, Thought):
             name = spelt(own, _CHAT, "thought") or THOUGHTS[0]
             message[name] = message.get(name, "") + part.text
+            message |= spelt(own, _CHAT, "again") or {}
         elif isinstance(part, Declined) and plain:
             message["refusal"] = part.text
         elif isinstance(part, Call):

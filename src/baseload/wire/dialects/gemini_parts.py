@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import mimetypes
-from base64 import b64encode, urlsafe_b64decode
 from typing import Any
 
 from baseload.wire.dialects import annex
@@ -70,28 +69,15 @@ class Ids:
 
 # -- the annex ----------------------------------------------------------------------------------------------
 
-_MARK = "YmFzZWxvYWQ6"  # base64 of "baseload:"
-
-
-def pack(kept: Json) -> str:
-    """An annex as a signature: the one thing that clients of this dialect must send back as it came."""
-    text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
-    return b64encode(b"baseload:" + text.encode()).decode()
+pack = annex.pack
+"""An annex as a signature: the one thing that clients of this dialect must send back as it came."""
 
 
 def unpack(part: object) -> Json | None:
     """The annex in a part as JSON; None where it is a part like any other."""
     if not isinstance(part, dict) or part.get("text"):
         return None
-    signature = part.get("thoughtSignature") or part.get("thought_signature")
-    if not isinstance(signature, str) or not signature.startswith(_MARK):
-        return None
-    try:
-        packed = signature.replace("+", "-").replace("/", "_")
-        kept = json.loads(urlsafe_b64decode(packed + "=" * (-len(packed) % 4))[len("baseload:") :])
-    except ValueError:
-        return None
-    return kept if isinstance(kept, dict) else None
+    return annex.unpack(part.get("thoughtSignature") or part.get("thought_signature"))
 
 
 # -- reading ------------------------------------------------------------------------------------------------

@@ -40,7 +40,6 @@ from baseload.wire.dialects.nouns import (
     Ended,
     Event,
     Finished,
-    Foreign,
     Json,
     Metered,
     Noted,
@@ -336,6 +335,8 @@ class StreamWriter:
             part = self._parts.get(event.index, (0, None))[1]
             if isinstance(part, Thought):
                 part.signature = (part.signature or "") + event.signature
+        elif isinstance(event, Noted):
+            fold.note(self._parts.get(event.index, (0, None))[1], event)
         elif isinstance(event, Finished):
             self._finishes.append(event)
             return b"".join(
@@ -385,9 +386,6 @@ class StreamWriter:
         if isinstance(part, Thought):
             part.text += event.text
             return self._said({"text": event.text, "thought": True}, event.choice)
-        if isinstance(part, Foreign):
-            part.own.spelling["streamed"] = part.own.spelling.get("streamed", "") + event.text
-            return b""
         if isinstance(part, Text):
             part.text += event.text
         elif not isinstance(part, Declined):
