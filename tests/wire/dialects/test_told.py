@@ -90,7 +90,9 @@ def test_reasoning_under_two_names_is_told_once(client: Dialect) -> None:
 def test_reasoning_of_either_name_alone_is_told() -> None:
     """The first name that is there holds."""
     for name in ("reasoning_content", "reasoning"):
-        events = read(Dialect.CHAT, delta(**{name: "Hm."}), delta(**{name: " So."}), delta("stop", content="Y"))
+        events = read(
+            Dialect.CHAT, delta(**{name: "Hm."}), delta(**{name: " So."}), delta("stop", content="Y")
+        )
         assert [part.text for part in parts_of(Dialect.MESSAGES, events)][:1] == ["Hm. So."]  # type: ignore[union-attr]
 
 
@@ -128,7 +130,9 @@ def test_calls_whose_arguments_come_in_turns_are_told_one_after_the_other(client
     events = read(Dialect.CHAT, *chunks)
     begun: set[int] = set()
     ended: set[int] = set()
-    for event in events:  # nothing is said of a part before it begins or after it ends, and one is open at most
+    for (
+        event
+    ) in events:  # nothing is said of a part before it begins or after it ends, and one is open at most
         if isinstance(event, Opened):
             assert begun == ended
             begun.add(event.index)
@@ -167,7 +171,8 @@ def test_calls_that_all_count_as_the_first_are_several() -> None:
 
 def test_arguments_sent_again_at_the_end_do_not_spoil_the_call() -> None:
     """What comes for a call that is complete and told is no part of it."""
-    calls, events = Calls(), []
+    calls = Calls()
+    events: list[Event] = []
     for at, piece in enumerate((call(0, "{}", begins="tide"), call(1, begins="wind"), call(0, "{}"))):
         calls.take(0, piece, at, events)
     assert [type(event).__name__ for event in events] == ["Opened", "Added", "Closed", "Opened"]
@@ -192,7 +197,7 @@ def test_each_choice_of_a_stream_has_its_own_annex(client: Dialect) -> None:
 
 # -- messages: the server's own tools, citations ------------------------------------------------------------
 
-SEARCHED = [
+SEARCHED: list[Json] = [
     {"type": "message_start", "message": {"id": "msg_1", "model": "c", "usage": {"input_tokens": 1}}},
     {
         "type": "content_block_start",
@@ -216,7 +221,11 @@ SEARCHED = [
         "content_block": {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []},
     },
     {"type": "content_block_stop", "index": 1},
-    {"type": "content_block_start", "index": 2, "content_block": {"type": "text", "text": "", "citations": []}},
+    {
+        "type": "content_block_start",
+        "index": 2,
+        "content_block": {"type": "text", "text": "", "citations": []},
+    },
     {"type": "content_block_delta", "index": 2, "delta": {"type": "text_delta", "text": "High."}},
     {
         "type": "content_block_delta",
@@ -246,9 +255,9 @@ def test_a_streamed_server_tool_keeps_its_input(client: Dialect) -> None:
     assert use.own.members["input"] == {"query": "tide"}
     prompt = SPEAKERS[Dialect.MESSAGES].read_request({"model": "c", "max_tokens": 9, "messages": []})
     assert prompt.turns == []
-    assert SPEAKERS[Dialect.MESSAGES].write_reply(folded(client, read(Dialect.MESSAGES, *SEARCHED)))["content"][
-        0
-    ] == {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "tide"}}
+    assert SPEAKERS[Dialect.MESSAGES].write_reply(folded(client, read(Dialect.MESSAGES, *SEARCHED)))[
+        "content"
+    ][0] == {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "tide"}}
 
 
 @pytest.mark.parametrize("client", CLIENTS)

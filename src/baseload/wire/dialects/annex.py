@@ -128,7 +128,7 @@ def for_answer(parts: Iterable[Part], dialect: Dialect, reply: Own | None, choic
 
 
 def aside(dialect: Dialect, reply: Own | None, choice: Own | None) -> Json:
-    """What a target says of the answer and of the choice besides their parts: the next turn needs none of it."""
+    """What a target says of answer and choice besides their parts: the next turn needs none of it."""
     owns = (("reply", reply), ("choice", choice))
     return {
         name: {own.dialect.value: own.members}

@@ -230,6 +230,8 @@ def _call(value: object, where: str) -> Part:
         rest.spelling["type"] = None
     function = Rest(rest.need("function", dict), _CHAT, rest.path("function"))
     call = Call(rest.take("id", str) or "", function.need("name", str), function.take("arguments", str) or "")
+    if isinstance(rest.members.get("index"), int):  # as in streams; its place among the calls says the same
+        rest.spelling["index"] = rest.members.pop("index")
     call.own = rest.own()
     return call
 
@@ -501,6 +503,8 @@ def _write_call(call: Call) -> Json:
     if call.own is not None and call.own.dialect is _CHAT and "type" in call.own.spelling:
         del value["type"]
     value["function"] = {"name": call.name, "arguments": call.arguments}
+    if (place := spelt(call.own, _CHAT, "index")) is not None:
+        value["index"] = place
     return put_back(value, call.own, _CHAT)
 
 

@@ -96,7 +96,7 @@ class Fold:
 
 
 def note(part: Part | None, event: Noted) -> None:
-    """Something that one dialect says of a part besides: a citation is one of those of a whole answer's text."""
+    """What one dialect says of a part besides: a citation is one of those of a whole answer's text."""
     citation = event.own.members.get("citation")
     if isinstance(part, Text) and citation is not None:
         own = part.own or Own(event.own.dialect, {})

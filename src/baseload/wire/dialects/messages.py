@@ -104,7 +104,7 @@ def _content(content: object, where: str) -> tuple[list[Part], bool]:
 
 
 def read_blocks(values: list[Any], where: str) -> list[Part]:
-    """Content blocks, as the annex has them where one of them holds it. Raises RequestError (invalid_field)."""
+    """Content blocks, as the annex among them has them. Raises RequestError (invalid_field)."""
     kept: Json | None = None
     parts: list[Part] = []
     for at, value in enumerate(values):

@@ -167,7 +167,7 @@ def finish_word(choice: Choice) -> str | None:
 
 
 def _sealed(kept: Json) -> Json:
-    """The annex as a block that clients send back unread: SDKs keep no member of a message that they do not know.
+    """The annex as a block that clients send back unread: members of a message get lost on the way.
 
     It stands last, since a stream knows it only at its end.
     """
@@ -175,7 +175,7 @@ def _sealed(kept: Json) -> Json:
 
 
 def _sayable(part: Part) -> bool:
-    """Whether an answer may hold it: pictures, seals and parts of other dialects' own kind are in the annex."""
+    """Whether an answer may hold it: pictures, seals and parts of others' own kind are in the annex."""
     if isinstance(part, Media):
         return False
     if isinstance(part, Thought) and part.sealed is not None:

@@ -69,7 +69,7 @@ class Finish(StrEnum):
     OTHER = "other"
 
     def with_calls(self, called: bool) -> Finish:
-        """The reason of an answer that called tools, or did not: a call that was forced often ends in `stop`."""
+        """The reason of an answer that called tools or did not: a forced call often ends in `stop`."""
         return Finish.TOOL_CALLS if called and self is Finish.STOP else self
 
 

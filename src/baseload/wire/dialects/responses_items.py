@@ -154,7 +154,9 @@ def _file(rest: Rest) -> Media:
 def _reasoning(rest: Rest) -> Part:
     del rest.members["type"]
     sealed = rest.members.get("encrypted_content")
-    if isinstance(sealed, str) and sealed.startswith(SEAL):
+    if sealed == SEAL:
+        del rest.members["encrypted_content"]
+    elif isinstance(sealed, str) and sealed.startswith(SEAL):
         try:
             part: Part = msgspec.json.decode(base64.b64decode(sealed.removeprefix(SEAL)), type=Part)
         except ValueError:  # msgspec.ValidationError and binascii.Error are such
@@ -283,6 +285,8 @@ def write_thought(part: Thought, ids: str | None, at: int) -> Json:
             item["content"] = [{"type": "reasoning_text", "text": text} for text in texts[summary:]]
     if part.signature is not None and part.origin is _RESPONSES:
         item["encrypted_content"] = part.signature
+    elif ids is not None and (own is None or own.dialect is not _RESPONSES):
+        item["encrypted_content"] = SEAL  # nothing is sealed, but OpenAI knows no such item
     if ids is not None and (own is None or own.dialect is not _RESPONSES):
         item["id"] = f"rs_{ids}_{at}"
     return put_back(item, own, _RESPONSES)
