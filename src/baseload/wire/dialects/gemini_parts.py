@@ -96,6 +96,26 @@ def read_parts(values: list[Any], where: str, ids: Ids) -> tuple[list[Part], Jso
     return annex.restore(parts, kept), kept
 
 
+def joined(contents: list[Any]) -> list[Any]:
+    """Contents, those of one streamed answer as one where an annex among them says what they hold.
+
+    Google's SDKs keep each chunk of a stream as a content of its own, and send them back so.
+    """
+    made: list[Any] = []
+    begun = 0  # where the model's contents that go on begin
+    for content in contents:
+        model = isinstance(content, dict) and content.get("role") == "model"
+        parts = content.get("parts") if isinstance(content, dict) else None
+        made.append(content)
+        if not model or not isinstance(parts, list):
+            begun = len(made)
+        elif len(made) - begun > 1 and any(unpack(part) is not None for part in parts):
+            whole = [part for one in made[begun:] for part in one["parts"]]
+            made[begun:] = [{**made[begun], "parts": whole}]
+            begun = len(made)
+    return made
+
+
 def read_part(value: object, where: str, ids: Ids) -> Part:
     """One part. Raises RequestError (invalid_field)."""
     held = Held(value, where)
@@ -238,6 +258,11 @@ def write_thought(thought: Thought) -> Json | None:
     if thought.signature is not None:
         value["thoughtSignature"] = thought.signature
     return put_back_as_read(value, thought.own)
+
+
+def unsigned(part: Part) -> bool:
+    """Whether it is a call that no model of Google made, which Google takes with a mark alone."""
+    return isinstance(part, Call) and (part.own is None or part.own.dialect is not _GEMINI)
 
 
 def write_call(call: Call) -> Json:
