@@ -52,8 +52,8 @@ def claude(sent: Sent) -> tuple[int, str, bytes]:
         unknown = set(turn) - {"role", "content"}
         blocks = turn["content"] if isinstance(turn["content"], list) else []
         if unknown or not turn["content"] or any("think" in block["type"] for block in blocks):
-            message = "messages.1.content.0: Invalid `signature` in `thinking` block"
-            error = {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
+            said = "messages.1.content.0: Invalid `signature` in `thinking` block"
+            error = {"type": "error", "error": {"type": "invalid_request_error", "message": said}}
             return 400, JSON, json.dumps(error).encode()
     message: dict[str, Any] = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude"}
     message |= {"content": [{"type": "text", "text": "High at six."}], "stop_reason": "end_turn"}

@@ -64,7 +64,7 @@ def by_anthropic(url: str, stream: bool) -> None:
         for _ in range(2):
             if stream:
                 with client.messages.stream(model="m", max_tokens=9, messages=turns) as streaming:
-                    message = streaming.get_final_message()
+                    message: anthropic.types.Message = streaming.get_final_message()
             else:
                 message = client.messages.create(model="m", max_tokens=9, messages=turns)
             turns = [ASKED, {"role": "assistant", "content": message.content}, ASKED]

@@ -12,6 +12,7 @@ from baseload.wire.dialects.chat_calls import Calls
 from baseload.wire.dialects.fold import Fold
 from baseload.wire.dialects.nouns import (
     Call,
+    Choice,
     Closed,
     Dialect,
     Event,
@@ -19,6 +20,7 @@ from baseload.wire.dialects.nouns import (
     Foreign,
     Json,
     Opened,
+    Own,
     Part,
     Reply,
     Text,
@@ -267,3 +269,65 @@ def test_streamed_citations_come_back_with_their_text(client: Dialect) -> None:
     own = texts[-1].own
     assert own is not None
     assert [one["encrypted_index"] for one in own.members["citations"]] == ["e"]
+
+
+# -- sources ------------------------------------------------------------------------------------------------
+
+GROUNDED: Json = {
+    "webSearchQueries": ["tide"],
+    "groundingChunks": [{"web": {"uri": "https://tide.example", "title": "Tides"}}, {"other": 1}],
+    "groundingSupports": [
+        {"segment": {"startIndex": 6, "endIndex": 11, "text": "High."}, "groundingChunkIndices": [0, 1, 7]}
+    ],
+}
+
+
+def page(start: int, end: int) -> Json:
+    """The annotation of the one page, as OpenAI has it."""
+    told = {"url": "https://tide.example", "title": "Tides", "start_index": start, "end_index": end}
+    return {"type": "url_citation", "url_citation": told}
+
+
+def last_delta(stream: bytes) -> Json:
+    """The last delta of a streamed chat completion."""
+    chunks = [
+        msgspec.json.decode(data) for data in payloads({"response_text": stream.decode()}) if data[:1] == b"{"
+    ]
+    delta: Json = next(one["choices"][0]["delta"] for one in reversed(chunks) if one["choices"])
+    return delta
+
+
+def test_sources_of_a_searched_answer_are_annotations() -> None:
+    """Anthropic's citations are where clients of OpenAI's formats look for them, streamed and whole."""
+    events = read(Dialect.MESSAGES, *SEARCHED)
+    assert last_delta(told(Dialect.CHAT, events))["annotations"] == [page(0, 5)]
+    fold = Fold()
+    fold.take(copy.deepcopy(events))
+    fold.reply.choices[0].parts.insert(0, Text("So: "))
+    body = SPEAKERS[Dialect.CHAT].write_reply(copy.deepcopy(fold.reply))
+    assert body["choices"][0]["message"]["annotations"] == [page(4, 9)]
+    items = SPEAKERS[Dialect.RESPONSES].write_reply(fold.reply)["output"]
+    texts = [one for item in items if item["type"] == "message" for one in item["content"]]
+    flat = {"type": "url_citation", **page(0, 5)["url_citation"]}
+    assert [one["annotations"] for one in texts] == [[], [flat]]
+
+
+def test_the_ground_of_googles_answers_is_told_streamed_and_whole() -> None:
+    """Its indices count bytes, OpenAI's letters; what else it says is in the annex."""
+    text = {"text": "Sôll High."}
+    candidate: Json = {"index": 0, "content": {"role": "model", "parts": [text]}, "finishReason": "STOP"}
+    body = {"candidates": [{**candidate, "groundingMetadata": GROUNDED}]}
+    message = SPEAKERS[Dialect.CHAT].write_reply(SPEAKERS[Dialect.GEMINI].read_reply(copy.deepcopy(body)))
+    last = last_delta(told(Dialect.CHAT, read(Dialect.GEMINI, body)))
+    for one in (message["choices"][0]["message"], last):
+        assert one["annotations"] == [page(5, 10)]
+        assert one["baseload"]["choice"] == {"gemini": {"groundingMetadata": GROUNDED}}
+
+
+def test_places_in_documents_are_no_pages() -> None:
+    """They have no address: they stay in the annex, and come back with the next turn."""
+    own = Own(Dialect.MESSAGES, {"citations": [{"type": "page_location", "document_index": 0}]})
+    reply = Reply("r", "m", [Choice([Text("So.", own=own)], Finish.STOP)])
+    message = SPEAKERS[Dialect.CHAT].write_reply(reply)["choices"][0]["message"]
+    assert "annotations" not in message
+    assert message["baseload"]["parts"]

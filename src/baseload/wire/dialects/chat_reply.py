@@ -11,6 +11,7 @@ from baseload.wire import metering
 from baseload.wire.dialects import annex
 from baseload.wire.dialects.chat import THOUGHTS, said, write_said
 from baseload.wire.dialects.chat_calls import Calls
+from baseload.wire.dialects.citing import told_pages
 from baseload.wire.dialects.fold import complete, note
 from baseload.wire.dialects.nouns import (
     Added,
@@ -201,6 +202,8 @@ def _write_choice(reply: Reply, choice: Choice) -> Json:
     write_said(message, spoken, spelt(own, _CHAT, "plain") is not False, own)
     if (kept := annex.for_reply(reply, choice, _CHAT)) is not None:
         message[annex.MEMBER] = kept
+    if pages := told_pages(choice.parts, own):
+        message["annotations"] = pages
     held = spelt(own, _CHAT, "choice")
     value: Json = {"index": choice.index, "message": put_back(message, own, _CHAT)}
     value["finish_reason"] = spelt(held, _CHAT, "finish") or _word(choice.finish)
@@ -387,7 +390,10 @@ class StreamWriter:
         parts = self._in_choice.get(event.choice, [])
         kept = annex.for_answer(parts, _CHAT, self._own, event.own)
         word = spelt(event.own, _CHAT, "finish") or _word(event.finish)
-        return self._delta(event.choice, {annex.MEMBER: kept} if kept else {}, finish=word)
+        last: Json = {annex.MEMBER: kept} if kept else {}
+        if pages := told_pages(parts, event.own):
+            last["annotations"] = pages
+        return self._delta(event.choice, last, finish=word)
 
     def _ended(self) -> bytes:
         end = b"data: [DONE]\n\n"

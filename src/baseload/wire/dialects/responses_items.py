@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import msgspec
 
 from baseload.wire.dialects import annex
+from baseload.wire.dialects.citing import cited
 from baseload.wire.dialects.nouns import (
     Cache,
     Call,
@@ -325,7 +326,7 @@ def _write_text(part: Text, *, said: bool, answer: bool) -> Json:
             value["prompt_cache_breakpoint"] = point
         return value | own.members
     if said:
-        value["annotations"] = []
+        value["annotations"] = cited(part)
     if answer:
         value["logprobs"] = []
         if (kept := annex.for_parts([part], _RESPONSES)) is not None:
