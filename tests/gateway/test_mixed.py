@@ -171,6 +171,18 @@ def test_replicas_are_not_asked_one_after_the_other(make_gateway: MakeGateway) -
         assert (len(owned.calls), len(metered.calls)) == (1, 1)
 
 
+def test_a_fallback_list_for_errors_is_followed(make_gateway: MakeGateway) -> None:
+    """Where none of the model's own targets takes it."""
+    with answering(refusing("Extra inputs are not permitted")) as owned, answering(claude) as metered:
+        targets = {"own": target(owned, "owned"), "api": target(metered, "anthropic")}
+        models = {"chat": {"owned": ["own"], "fallback": {"error": ["api"]}}}
+        gateway = make_gateway(targets, models)
+        with sdk(gateway) as client:
+            answer = client.messages.with_raw_response.create(model="chat", max_tokens=9, messages=[ASKED])
+        assert answer.headers["x-baseload-target"] == "api"
+        assert (len(owned.calls), len(metered.calls)) == (1, 1)
+
+
 def test_where_no_target_takes_it_the_client_sees_the_refusal(make_gateway: MakeGateway) -> None:
     """In the client's own format, with the target's words."""
     with answering(refusing("Extra inputs are not permitted", param="tools[0].x")) as owned:

@@ -156,13 +156,14 @@ def _mistranslated(
     settle.end(exchange, attempt, Outcome.FAILED, status=status, error=error)
     alike = (one for one in exchange.terms.place.model.targets if _takes_the_same(one, target))
     exchange.tried = (*exchange.tried, *(one.name for one in alike))
-    if exchange.number <= MOST_RETRIES:
+    if not fallback.spent(exchange) and (exchange.detour is not None or exchange.number <= MOST_RETRIES):
         try:
             exchange.attempt_next(Reason.FALLBACK, time.monotonic_ns())
             return
         except RequestError:
             pass  # the last one's own words say more
-    _pass_on(exchange, attempt, status, body)
+    if not fallback.on_error(exchange):
+        _pass_on(exchange, attempt, status, body)
 
 
 def _takes_the_same(one: Target, other: Target) -> bool:
