@@ -122,6 +122,35 @@ def test_a_conversation_that_an_owned_model_began_goes_on_at_anthropic(
         }
 
 
+def strict(sent: Sent) -> tuple[int, str, bytes]:
+    """A compatible server that knows no reasoning in messages, as Groq's."""
+    if any(set(turn) - {"role", "content"} for turn in json.loads(sent.body)["messages"]):
+        told = {"message": "'messages.1' : property 'reasoning_content' is unsupported", "type": "x"}
+        return 400, JSON, json.dumps({"error": told}).encode()
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Six."}, "finish_reason": "stop"}
+    body = {"id": "c", "object": "chat.completion", "created": 1, "model": "g", "usage": USAGE}
+    return 200, JSON, json.dumps({**body, "choices": [choice]}).encode()
+
+
+@pytest.mark.parametrize("api", ["chat", "messages"])
+def test_a_server_that_refuses_others_reasoning_is_told_none(make_gateway: MakeGateway, api: str) -> None:
+    """Of a chat that passes as bytes and of one that is translated."""
+    with answering(strict) as groq:
+        gateway = make_gateway({"api": target(groq, "groq")})
+        if api == "chat":
+            said: Any = {"role": "assistant", "content": "Hm", "reasoning_content": "Hm."}
+            with openai.OpenAI(base_url=gateway.url, api_key=gateway.key, max_retries=0) as client:
+                client.chat.completions.create(model="chat", messages=[ASKED, said, ASKED])
+        else:
+            thought = {"type": "thinking", "thinking": "Hm.", "signature": "EqAB"}
+            said = {"role": "assistant", "content": [thought, {"type": "text", "text": "Hm"}]}
+            with sdk(gateway) as other:
+                other.messages.create(model="chat", max_tokens=9, messages=[ASKED, said, ASKED])
+        turn = json.loads(groq.calls[0].body)["messages"][1]
+        words = "Hm" if api == "chat" else [{"type": "text", "text": "Hm"}]
+        assert turn == {"role": "assistant", "content": words}
+
+
 def test_what_a_target_does_not_take_of_a_translated_request_is_tried_elsewhere(
     make_gateway: MakeGateway,
 ) -> None:

@@ -26,7 +26,7 @@ from baseload.gateway.site import passed_on
 from baseload.gateway.upstream import is_ours, kind_of
 from baseload.policy.dispatch import Choice
 from baseload.wire.dialects.crossing import Crossing
-from baseload.wire.dialects.returned import own_words
+from baseload.wire.dialects.returned import own_words, without_thoughts
 from baseload.wire.forms import Answered
 from baseload.wire.http1 import CHUNKED, ResponseHead, UpstreamSyntax
 from baseload.wire.openai import patch_request, rename_answer
@@ -150,6 +150,8 @@ class Attempt(Struct, eq=False):
         self._deadline_s = sent_s + place.target.timeouts.ttft_s
         endpoint, more = exchange.endpoint, b""
         if self.crossing is not None:
+            if place.thoughtless:
+                self.crossing.body = without_thoughts(self.crossing.body)  # its head tells the length
             body = self.crossing.body
         elif endpoint.stores:
             body = stored.body_for(exchange, place.target.model)
@@ -159,6 +161,8 @@ class Attempt(Struct, eq=False):
             body = patch_request(exchange.body, fields, model=place.target.model, add_usage=add_usage)
             if exchange.site.mixed and endpoint.dialect is not None:
                 body = own_words(endpoint.dialect, body)
+            if place.thoughtless:
+                body = without_thoughts(body)
             if endpoint.passes:
                 more = passed_on(endpoint, exchange.head.fields)
         try:

@@ -30,6 +30,7 @@ from baseload.policy.retry import RetryBudget
 from baseload.wire import anthropic, responses
 from baseload.wire.dialects.crossing import Crossing
 from baseload.wire.dialects.nouns import Dialect
+from baseload.wire.dialects.returned import THOUGHTLESS
 from baseload.wire.forms import FORMS, Form
 from baseload.wire.openai import RequestFields, read_request
 
@@ -143,6 +144,7 @@ class Place:
         "side",
         "slo",
         "target",
+        "thoughtless",
     )
 
     def __init__(
@@ -157,6 +159,8 @@ class Place:
         self.pool = pool
         self.load = load
         self.format = target.format
+        self.thoughtless = target.format is Format.OPENAI and target.provider in THOUGHTLESS
+        """Whether it refuses reasoning in the history of chats."""
         login = logins.of(target, _KEY_HEADERS[target.key_header or FORMAT_HEADERS[target.format]])
         self.login: Login | None = login if target.login is not None else None
         """What signs each call; None where a constant line does."""

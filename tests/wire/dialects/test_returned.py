@@ -28,10 +28,11 @@ from baseload.wire.dialects.nouns import (
     Thought,
 )
 from baseload.wire.dialects.nouns import Kind as MediaKind
-from baseload.wire.dialects.returned import own_words
+from baseload.wire.dialects.returned import own_words, without_thoughts
 from baseload.wire.dialects.speakers import SPEAKERS
 from tests.wire.dialects.test_next_turn import SPOKEN, next_request
 
+ASKED: Json = {"role": "user", "content": "Hi"}
 SIGNED: Json = {"type": "thinking", "thinking": "Mine.", "signature": "EqAB"}
 SEALED: Json = {"type": "redacted_thinking", "data": "EroB"}
 TEXT: Json = {"type": "text", "text": "Said."}
@@ -148,3 +149,18 @@ def test_what_only_the_target_can_check_comes_back_to_it(client: Dialect, origin
     assert (signed, sealed) == (["c2lnbmVk"], ["c2VhbGVk"])
     assert [part.own for part in turn.parts if isinstance(part, Call)] == [Own(origin, {"extra": "e"})]
     assert SPOKEN[client](told)
+
+
+def test_reasoning_of_another_server_is_not_told_to_those_who_refuse_it() -> None:
+    """Groq and Cerebras know no such member; everything else stays, and a body without it is not touched."""
+    said = {"role": "assistant", "content": "Yes.", "reasoning_content": "Hm.", "reasoning": "Hm."}
+    body: Json = {"model": "m", "reasoning_effort": "low", "messages": [ASKED, said, ASKED]}
+    expected = {**body, "messages": [ASKED, {"role": "assistant", "content": "Yes."}, ASKED]}
+    assert json.loads(without_thoughts(json.dumps(body).encode())) == expected
+    for untouched in (
+        json.dumps(expected, indent=2).encode(),
+        b'{"reasoning',
+        b'{"messages": 5, "reasoning": 1}',
+    ):
+        assert without_thoughts(untouched) is untouched
+    assert without_thoughts(b'{"reasoning": 1}') == b'{"reasoning": 1}'

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from baseload.wire.dialects import annex
+from baseload.wire.dialects.chat import THOUGHTS
 from baseload.wire.dialects.crossing import without_annex
 from baseload.wire.dialects.gemini_parts import unpack
 from baseload.wire.dialects.messages import UNSIGNED
@@ -29,10 +30,34 @@ def own_words(dialect: Dialect, body: bytes) -> bytes:
     known = _CLEANED.get(dialect)
     if known is None or known[0] not in body:
         return body
+    return _tried(known[1], body)
+
+
+def without_thoughts(body: bytes) -> bytes:
+    """A request of chat for a target that refuses what others tell of their reasoning (`THOUGHTLESS`)."""
+    return _tried(_for_thoughtless, body) if b'"reasoning' in body else body
+
+
+THOUGHTLESS = frozenset({"cerebras", "groq"})
+"""Providers of chat whose 400 is `property 'reasoning_content' is unsupported`: jan#8136, kilocode#10375,
+cherry-studio#16790. Others take the member, and DeepSeek and Moonshot want it back."""
+
+
+def _tried(clean: Callable[[bytes], bytes], body: bytes) -> bytes:
+    """The body cleaned; as it is where it is not as its format has it, for the target to refuse."""
     try:
-        return known[1](body)
-    except (ValueError, TypeError, AttributeError):  # not as that format has it: for the target to refuse
+        return clean(body)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return body
+
+
+# -- chat ---------------------------------------------------------------------------------------------------
+
+
+def _for_thoughtless(body: bytes) -> bytes:
+    value: Json = msgspec.json.decode(body)
+    found = [message.pop(name, None) for message in value["messages"] for name in THOUGHTS]
+    return body if found.count(None) == len(found) else msgspec.json.encode(value)
 
 
 # -- messages -----------------------------------------------------------------------------------------------
