@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baseload.errors import UPSTREAM_CREDENTIALS, UPSTREAM_ERROR, UPSTREAM_MODEL, UPSTREAM_NO_ROOM
+from baseload.policy.mistranslation import field_named
 from baseload.policy.retry import VERDICTS, Kind, RetryBudget, backoff_s, classify, retry_after_s
 
 NOW_S = 1_700_000_000.0
@@ -87,6 +88,121 @@ def test_a_404_that_names_another_field_is_the_clients(
     assert said.kind is kind
 
 
+OPENAI = "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "type_", "message", "kind"),
+    [
+        (400, "unknown_parameter", OPENAI, "Unknown parameter: 'x'.", Kind.MISTRANSLATED),
+        (400, "unsupported_parameter", OPENAI, "", Kind.MISTRANSLATED),
+        (400, "unsupported_value", OPENAI, "'messages[0].role' does not …", Kind.MISTRANSLATED),
+        (400, "invalid_type", OPENAI, "Invalid type for 'tools[0]': expected an object", Kind.MISTRANSLATED),
+        (
+            400,
+            None,
+            OPENAI,
+            "Unsupported parameter: 'temperature' is not supported with this model.",
+            Kind.MISTRANSLATED,
+        ),
+        (400, None, OPENAI, "Web search options not supported with this model.", Kind.MISTRANSLATED),
+        (400, None, OPENAI, "Unrecognized request argument supplied: reasoning_effort", Kind.MISTRANSLATED),
+        (400, OPENAI, OPENAI, "tools.0.custom.x: Extra inputs are not permitted", Kind.MISTRANSLATED),
+        (
+            400,
+            OPENAI,
+            OPENAI,
+            "messages.0.content.0: Input tag 'x' found using 'type' does not",
+            Kind.MISTRANSLATED,
+        ),
+        (400, OPENAI, OPENAI, "tools.0.custom.input_schema.type: Field required", Kind.MISTRANSLATED),
+        (400, OPENAI, OPENAI, "This model does not support the effort parameter.", Kind.MISTRANSLATED),
+        (
+            400,
+            None,
+            OPENAI,
+            'Invalid JSON payload received. Unknown name "x": Cannot find field.',
+            Kind.MISTRANSLATED,
+        ),
+        (400, None, OPENAI, "Invalid value at 'tools[0]' (TYPE_STRING), 5", Kind.MISTRANSLATED),
+        (
+            400,
+            OPENAI,
+            OPENAI,
+            "This model doesn't support the s3Uri field. Remove s3Uri and",
+            Kind.MISTRANSLATED,
+        ),
+        (
+            400,
+            OPENAI,
+            OPENAI,
+            "Malformed input request: #/m: extraneous key [t] is not permitted",
+            Kind.MISTRANSLATED,
+        ),
+        (
+            400,
+            400,
+            "BadRequestError",
+            "[{'type': 'extra_forbidden', 'loc': ('body', 'x')}]",
+            Kind.MISTRANSLATED,
+        ),
+        (
+            422,
+            None,
+            None,
+            "Failed to deserialize the JSON body: messages[0]: missing field",
+            Kind.MISTRANSLATED,
+        ),
+        (422, None, None, "[{'type': 'extra_forbidden'}]", Kind.MISTRANSLATED),
+        (400, None, OPENAI, "'messages.2': property 'reasoning_content' is unsupported", Kind.MISTRANSLATED),
+        (400, "decimal_below_min_value", OPENAI, "Invalid 'temperature': decimal below", Kind.CLIENT_MISTAKE),
+        (
+            400,
+            "unsupported_file",
+            OPENAI,
+            "The file type you uploaded is not supported.",
+            Kind.CLIENT_MISTAKE,
+        ),
+        (400, OPENAI, OPENAI, "top_p: Input should be less than or equal to 1", Kind.CLIENT_MISTAKE),
+        (400, OPENAI, OPENAI, "messages: at least one message is required", Kind.CLIENT_MISTAKE),
+        (400, None, OPENAI, "Cannot fetch content from the provided URL.", Kind.CLIENT_MISTAKE),
+        (400, None, OPENAI, "No tool output found for tool call call-a.", Kind.CLIENT_MISTAKE),
+        (403, "unsupported_country_region_territory", None, "", Kind.CLIENT_MISTAKE),
+        (400, "context_length_exceeded", OPENAI, "Unknown parameter: 'x'.", Kind.CONTEXT_LENGTH),
+        (400, "content_filter", None, "Extra inputs are not permitted", Kind.CONTENT_POLICY),
+        (404, "model_not_found", OPENAI, "Unknown parameter: 'x'.", Kind.MODEL_MISSING),
+        (500, None, None, "Unknown parameter: 'x'.", Kind.TROUBLE),
+    ],
+)
+def test_what_a_target_does_not_know_is_ours_where_we_wrote_it(
+    status: int, code: str | int | None, type_: str | None, message: str, kind: Kind
+) -> None:
+    """Providers' words for a field or its shape; said of a client's own bytes they mean its mistake."""
+    assert classify(status, code, type_, message, crossed=True).kind is kind
+    passed = Kind.CLIENT_MISTAKE if kind is Kind.MISTRANSLATED else kind
+    assert classify(status, code, type_, message).kind is passed
+
+
+@pytest.mark.parametrize(
+    ("param", "message", "named"),
+    [
+        ("tools[0].strict", "whatever", "tools[0].strict"),
+        (None, "Unknown parameter: 'x'.", "x"),
+        (None, "tools.0.custom.x: Extra inputs are not permitted", "tools.0.custom.x"),
+        (None, "[{'type': 'extra_forbidden', 'loc': ('body', 'x'), 'msg': 'Extra'}]", "body.x"),
+        (None, "Unrecognized request argument supplied: reasoning_effort", "reasoning_effort"),
+        (None, "Invalid JSON payload received. Unknown name \"x\" at 'tools'", "x"),
+        (None, "This model doesn't support the s3Uri field.", "s3Uri"),
+        (None, "extraneous key [toolResult] is not permitted", "toolResult"),
+        (None, "No idea.", ""),
+        ("a\nb" + "c" * 200, "", "ab" + "c" * 98),
+    ],
+)
+def test_the_log_names_the_field(param: str | None, message: str, named: str) -> None:
+    """In plain letters, since a client may have chosen them."""
+    assert field_named(param, message) == named
+
+
 def test_verdicts_say_what_to_do() -> None:
     """Trouble ejects, a full target does not, our own credentials are never the client's 401."""
     assert VERDICTS.keys() == set(Kind)
@@ -95,16 +211,24 @@ def test_verdicts_say_what_to_do() -> None:
     assert VERDICTS[Kind.DEAD_CREDENTIAL].fault is UPSTREAM_CREDENTIALS
     assert UPSTREAM_CREDENTIALS.status == 502
     assert (VERDICTS[Kind.MODEL_MISSING].fault, VERDICTS[Kind.MODEL_MISSING].alarm) == (UPSTREAM_MODEL, True)
+    mistranslated = VERDICTS[Kind.MISTRANSLATED]
+    assert (mistranslated.ejects, mistranslated.alarm) == (False, True)
     for kind in (Kind.CLIENT_MISTAKE, Kind.CONTEXT_LENGTH, Kind.CONTENT_POLICY):
         assert VERDICTS[kind] == (kind, None, False, False)
 
 
-@given(st.integers(100, 999), st.none() | st.text() | st.integers(), st.none() | st.text(), st.text())
+@given(
+    st.integers(100, 999),
+    st.none() | st.text() | st.integers(),
+    st.none() | st.text(),
+    st.text(),
+    st.booleans(),
+)
 def test_every_answer_has_a_meaning(
-    status: int, code: str | int | None, type_: str | None, message: str
+    status: int, code: str | int | None, type_: str | None, message: str, crossed: bool
 ) -> None:
     """Whatever an upstream says, there is a verdict, and what is the client's own moves no target."""
-    verdict = classify(status, code, type_, message)
+    verdict = classify(status, code, type_, message, crossed=crossed)
     assert verdict.fault is not None or not (verdict.ejects or verdict.alarm)
 
 

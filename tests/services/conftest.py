@@ -15,7 +15,10 @@ import pytest
 
 from tests.gateway.conftest import make_gateway, twins
 
-__all__ = ["make_gateway", "nginx", "twins"]
+__all__ = ["make_gateway", "nginx", "node_sdks", "twins"]
+
+HERE = Path(__file__).resolve().parent
+CACHE = HERE.parents[1] / ".cache" / "node-sdk"
 
 Nginx = Callable[[str], int]
 
@@ -40,6 +43,22 @@ def program(name: str) -> str:
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     assert found, f"{name} is not installed: run `make services`"
     return found
+
+
+@pytest.fixture(scope="session")
+def node_sdks() -> Path:
+    """A folder with the SDKs from npm, installed once and kept in `.cache`, and our clients beside them."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    wanted = (HERE / "node" / "package.json").read_text()
+    installed = CACHE / "installed.json"  # written last: an install that was cut off is made again
+    if not installed.is_file() or installed.read_text() != wanted:
+        (CACHE / "package.json").write_text(wanted)
+        command = [program("npm"), "install", "--no-package-lock", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=CACHE, check=True, timeout=170)
+        installed.write_text(wanted)
+    for client in (HERE / "node").glob("*.mjs"):
+        shutil.copy(client, CACHE)
+    return CACHE
 
 
 @pytest.fixture

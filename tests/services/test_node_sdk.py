@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -17,24 +16,6 @@ from tests.gateway.threaded import eventually
 from tests.services.conftest import program
 
 pytestmark = pytest.mark.services
-
-HERE = Path(__file__).resolve().parent
-CACHE = HERE.parents[1] / ".cache" / "node-sdk"
-
-
-@pytest.fixture(scope="session")
-def sdk() -> Path:
-    """A folder with the SDK from npm, installed once and kept in `.cache`, and our client beside it."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    wanted = (HERE / "node" / "package.json").read_text()
-    installed = CACHE / "package.json"
-    if not (CACHE / "node_modules" / "openai").is_dir() or installed.read_text() != wanted:
-        installed.write_text(wanted)
-        command = [program("npm"), "install", "--no-package-lock", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=CACHE, check=True, timeout=170)
-    shutil.copy(HERE / "node" / "client.mjs", CACHE)
-    return CACHE
-
 
 Run = Callable[[str], Any]
 
@@ -53,14 +34,14 @@ def gateway(make_gateway: MakeGateway, upstreams: tuple[RunningTwin, RunningTwin
 
 
 @pytest.fixture
-def run(sdk: Path, gateway: RunningGateway) -> Run:
+def run(node_sdks: Path, gateway: RunningGateway) -> Run:
     """Run a scenario of node/client.mjs; what it says."""
 
     def scenario(name: str) -> Any:
         env = {**os.environ, "BASE_URL": gateway.url, "API_KEY": gateway.key}
         command = [program("node"), "client.mjs", name]
         ran = subprocess.run(
-            command, cwd=sdk, env=env, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=node_sdks, env=env, capture_output=True, text=True, timeout=60, check=False
         )
         assert ran.returncode == 0, ran.stderr
         return json.loads(ran.stdout)

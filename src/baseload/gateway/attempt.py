@@ -25,9 +25,8 @@ from baseload.gateway.failure import Blame
 from baseload.gateway.site import passed_on
 from baseload.gateway.upstream import is_ours, kind_of
 from baseload.policy.dispatch import Choice
-from baseload.wire.dialects import annex
-from baseload.wire.dialects.crossing import Crossing, without_annex
-from baseload.wire.dialects.nouns import Dialect
+from baseload.wire.dialects.crossing import Crossing
+from baseload.wire.dialects.returned import own_words, without_thoughts
 from baseload.wire.forms import Answered
 from baseload.wire.http1 import CHUNKED, ResponseHead, UpstreamSyntax
 from baseload.wire.openai import patch_request, rename_answer
@@ -69,7 +68,6 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 }
 
 
-_ANNEX = b'"%b"' % annex.MEMBER.encode()
 _STREAMS = (b"text/event-stream", b"application/vnd.amazon.eventstream")
 
 
@@ -152,6 +150,8 @@ class Attempt(Struct, eq=False):
         self._deadline_s = sent_s + place.target.timeouts.ttft_s
         endpoint, more = exchange.endpoint, b""
         if self.crossing is not None:
+            if place.thoughtless:
+                self.crossing.body = without_thoughts(self.crossing.body)  # its head tells the length
             body = self.crossing.body
         elif endpoint.stores:
             body = stored.body_for(exchange, place.target.model)
@@ -159,8 +159,10 @@ class Attempt(Struct, eq=False):
             fields = exchange.fields
             add_usage = exchange.stream and endpoint.format is Format.OPENAI and not fields.wants_usage
             body = patch_request(exchange.body, fields, model=place.target.model, add_usage=add_usage)
-            if exchange.terms.place.mixed and endpoint.dialect is Dialect.CHAT and _ANNEX in body:
-                body = without_annex(body)
+            if exchange.site.mixed and endpoint.dialect is not None:
+                body = own_words(endpoint.dialect, body)
+            if place.thoughtless:
+                body = without_thoughts(body)
             if endpoint.passes:
                 more = passed_on(endpoint, exchange.head.fields)
         try:

@@ -16,11 +16,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from baseload import errors
-from baseload.core import Outcome, Reason, Tokens
+from baseload.core import Outcome, Reason, Target, Tokens
 from baseload.errors import RequestError
 from baseload.gateway import answers, fallback, settle
 from baseload.policy.fallback import Cause, cause_of
 from baseload.policy.health import NO_ROOM_S
+from baseload.policy.mistranslation import field_named
 from baseload.policy.retry import (
     LONGEST_RETRY_AFTER_S,
     MOST_RETRIES,
@@ -101,7 +102,8 @@ def answered_badly(
     if status == 200:
         verdict = VERDICTS[Kind.TROUBLE]
     elif detail is not None:
-        verdict = classify(status, detail.code, detail.type, detail.message, detail.param)
+        crossed = attempt.crossing is not None
+        verdict = classify(status, detail.code, detail.type, detail.message, detail.param, crossed=crossed)
     else:
         verdict = classify(status)
     wait_s = retry_after_s(head.fields, time.time())
@@ -114,6 +116,9 @@ def answered_badly(
         _move_on(exchange, attempt, late, same_target=True)
         return
     _tell_health(exchange, attempt, verdict, wait_s)
+    if verdict.kind is Kind.MISTRANSLATED:
+        _mistranslated(exchange, attempt, status, detail, body)
+        return
     if verdict.alarm:
         _log.error("target %s: %s (answered %d)", name, verdict.kind, status)
     if verdict.fault is None:  # the client's own mistake, or what another target may take
@@ -128,6 +133,47 @@ def answered_badly(
         attempt.unmetered = body
     settle.end(exchange, attempt, Outcome.FAILED, tokens=tokens, status=status, error=error)
     _move_on(exchange, attempt, error, same_target=False)
+
+
+def _mistranslated(
+    exchange: Exchange, attempt: Attempt, status: int, detail: ErrorDetail | None, body: bytes
+) -> None:
+    """A target does not take what was made of the request: others may, its client hears of it if none does.
+
+    No retry budget: refusing is no outage, and all requests of a kind may meet it.
+    """
+    target = attempt.place.target
+    attempt.place.counts.mistranslated += 1
+    named = field_named(detail.param, detail.message) if detail is not None else ""
+    _log.error(
+        "target %s does not take what request %s was translated into: it answered %d, naming %s",
+        target.name,
+        exchange.request_id,
+        status,
+        named or "no field",
+    )
+    error = RequestError(errors.UPSTREAM_REJECTED, f"{target.name} answered {status}")
+    settle.end(exchange, attempt, Outcome.FAILED, status=status, error=error)
+    alike = (one for one in exchange.terms.place.model.targets if _takes_the_same(one, target))
+    exchange.tried = (*exchange.tried, *(one.name for one in alike))
+    if not fallback.spent(exchange) and (exchange.detour is not None or exchange.number <= MOST_RETRIES):
+        try:
+            exchange.attempt_next(Reason.FALLBACK, time.monotonic_ns())
+            return
+        except RequestError:
+            pass  # the last one's own words say more
+    if not fallback.on_error(exchange):
+        _pass_on(exchange, attempt, status, body)
+
+
+def _takes_the_same(one: Target, other: Target) -> bool:
+    """Whether the two are replicas: what one of them does not know, the other does not either."""
+    return (one.format, one.model, one.engine, one.provider) == (
+        other.format,
+        other.model,
+        other.engine,
+        other.provider,
+    )
 
 
 def refuse(exchange: Exchange, error: RequestError) -> None:

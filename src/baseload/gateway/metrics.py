@@ -15,6 +15,10 @@ METRICS: dict[str, tuple[str, str]] = {
     "baseload_tokens_total": ("counter", "Tokens of settled attempts by target and kind"),
     "baseload_cost_nano_dollars_total": ("counter", "Marginal cost of settled attempts by target"),
     "baseload_unknown_cost_total": ("counter", "Attempts whose price is unknown, by target: an alarm"),
+    "baseload_mistranslated_total": (
+        "counter",
+        "Translated requests that a target refused for a field it does not take, by target: an alarm",
+    ),
     "baseload_estimated_usage_total": ("counter", "Attempts whose tokens were estimated, by target"),
     "baseload_retries_refused_total": ("counter", "Retries not made because the retry budget was spent"),
     "baseload_slow_readers_total": ("counter", "Connections cut because the client did not read"),
@@ -93,6 +97,7 @@ class TargetCounts:
         "cost",
         "estimated",
         "input",
+        "mistranslated",
         "output",
         "pace",
         "prompt",
@@ -107,6 +112,7 @@ class TargetCounts:
         self.cost = 0
         self.unknown = 0
         self.estimated = 0
+        self.mistranslated = 0
         self.ttft = Histogram(TTFT_BOUNDS_S)
         self.answers = 0  # whole ones with usage
         self.pace = Fit()  # seconds of an answer by its output tokens

@@ -30,6 +30,7 @@ from baseload.policy.retry import RetryBudget
 from baseload.wire import anthropic, responses
 from baseload.wire.dialects.crossing import Crossing
 from baseload.wire.dialects.nouns import Dialect
+from baseload.wire.dialects.returned import THOUGHTLESS
 from baseload.wire.forms import FORMS, Form
 from baseload.wire.openai import RequestFields, read_request
 
@@ -143,6 +144,7 @@ class Place:
         "side",
         "slo",
         "target",
+        "thoughtless",
     )
 
     def __init__(
@@ -157,6 +159,8 @@ class Place:
         self.pool = pool
         self.load = load
         self.format = target.format
+        self.thoughtless = target.format is Format.OPENAI and target.provider in THOUGHTLESS
+        """Whether it refuses reasoning in the history of chats."""
         login = logins.of(target, _KEY_HEADERS[target.key_header or FORMAT_HEADERS[target.format]])
         self.login: Login | None = login if target.login is not None else None
         """What signs each call; None where a constant line does."""
@@ -253,7 +257,6 @@ class ModelPlace:
         "estimate",
         "fallbacks",
         "metered_reference",
-        "mixed",
         "model",
         "owned_reference",
         "retry_budget",
@@ -267,9 +270,6 @@ class ModelPlace:
         self.route = self.fallbacks.own if self.fallbacks is not None else Route(model, loads)
         self.estimate = estimate
         self.retry_budget = RetryBudget()
-        beyond = model.fallback.targets if model.fallback is not None else ()
-        self.mixed = len({target.format for target in (*model.targets, *beyond)}) > 1
-        """Whether its targets speak several formats: what one answered may be sent on to another."""
         owned = [t for t in model.targets if t.side is Side.OWNED and t.usd_nano_per_hour is not None]
         priced = [(t.price.input + t.price.output, t) for t in model.targets if t.price is not None]
         self.owned_reference = next((t for t in owned if t.step is not None), None)
@@ -304,6 +304,8 @@ class Site:
         self.models = models
         self.groups = groups
         """What serves paths that pass through, by group, where a request names no model of `models`."""
+        self.mixed = len({target.format for target in snapshot.targets.values()}) > 1
+        """Whether targets speak several formats: clients may send to one of them what another answered."""
         for model in snapshot.models.values():
             for target in model.targets:
                 place = places[target.name]

@@ -16,8 +16,10 @@ from baseload.errors import (
     UPSTREAM_ERROR,
     UPSTREAM_MODEL,
     UPSTREAM_NO_ROOM,
+    UPSTREAM_REJECTED,
     Fault,
 )
+from baseload.policy.mistranslation import refuses_a_field
 
 MOST_RETRIES = 2
 WAITING_BUDGET_S = 60.0
@@ -37,6 +39,7 @@ class Kind(StrEnum):
     DEAD_CREDENTIAL = "dead_credential"  # ours is refused, expired or out of money
     MODEL_MISSING = "model_missing"  # the target does not serve the model or the path
     TRANSLATION = "translation"  # what we sent is not what it speaks
+    MISTRANSLATED = "mistranslated"  # what we made of another format's request has a field it does not take
     CONTEXT_LENGTH = "context_length"  # too long for it; has its own fallback list
     CONTENT_POLICY = "content_policy"  # refused for what it says; has its own fallback list
     CLIENT_MISTAKE = "client_mistake"  # the client's own error
@@ -64,6 +67,7 @@ VERDICTS: dict[Kind, Verdict] = {
         (Kind.DEAD_CREDENTIAL, UPSTREAM_CREDENTIALS, False, True),
         (Kind.MODEL_MISSING, UPSTREAM_MODEL, True, True),
         (Kind.TRANSLATION, UPSTREAM_ERROR, True, True),
+        (Kind.MISTRANSLATED, UPSTREAM_REJECTED, False, True),
         (Kind.CONTEXT_LENGTH, None, False, False),
         (Kind.CONTENT_POLICY, None, False, False),
         (Kind.CLIENT_MISTAKE, None, False, False),
@@ -153,11 +157,20 @@ def classify(
     type_: str | None = None,
     message: str = "",
     param: str | None = None,
+    *,
+    crossed: bool = False,
 ) -> Verdict:
-    """What an error answer of an upstream means, by its status and the fields of its error object."""
+    """What an error answer of an upstream means, by its status and the fields of its error object.
+
+    `crossed`: the request was translated, so its fields are of our writing and not the client's.
+    """
     if status == 404 and code in (None, 404) and param and not param.startswith("model"):
         return VERDICTS[Kind.CLIENT_MISTAKE]  # OpenAI and vLLM, of an earlier response that they did not keep
-    return VERDICTS[_kind(status, {str(code).lower(), str(type_).lower()}, message[:2000].lower())]
+    codes, message = {str(code).lower(), str(type_).lower()}, message[:2000].lower()
+    kind = _kind(status, codes, message)
+    if crossed and kind is Kind.CLIENT_MISTAKE and refuses_a_field(status, codes, message):
+        kind = Kind.MISTRANSLATED
+    return VERDICTS[kind]
 
 
 def _kind(status: int, codes: set[str], message: str) -> Kind:

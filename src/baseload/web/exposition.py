@@ -95,6 +95,7 @@ def _target_counts(gateway: Gateway) -> Iterator[Sample]:
             yield "baseload_tokens_total", {**target, "kind": kind}, tokens
         yield "baseload_cost_nano_dollars_total", target, counts.cost
         yield "baseload_unknown_cost_total", target, counts.unknown
+        yield "baseload_mistranslated_total", target, counts.mistranslated
         yield "baseload_estimated_usage_total", target, counts.estimated
         yield from _histogram("baseload_time_to_first_token_seconds", target, counts.ttft)
 

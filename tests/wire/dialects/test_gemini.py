@@ -150,6 +150,7 @@ def test_stopping_although_there_are_calls_is_told() -> None:
     for word, finish in (("stop", Finish.STOP), ("tool_calls", Finish.TOOL_CALLS)):
         choice = {"index": 0, "message": {"role": "assistant", "tool_calls": [call]}, "finish_reason": word}
         reply = CHAT.read_reply({"id": "x", "model": "m", "choices": [choice]})
+        reply.choices[0].finish = finish  # a chat answer with calls is read as ended by them whatever it says
         body = gemini_reply.write_reply(copy.deepcopy(reply))
         assert body["candidates"][0]["finishReason"] == "STOP"
         assert gemini_reply.read_reply(body).choices[0].finish is finish

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from baseload.wire.dialects import annex, judging
+from baseload.wire.dialects import judging
 from baseload.wire.dialects.nouns import Choice, Dialect, Foreign, Own, Part, Reply, Role, Text, Thought, Turn
 from baseload.wire.dialects.speakers import SPEAKERS
 from tests.wire.dialects.meaning import of_reply
@@ -18,10 +18,7 @@ from tests.wire.dialects.test_recorded import replies
 
 SPOKEN: dict[Dialect, Callable[[Any], Any]] = {
     Dialect.CHAT: lambda body: body["choices"][0]["message"],
-    Dialect.MESSAGES: lambda body: (
-        {"role": "assistant", "content": body["content"]}
-        | {name: body[name] for name in (annex.MEMBER,) if name in body}
-    ),
+    Dialect.MESSAGES: lambda body: {"role": "assistant", "content": body["content"]},
     Dialect.CONVERSE: lambda body: body["output"]["message"],
     Dialect.GEMINI: lambda body: body["candidates"][0]["content"],
     Dialect.RESPONSES: lambda body: body["output"],

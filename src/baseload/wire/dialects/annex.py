@@ -7,8 +7,9 @@ know, so the next turn brings them back whole; a client that drops them loses wh
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -117,8 +118,42 @@ def _passed(part: Part, text: str, at: int, calls: dict[str, Call]) -> int:
 
 def for_reply(reply: Reply, choice: Choice, dialect: Dialect) -> Json | None:
     """The annex of a whole answer's choice: its parts, and what the target says of the answer itself."""
-    annex: dict[str, Any] = for_parts(choice.parts, dialect) or {}
-    for name, own in (("reply", reply.own), ("choice", choice.own)):
-        if own is not None and own.dialect is not dialect and _meant(own):
-            annex[name] = {own.dialect.value: own.members}
+    return for_answer(choice.parts, dialect, reply.own, choice.own)
+
+
+def for_answer(parts: Iterable[Part], dialect: Dialect, reply: Own | None, choice: Own | None) -> Json | None:
+    """As `for_reply`, of an answer that is not whole: `reply` and `choice` are what is said of these."""
+    annex: Json = {**(for_parts(parts, dialect) or {}), **aside(dialect, reply, choice)}
     return annex or None
+
+
+def aside(dialect: Dialect, reply: Own | None, choice: Own | None) -> Json:
+    """What a target says of answer and choice besides their parts: the next turn needs none of it."""
+    owns = (("reply", reply), ("choice", choice))
+    return {
+        name: {own.dialect.value: own.members}
+        for name, own in owns
+        if own is not None and own.dialect is not dialect and _meant(own)
+    }
+
+
+MARK = "YmFzZWxvYWQ6"
+"""How an annex begins that stands where a format has a signature: base64 of `baseload:`."""
+
+
+def pack(kept: Json) -> str:
+    """An annex as a signature: what clients of some formats must send back as it came."""
+    text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+    return base64.b64encode(b"baseload:" + text.encode()).decode()
+
+
+def unpack(signature: object) -> Json | None:
+    """The annex that a signature is; None for any other."""
+    if not isinstance(signature, str) or not signature.startswith(MARK):
+        return None
+    try:
+        packed = signature.replace("+", "-").replace("/", "_")
+        kept = json.loads(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))[len("baseload:") :])
+    except ValueError:
+        return None
+    return kept if isinstance(kept, dict) else None

@@ -130,7 +130,11 @@ def said(rest: Rest) -> tuple[list[Part], bool]:
     """The parts of a message, its calls included, and whether its content came as a bare string."""
     parts: list[Part] = []
     for name in THOUGHTS:
-        if rest.members.get(name) and (thought := rest.take(name, str)):
+        if not rest.members.get(name) or (thought := rest.take(name, str)) is None:
+            continue
+        if parts:  # vLLM says the same under both names
+            rest.spelling["again"] = {name: thought}
+        else:
             parts.append(Thought(thought))
             rest.spelling["thought"] = name
     content = rest.members.pop("content", _ABSENT)
@@ -229,6 +233,8 @@ def _call(value: object, where: str) -> Part:
         rest.spelling["type"] = None
     function = Rest(rest.need("function", dict), _CHAT, rest.path("function"))
     call = Call(rest.take("id", str) or "", function.need("name", str), function.take("arguments", str) or "")
+    if isinstance(rest.members.get("index"), int):  # as in streams; its place among the calls says the same
+        rest.spelling["index"] = rest.members.pop("index")
     call.own = rest.own()
     return call
 
@@ -438,6 +444,7 @@ def write_said(message: Json, parts: list[Part], plain: bool, own: Own | None) -
         if isinstance(part, Thought):
             name = spelt(own, _CHAT, "thought") or THOUGHTS[0]
             message[name] = message.get(name, "") + part.text
+            message |= spelt(own, _CHAT, "again") or {}
         elif isinstance(part, Declined) and plain:
             message["refusal"] = part.text
         elif isinstance(part, Call):
@@ -512,6 +519,8 @@ def _write_call(call: Call) -> Json:
     if call.own is not None and call.own.dialect is _CHAT and "type" in call.own.spelling:
         del value["type"]
     value["function"] = {"name": call.name, "arguments": call.arguments}
+    if (place := spelt(call.own, _CHAT, "index")) is not None:
+        value["index"] = place
     return put_back(value, call.own, _CHAT)
 
 

@@ -10,7 +10,9 @@ import msgspec
 from baseload.wire import metering
 from baseload.wire.dialects import annex
 from baseload.wire.dialects.chat import THOUGHTS, said, write_said
-from baseload.wire.dialects.fold import complete
+from baseload.wire.dialects.chat_calls import Calls
+from baseload.wire.dialects.citing import told_pages
+from baseload.wire.dialects.fold import complete, note
 from baseload.wire.dialects.nouns import (
     Added,
     Broken,
@@ -149,10 +151,12 @@ def _choice(value: object, where: str) -> Choice:
     if not plain:
         message.spelling["plain"] = False
     word = rest.take("finish_reason", str)
-    finish = None if word is None else _FINISH.get(word, Finish.OTHER)
-    if word is not None and _word(finish) != word:
-        rest.spelling["finish"] = word
-    choice = Choice(annex.restore(parts, message.members.pop(annex.MEMBER, None)), finish)
+    choice = Choice(annex.restore(parts, message.members.pop(annex.MEMBER, None)), None)
+    if word is not None:
+        called = any(isinstance(part, Call) for part in choice.parts)
+        choice.finish = _FINISH.get(word, Finish.OTHER).with_calls(called)
+        if _word(choice.finish) != word:
+            rest.spelling["finish"] = word
     choice.index = rest.take("index", int) or 0
     choice.logprobs = _logprobs(rest)
     message.members.pop("role", None)
@@ -198,6 +202,8 @@ def _write_choice(reply: Reply, choice: Choice) -> Json:
     write_said(message, spoken, spelt(own, _CHAT, "plain") is not False, own)
     if (kept := annex.for_reply(reply, choice, _CHAT)) is not None:
         message[annex.MEMBER] = kept
+    if pages := told_pages(choice.parts, own):
+        message["annotations"] = pages
     held = spelt(own, _CHAT, "choice")
     value: Json = {"index": choice.index, "message": put_back(message, own, _CHAT)}
     value["finish_reason"] = spelt(held, _CHAT, "finish") or _word(choice.finish)
@@ -220,7 +226,7 @@ class StreamReader:
         self._begun = False
         self._parts = 0
         self._spoken: dict[int, tuple[str, int]] = {}  # choice → kind and index of the part being said
-        self._calls: dict[tuple[int, int], int] = {}  # choice and the call's index → its part's
+        self._calls = Calls()
 
     def read(self, data: bytes) -> list[Event]:
         """The events in one payload. Raises ValueError for what is no JSON object."""
@@ -254,9 +260,8 @@ class StreamReader:
     def _choice(self, value: Json, events: list[Event]) -> None:
         choice = value.get("index") or 0
         delta: Json = value.get("delta") or {}
-        for name in THOUGHTS:
-            if text := delta.get(name):
-                self._say("thought", Thought(""), choice, text, None, events)
+        if text := next(filter(None, map(delta.get, THOUGHTS)), None):  # vLLM says the same under both names
+            self._say("thought", Thought(""), choice, text, None, events)
         logprobs = objects((value.get("logprobs") or {}).get("content"))
         if text := delta.get("content"):
             self._say("text", Text(""), choice, text, logprobs, events)
@@ -269,7 +274,7 @@ class StreamReader:
         word = value.get("finish_reason")
         if word is not None:
             self._close(choice, events)
-            finish = _FINISH.get(word, Finish.OTHER)
+            finish = _FINISH.get(word, Finish.OTHER).with_calls(self._calls.made(choice))
             spelling = {} if _word(finish) == word else {"finish": word}
             events.append(Finished(finish, choice, own=Own(_CHAT, {}, spelling) if spelling else None))
 
@@ -285,21 +290,14 @@ class StreamReader:
         events.append(Added(said_now[1], text, choice, logprobs))
 
     def _call(self, choice: int, value: Json, events: list[Event]) -> None:
-        key = (choice, value.get("index") or 0)
-        function = value.get("function") or {}
-        at = self._calls.get(key)
-        if at is None:
+        if choice in self._spoken:
             self._close(choice, events)
-            at = self._calls[key] = self._parts
-            self._parts += 1
-            self._spoken[choice] = ("call", at)
-            events.append(Opened(at, Call(value.get("id") or "", function.get("name") or "", ""), choice))
-        if text := function.get("arguments"):
-            events.append(Added(at, text, choice))
+        self._parts += self._calls.take(choice, value, self._parts, events)
 
     def _close(self, choice: int, events: list[Event]) -> None:
         if (said_now := self._spoken.pop(choice, None)) is not None:
             events.append(Closed(said_now[1], choice))
+        self._calls.close(choice, events)
 
 
 class StreamWriter:
@@ -311,8 +309,8 @@ class StreamWriter:
         self._base: Json = {}
         self._parts: dict[int, Part] = {}
         self._calls: dict[int, int] = {}
-        self._in_choice: dict[int, int] = {}  # calls a choice has so far
-        self._origin: Json = {}
+        self._in_choice: dict[int, list[Part]] = {}  # the parts a choice has so far
+        self._own: Own | None = None  # what the target says of the whole answer
         self._report: Report | None = None
 
     def write(self, event: Event) -> bytes:
@@ -326,6 +324,7 @@ class StreamWriter:
                 "created": event.created_s if event.created_s is not None else int(time.time()),
                 "model": self._model or event.model,
             }
+            self._own = event.own
             if event.own is not None and event.own.dialect is _CHAT:
                 self._base |= event.own.members
             self._report = event.report
@@ -339,6 +338,9 @@ class StreamWriter:
             return b""
         if isinstance(event, Closed):
             complete(self._parts.get(event.index), event.own)
+            return b""
+        if isinstance(event, Noted):
+            note(self._parts.get(event.index), event)
             return b""
         if isinstance(event, Finished):
             return self._finished(event)
@@ -363,6 +365,7 @@ class StreamWriter:
             part.text += event.text
             return self._delta(event.choice, {THOUGHTS[0]: event.text})
         if isinstance(part, Declined):
+            part.text += event.text
             return self._delta(event.choice, {"refusal": event.text})
         if isinstance(part, Text):
             part.text += event.text
@@ -371,9 +374,10 @@ class StreamWriter:
 
     def _opened(self, event: Opened) -> bytes:
         part = self._parts[event.index] = event.part
+        before = self._in_choice.setdefault(event.choice, [])
+        before.append(part)
         if isinstance(part, Call):
-            at = self._calls[event.index] = self._in_choice.get(event.choice, 0)
-            self._in_choice[event.choice] = at + 1
+            at = self._calls[event.index] = sum(isinstance(one, Call) for one in before) - 1
             function = {"name": part.name, "arguments": part.arguments}
             call = {"index": at, "id": part.id, "type": "function", "function": function}
             return self._delta(event.choice, {"tool_calls": [call]})
@@ -383,9 +387,13 @@ class StreamWriter:
         return b""
 
     def _finished(self, event: Finished) -> bytes:
-        kept = annex.for_parts(self._parts.values(), _CHAT)
+        parts = self._in_choice.get(event.choice, [])
+        kept = annex.for_answer(parts, _CHAT, self._own, event.own)
         word = spelt(event.own, _CHAT, "finish") or _word(event.finish)
-        return self._delta(event.choice, {annex.MEMBER: kept} if kept else {}, finish=word)
+        last: Json = {annex.MEMBER: kept} if kept else {}
+        if pages := told_pages(parts, event.own):
+            last["annotations"] = pages
+        return self._delta(event.choice, last, finish=word)
 
     def _ended(self) -> bytes:
         end = b"data: [DONE]\n\n"

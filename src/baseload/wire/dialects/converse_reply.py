@@ -9,6 +9,7 @@ from baseload.wire import metering
 from baseload.wire.dialects import annex
 from baseload.wire.dialects.converse_blocks import Names, read_blocks, write_blocks
 from baseload.wire.dialects.nouns import (
+    Call,
     Choice,
     Dialect,
     Failure,
@@ -162,7 +163,8 @@ def read_reply(body: Json) -> Reply:
     choice = Choice(annex.restore(parts, kept), None)
     word = rest.take("stopReason", str)
     if word is not None:
-        choice.finish = FINISH.get(word, Finish.OTHER)
+        called = any(isinstance(part, Call) for part in choice.parts)
+        choice.finish = FINISH.get(word, Finish.OTHER).with_calls(called)
         if FINISH_WORDS[choice.finish] != word:
             rest.spelling["stopReason"] = word
     rest.spelling["metrics"] = rest.members.pop("metrics", None)

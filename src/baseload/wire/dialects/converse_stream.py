@@ -64,6 +64,7 @@ class StreamReader:
     def __init__(self) -> None:
         self._open: dict[int, Part] = {}
         self._held: dict[int, Json] = {}
+        self._called = False
 
     def read(self, data: bytes) -> list[Event]:
         """The events in one line. Raises ValueError for what is no JSON object of events."""
@@ -109,6 +110,7 @@ class StreamReader:
 
     def _opened(self, index: int, part: Part, events: list[Event]) -> None:
         self._open[index] = part
+        self._called = self._called or isinstance(part, Call)
         events.append(Opened(index, part))
 
     def _delta(self, index: int, delta: Json, events: list[Event]) -> None:
@@ -154,7 +156,7 @@ class StreamReader:
         word = payload.pop("stopReason", None)
         if (kept := payload.pop(annex.MEMBER, None)) is not None:
             events.append(Noted(0, Own(_CONVERSE, {annex.MEMBER: kept})))
-        finish = FINISH.get(str(word), Finish.OTHER)
+        finish = FINISH.get(str(word), Finish.OTHER).with_calls(self._called)
         spelling = {} if FINISH_WORDS[finish] == word else {"stopReason": word}
         own = Own(_CONVERSE, payload, spelling) if payload or spelling else None
         events.append(Finished(finish, own=own))
@@ -240,6 +242,7 @@ class StreamWriter:
         self._model = model
         self._parts: dict[int, Part] = {}
         self._places: dict[int, int] = {}
+        self._own: Own | None = None  # what the target says of the whole answer
         self._report: Report | None = None
         self._stopped = False
 
@@ -248,7 +251,7 @@ class StreamWriter:
         if isinstance(event, Added):
             return self._added(event) if event.choice == 0 else b""
         if isinstance(event, Started):
-            self._report = event.report
+            self._own, self._report = event.own, event.report
             start: Json = put_back({"role": "assistant"}, event.own, _CONVERSE)
             if kept := with_identity(None, event.id, self._model or event.model):
                 start[annex.MEMBER] = kept
@@ -263,6 +266,7 @@ class StreamWriter:
             return b"" if place is None else _line("contentBlockStop", {"contentBlockIndex": place})
         if isinstance(event, Noted):
             place = self._places.get(event.index)
+            fold.note(self._parts.get(event.index), event)
             if place is None or event.own.dialect is not _CONVERSE or annex.MEMBER in event.own.members:
                 return b""
             return self._delta(place, event.own.members)
@@ -371,7 +375,8 @@ class StreamWriter:
         self._stopped = True
         word = spelt(event.own, _CONVERSE, "stopReason") or FINISH_WORDS[event.finish]
         payload = put_back({"stopReason": word}, event.own, _CONVERSE)
-        if (kept := annex.for_parts(self._parts.values(), _CONVERSE)) is not None:
+        kept = annex.for_answer(self._parts.values(), _CONVERSE, self._own, event.own)
+        if kept is not None:
             payload[annex.MEMBER] = kept
         return _line("messageStop", payload)
 

@@ -66,7 +66,7 @@ class Fold:
             choice = self._choice(event.choice)
             choice.parts = annex.restore(choice.parts, event.own.members[annex.MEMBER])
         elif isinstance(event, Noted):
-            self._note(event)
+            note(self._parts.get(event.index), event)
         elif isinstance(event, Closed):
             part = self._parts.get(event.index)
             complete(part, event.own)
@@ -76,15 +76,6 @@ class Fold:
             self.failure = event.failure
         elif isinstance(event, Ended):
             self.ended = True
-
-    def _note(self, event: Noted) -> None:
-        """A citation is one of those that a whole answer's text has."""
-        part, citation = self._parts.get(event.index), event.own.members.get("citation")
-        if isinstance(part, Text) and citation is not None:
-            own = part.own or Own(event.own.dialect, {})
-            known = own.members.get("citations")
-            held = [*(known if isinstance(known, list) else ()), citation]
-            part.own = Own(own.dialect, {**own.members, "citations": held}, own.spelling)
 
     def _choice(self, index: int) -> Choice:
         choice = self._choices.get(index)
@@ -99,11 +90,19 @@ class Fold:
             part.arguments += event.text
         elif isinstance(part, Text | Thought | Declined):
             part.text += event.text
-        elif isinstance(part, Foreign):
-            part.own.spelling["streamed"] = part.own.spelling.get("streamed", "") + event.text
         if event.logprobs:
             choice = self._choice(event.choice)
             choice.logprobs = (choice.logprobs or []) + event.logprobs
+
+
+def note(part: Part | None, event: Noted) -> None:
+    """What one dialect says of a part besides: a citation is one of those of a whole answer's text."""
+    citation = event.own.members.get("citation")
+    if isinstance(part, Text) and citation is not None:
+        own = part.own or Own(event.own.dialect, {})
+        known = own.members.get("citations")
+        held = [*(known if isinstance(known, list) else ()), citation]
+        part.own = Own(own.dialect, {**own.members, "citations": held}, own.spelling)
 
 
 def complete(part: Part | None, own: Own | None) -> None:

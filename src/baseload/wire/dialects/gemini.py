@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from baseload.wire.dialects.gemini_held import Held, put_back_as_read, text_list
-from baseload.wire.dialects.gemini_parts import UNSIGNED, Ids, read_parts, write_part
+from baseload.wire.dialects.gemini_parts import UNSIGNED, Ids, joined, read_parts, unsigned, write_part
 from baseload.wire.dialects.gemini_schema import fits, json_schema
 from baseload.wire.dialects.nouns import (
     Call,
@@ -61,7 +61,7 @@ def read_request(body: Json) -> Prompt:
     contents = held.need("contents", list)
     if not contents:
         held.spelling["contents"] = "empty"
-    turns += [_turn(one, f"contents[{at}]", ids) for at, one in enumerate(contents)]
+    turns += [_turn(one, f"contents[{at}]", ids) for at, one in enumerate(joined(contents))]
     prompt = Prompt("", turns)
     if (model := held.take("model", str)) is not None:
         prompt.model = model
@@ -351,16 +351,16 @@ def _kept(own: Own | None, name: str) -> bool:
 def _write_turn_parts(turn: Turn, names: dict[str, str]) -> list[Json]:
     """A turn's parts; the first call of another provider's model is marked as unsigned, as Google asks."""
     values: list[Json] = []
-    unsigned = turn.role is Role.ASSISTANT
+    first = turn.role is Role.ASSISTANT
     for part in turn.parts:
         if isinstance(part, Thought) and part.origin is not _GEMINI:
             continue
         value = write_part(part, names)
         if value is None:
             continue
-        if isinstance(part, Call) and unsigned:
-            unsigned = False
-            if part.own is None or part.own.dialect is not _GEMINI:
+        if isinstance(part, Call) and first:
+            first = False
+            if unsigned(part):
                 value["thoughtSignature"] = UNSIGNED
         values.append(value)
     return values

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import mimetypes
-from base64 import b64encode, urlsafe_b64decode
 from typing import Any
 
 from baseload.wire.dialects import annex
@@ -70,28 +69,15 @@ class Ids:
 
 # -- the annex ----------------------------------------------------------------------------------------------
 
-_MARK = "YmFzZWxvYWQ6"  # base64 of "baseload:"
-
-
-def pack(kept: Json) -> str:
-    """An annex as a signature: the one thing that clients of this dialect must send back as it came."""
-    text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
-    return b64encode(b"baseload:" + text.encode()).decode()
+pack = annex.pack
+"""An annex as a signature: the one thing that clients of this dialect must send back as it came."""
 
 
 def unpack(part: object) -> Json | None:
     """The annex in a part as JSON; None where it is a part like any other."""
     if not isinstance(part, dict) or part.get("text"):
         return None
-    signature = part.get("thoughtSignature") or part.get("thought_signature")
-    if not isinstance(signature, str) or not signature.startswith(_MARK):
-        return None
-    try:
-        packed = signature.replace("+", "-").replace("/", "_")
-        kept = json.loads(urlsafe_b64decode(packed + "=" * (-len(packed) % 4))[len("baseload:") :])
-    except ValueError:
-        return None
-    return kept if isinstance(kept, dict) else None
+    return annex.unpack(part.get("thoughtSignature") or part.get("thought_signature"))
 
 
 # -- reading ------------------------------------------------------------------------------------------------
@@ -108,6 +94,26 @@ def read_parts(values: list[Any], where: str, ids: Ids) -> tuple[list[Part], Jso
         else:
             parts.append(read_part(value, f"{where}[{at}]", ids))
     return annex.restore(parts, kept), kept
+
+
+def joined(contents: list[Any]) -> list[Any]:
+    """Contents, those of one streamed answer as one where an annex among them says what they hold.
+
+    Google's SDKs keep each chunk of a stream as a content of its own, and send them back so.
+    """
+    made: list[Any] = []
+    begun = 0  # where the model's contents that go on begin
+    for content in contents:
+        model = isinstance(content, dict) and content.get("role") == "model"
+        parts = content.get("parts") if isinstance(content, dict) else None
+        made.append(content)
+        if not model or not isinstance(parts, list):
+            begun = len(made)
+        elif len(made) - begun > 1 and any(unpack(part) is not None for part in parts):
+            whole = [part for one in made[begun:] for part in one["parts"]]
+            made[begun:] = [{**made[begun], "parts": whole}]
+            begun = len(made)
+    return made
 
 
 def read_part(value: object, where: str, ids: Ids) -> Part:
@@ -252,6 +258,11 @@ def write_thought(thought: Thought) -> Json | None:
     if thought.signature is not None:
         value["thoughtSignature"] = thought.signature
     return put_back_as_read(value, thought.own)
+
+
+def unsigned(part: Part) -> bool:
+    """Whether it is a call that no model of Google made, which Google takes with a mark alone."""
+    return isinstance(part, Call) and (part.own is None or part.own.dialect is not _GEMINI)
 
 
 def write_call(call: Call) -> Json:

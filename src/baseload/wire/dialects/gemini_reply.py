@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from baseload.core import Apart, Tokens
 from baseload.wire.dialects import annex
 from baseload.wire.dialects.gemini_held import Held, put_back_as_read
-from baseload.wire.dialects.gemini_parts import Ids, pack, read_parts, write_part
+from baseload.wire.dialects.gemini_parts import UNSIGNED, Ids, pack, read_parts, unsigned, write_part
 from baseload.wire.dialects.nouns import (
     Call,
     Choice,
@@ -348,6 +348,9 @@ def _write_choice(reply: Reply, choice: Choice) -> Json:
     own = choice.own
     value: Json = {}
     parts = [one for part in choice.parts if (one := write_part(part, {})) is not None]
+    call = next((part for part in choice.parts if isinstance(part, Call)), None)
+    if call is not None and unsigned(call):  # the client sends it back, perhaps to Google
+        next(one for one in parts if "functionCall" in one)["thoughtSignature"] = UNSIGNED
     kept = annex.for_reply(reply, choice, _GEMINI)
     if (kept := keep_finish(kept, choice.parts, choice.finish)) is not None:
         parts.append({"text": "", "thoughtSignature": pack(kept)})

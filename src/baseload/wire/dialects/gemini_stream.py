@@ -10,10 +10,12 @@ import msgspec
 from baseload.wire.dialects import annex, fold
 from baseload.wire.dialects.gemini_held import put_back_as_read
 from baseload.wire.dialects.gemini_parts import (
+    UNSIGNED,
     Ids,
     pack,
     read_part,
     unpack,
+    unsigned,
     write_part,
 )
 from baseload.wire.dialects.gemini_reply import (
@@ -40,7 +42,6 @@ from baseload.wire.dialects.nouns import (
     Ended,
     Event,
     Finished,
-    Foreign,
     Json,
     Metered,
     Noted,
@@ -319,6 +320,7 @@ class StreamWriter:
         self._open: dict[int, int] = {}  # parts that are said when they are whole, and their choice
         self._finishes: list[Finished] = []
         self._report: Report | None = None
+        self._called: set[int] = set()  # choices with a call
         self._blocked = False  # then the reason is said once, in the prompt's feedback
 
     def write(self, event: Event) -> bytes:
@@ -336,6 +338,8 @@ class StreamWriter:
             part = self._parts.get(event.index, (0, None))[1]
             if isinstance(part, Thought):
                 part.signature = (part.signature or "") + event.signature
+        elif isinstance(event, Noted):
+            fold.note(self._parts.get(event.index, (0, None))[1], event)
         elif isinstance(event, Finished):
             self._finishes.append(event)
             return b"".join(
@@ -385,9 +389,6 @@ class StreamWriter:
         if isinstance(part, Thought):
             part.text += event.text
             return self._said({"text": event.text, "thought": True}, event.choice)
-        if isinstance(part, Foreign):
-            part.own.spelling["streamed"] = part.own.spelling.get("streamed", "") + event.text
-            return b""
         if isinstance(part, Text):
             part.text += event.text
         elif not isinstance(part, Declined):
@@ -405,6 +406,10 @@ class StreamWriter:
             value = {"text": "", "thought": True, "thoughtSignature": part.signature}
             return self._said(put_back_as_read(value, part.own), choice)
         value = write_part(part, {}) or {}
+        if choice not in self._called:
+            self._called.add(choice)
+            if unsigned(part):  # the client sends it back, perhaps to Google
+                value["thoughtSignature"] = UNSIGNED
         return self._said(value, choice)
 
     def _said(self, part: Json, choice: int, logprobs: list[Json] | None = None) -> bytes:

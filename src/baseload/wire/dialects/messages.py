@@ -41,6 +41,8 @@ _CHOICES = {"auto": ToolUse.AUTO, "none": ToolUse.NONE, "any": ToolUse.ANY, "too
 _CHOICE_WORDS = {use: word for word, use in _CHOICES.items()}
 _MEDIA = {"image": Kind.IMAGE, "document": Kind.DOCUMENT}
 _SOURCES = {"base64": "data", "url": "url", "file": "file_id", "text": "data"}
+UNSIGNED = annex.pack({})
+"""The signature of thinking that is no model's of Anthropic: SDKs want one, and Anthropic refuses it."""
 MAX_OUTPUT = 4096
 """`max_tokens` where a request sets no bound: this dialect needs one. Assumed: every model allows it."""
 
@@ -89,7 +91,6 @@ def _turn(value: object, where: str) -> Turn:
     if "content" not in rest.members:
         raise wrong(f"{where}.content", "is missing")
     parts, plain = _content(rest.members.pop("content"), f"{where}.content")
-    parts = annex.restore(parts, rest.members.pop(annex.MEMBER, None))
     if role is Role.SYSTEM:
         rest.spelling["midway"] = True
     return Turn(role, parts, plain, own=rest.own())
@@ -100,7 +101,19 @@ def _content(content: object, where: str) -> tuple[list[Part], bool]:
         return [Text(content)], True
     if not isinstance(content, list):
         raise wrong(where, "must be a string or a list of blocks")
-    return [read_block(block, f"{where}[{at}]") for at, block in enumerate(content)], False
+    return read_blocks(content, where), False
+
+
+def read_blocks(values: list[Any], where: str) -> list[Part]:
+    """Content blocks, as the annex among them has them. Raises RequestError (invalid_field)."""
+    kept: Json | None = None
+    parts: list[Part] = []
+    for at, value in enumerate(values):
+        if isinstance(value, dict) and (found := annex.unpack(value.get("data"))) is not None:
+            kept = found
+        else:
+            parts.append(read_block(value, f"{where}[{at}]"))
+    return parts if kept is None else annex.restore(parts, kept)
 
 
 def read_block(value: object, where: str) -> Part:
@@ -121,6 +134,8 @@ def read_block(value: object, where: str) -> Part:
         return _result(rest)
     if kind == "thinking":
         thought = Thought(rest.need("thinking", str), rest.take("signature", str), origin=_MESSAGES)
+        if thought.signature == UNSIGNED:
+            thought.signature = thought.origin = None
         thought.own = rest.own()
         return thought
     if kind == "redacted_thinking":
@@ -391,6 +406,8 @@ def write_block(part: Part) -> Json:
         if part.sealed is not None:
             return put_back({"type": "redacted_thinking", "data": part.sealed}, part.own, _MESSAGES)
         block = {"type": "thinking", "thinking": part.text}
+        if part.origin is not _MESSAGES:
+            return block | {"signature": UNSIGNED}
         if part.signature is not None:
             block["signature"] = part.signature
         return put_back(block, part.own, _MESSAGES)

@@ -8,8 +8,8 @@ from baseload.core import Apart, Tokens
 from baseload.wire import metering
 from baseload.wire.anthropic import error_type
 from baseload.wire.dialects import annex
-from baseload.wire.dialects.fold import complete
-from baseload.wire.dialects.messages import read_block, write_block
+from baseload.wire.dialects.fold import complete, note
+from baseload.wire.dialects.messages import UNSIGNED, read_block, read_blocks, write_block
 from baseload.wire.dialects.nouns import (
     Added,
     Broken,
@@ -38,7 +38,7 @@ from baseload.wire.dialects.nouns import (
     Text,
     Thought,
 )
-from baseload.wire.dialects.rest import Rest, arguments_text, put_back, spelt
+from baseload.wire.dialects.rest import Rest, arguments_object, arguments_text, put_back, spelt
 
 _MESSAGES = Dialect.MESSAGES
 _FINISH = {
@@ -124,13 +124,14 @@ def read_reply(body: Json) -> Reply:
     """A whole answer."""
     rest = Rest(body, _MESSAGES, "")
     blocks = rest.need("content", list)
-    parts = [read_block(block, f"content[{at}]") for at, block in enumerate(blocks)]
+    parts = read_blocks(blocks, "content")
     report = read_report(rest.take("usage", dict))
     word = rest.take("stop_reason", str)
-    finish = None if word is None else _FINISH.get(word, Finish.OTHER)
+    called = any(isinstance(part, Call) for part in parts)
+    finish = None if word is None else _FINISH.get(word, Finish.OTHER).with_calls(called)
     if word is not None and _FINISH_WORDS.get(finish or Finish.OTHER) != word:
         rest.spelling["stop_reason"] = word
-    parts = annex.restore(parts, rest.members.pop(annex.MEMBER, None))
+    rest.members.pop(annex.MEMBER, None)
     choice = Choice(parts, finish, stop=rest.take("stop_sequence", str))
     reply = Reply(rest.take("id", str) or "", rest.take("model", str) or "", [choice], report)
     for name in ("type", "role"):
@@ -146,13 +147,15 @@ def write_reply(reply: Reply) -> Json:
     own = reply.own
     body: Json = {"id": reply.id, "type": "message", "role": "assistant", "model": reply.model}
     body["content"] = [write_block(part) for part in choice.parts if _sayable(part)]
+    if (kept := annex.for_parts(choice.parts, _MESSAGES)) is not None:
+        body["content"].append(_sealed(kept))
     body["stop_reason"] = spelt(own, _MESSAGES, "stop_reason") or finish_word(choice)
     if spelt(own, _MESSAGES, "read") is None or choice.stop is not None:
         body["stop_sequence"] = choice.stop
     if reply.report is not None:
         body["usage"] = write_report(reply.report)
-    if (kept := annex.for_reply(reply, choice, _MESSAGES)) is not None:
-        body[annex.MEMBER] = kept
+    if beside := annex.aside(_MESSAGES, reply.own, choice.own):
+        body[annex.MEMBER] = beside
     return put_back(body, own, _MESSAGES)
 
 
@@ -163,10 +166,20 @@ def finish_word(choice: Choice) -> str | None:
     return _FINISH_WORDS[choice.finish]
 
 
+def _sealed(kept: Json) -> Json:
+    """The annex as a block that clients send back unread: members of a message get lost on the way.
+
+    It stands last, since a stream knows it only at its end.
+    """
+    return {"type": "redacted_thinking", "data": annex.pack(kept)}
+
+
 def _sayable(part: Part) -> bool:
-    """Whether an answer may hold it: pictures and parts of other dialects' own kind are in the annex."""
+    """Whether an answer may hold it: pictures, seals and parts of others' own kind are in the annex."""
     if isinstance(part, Media):
         return False
+    if isinstance(part, Thought) and part.sealed is not None:
+        return part.origin is _MESSAGES
     return not isinstance(part, Foreign) or part.own.dialect is _MESSAGES
 
 
@@ -179,6 +192,8 @@ class StreamReader:
     def __init__(self) -> None:
         self._report: Report | None = None
         self._open: dict[int, Part] = {}
+        self._pieces: dict[int, list[str]] = {}  # of the input of a tool that the provider runs itself
+        self._called = False
 
     def read(self, data: bytes) -> list[Event]:
         """The events in one payload. Raises ValueError for what is no JSON object."""
@@ -191,8 +206,7 @@ class StreamReader:
         if kind == "content_block_start":
             return self._start(event["index"], event.get("content_block") or {})
         if kind == "content_block_stop":
-            self._open.pop(event["index"], None)
-            return [Closed(event["index"])]
+            return self._stop(event["index"])
         if kind == "message_start":
             return [self._started(event.get("message") or {})]
         if kind == "message_delta":
@@ -219,19 +233,37 @@ class StreamReader:
             part: Part = read_block({**block, "input": {}}, "content_block")
             assert isinstance(part, Call)
             part.arguments = "" if not block.get("input") else arguments_text(block["input"])
+            self._called = True
+        elif (kept := annex.unpack(block.get("data"))) is not None:
+            return [Noted(0, Own(_MESSAGES, {annex.MEMBER: kept}))]
         else:
             part = read_block(block, "content_block")
         self._open[index] = part
         return [Opened(index, part)]
 
+    def _stop(self, index: int) -> list[Event]:
+        part, pieces = self._open.pop(index, None), self._pieces.pop(index, None)
+        if part is None:
+            return []
+        if not pieces or not isinstance(part, Foreign):
+            return [Closed(index)]
+        members = {**part.own.members, "input": arguments_object("".join(pieces))}
+        return [Closed(index, own=Own(_MESSAGES, members))]
+
     def _delta(self, index: int, delta: Json) -> list[Event]:
-        kind = delta.get("type")
+        kind, part = delta.get("type"), self._open.get(index)
         if kind == "text_delta":
             return [Added(index, delta.get("text") or "")]
         if kind == "input_json_delta":
-            return [Added(index, delta.get("partial_json") or "")]
+            piece = delta.get("partial_json") or ""
+            if isinstance(part, Foreign):
+                self._pieces.setdefault(index, []).append(piece)
+            return [Added(index, piece)]
         if kind == "thinking_delta":
             return [Added(index, delta.get("thinking") or "")]
+        if kind == "signature_delta" and delta.get("signature") == UNSIGNED and isinstance(part, Thought):
+            part.origin = None
+            return []
         if kind == "signature_delta":
             return [Signed(index, delta.get("signature") or "")]
         return [Noted(index, Own(_MESSAGES, delta))]
@@ -242,11 +274,10 @@ class StreamReader:
         if self._report is not None:
             events.append(Metered(self._report))
         delta: Json = event.get("delta") or {}
-        if (kept := delta.pop(annex.MEMBER, None)) is not None:
-            events.append(Noted(0, Own(_MESSAGES, {annex.MEMBER: kept})))
+        delta.pop(annex.MEMBER, None)
         word = delta.get("stop_reason")
         if word is not None:
-            finish = _FINISH.get(word, Finish.OTHER)
+            finish = _FINISH.get(word, Finish.OTHER).with_calls(self._called)
             known = ("stop_reason", "stop_sequence")
             members = {k: v for k, v in delta.items() if k not in known}
             spelling = {} if _FINISH_WORDS[finish] == word else {"stop_reason": word}
@@ -265,6 +296,7 @@ class StreamWriter:
         self._model = model
         self._parts: dict[int, Part] = {}
         self._places: dict[int, int] = {}
+        self._own: Own | None = None  # what the target says of the whole answer
         self._report: Report | None = None
         self._finish: Finished | None = None
 
@@ -283,7 +315,8 @@ class StreamWriter:
             return self._closed(event.index)
         if isinstance(event, Noted):
             place = self._places.get(event.index)
-            if place is None or event.own.dialect is not _MESSAGES:
+            note(self._parts.get(event.index), event)
+            if place is None or event.own.dialect is not _MESSAGES or annex.MEMBER in event.own.members:
                 return b""
             return _event("content_block_delta", {"index": place, "delta": event.own.members})
         if isinstance(event, Finished):
@@ -297,7 +330,7 @@ class StreamWriter:
         return self._ended()
 
     def _started(self, event: Started) -> bytes:
-        self._report = event.report
+        self._own, self._report = event.own, event.report
         report = write_report(event.report or Report(Tokens()))
         message: Json = {
             "id": event.id,
@@ -365,19 +398,29 @@ class StreamWriter:
         return _event("content_block_delta", {"index": place, "delta": delta})
 
     def _closed(self, index: int) -> bytes:
-        place = self._places.get(index)
-        return b"" if place is None else _event("content_block_stop", {"index": place})
+        place, part = self._places.get(index), self._parts.get(index)
+        if place is None:
+            return b""
+        out = b""
+        if isinstance(part, Thought) and part.origin is not _MESSAGES:
+            delta = {"type": "signature_delta", "signature": UNSIGNED}
+            out = _event("content_block_delta", {"index": place, "delta": delta})
+        return out + _event("content_block_stop", {"index": place})
 
     def _ended(self) -> bytes:
         finish = self._finish or Finished(Finish.OTHER)
         word = spelt(finish.own, _MESSAGES, "stop_reason") or _FINISH_WORDS[finish.finish]
         delta: Json = put_back({"stop_reason": word, "stop_sequence": finish.stop}, finish.own, _MESSAGES)
         body: Json = {"delta": delta, "usage": write_report(self._report or Report(Tokens()))}
-        kept = annex.for_parts(self._parts.values(), _MESSAGES)
-        if kept is not None:
-            body["delta"][annex.MEMBER] = kept
+        out = b""
+        if (kept := annex.for_parts(self._parts.values(), _MESSAGES)) is not None:
+            place = {"index": len(self._places)}
+            out = _event("content_block_start", place | {"content_block": _sealed(kept)})
+            out += _event("content_block_stop", place)
+        if beside := annex.aside(_MESSAGES, self._own, finish.own):
+            body["delta"][annex.MEMBER] = beside
         body |= spelt(finish.own, _MESSAGES, "outer") or {}
-        return _event("message_delta", body) + _event("message_stop", {})
+        return out + _event("message_delta", body) + _event("message_stop", {})
 
 
 def _event(name: str, body: Json) -> bytes:

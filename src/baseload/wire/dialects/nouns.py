@@ -68,6 +68,10 @@ class Finish(StrEnum):
     PAUSE = "pause"  # a long turn of server tools: to be sent back to go on
     OTHER = "other"
 
+    def with_calls(self, called: bool) -> Finish:
+        """The reason of an answer that called tools or did not: a forced call often ends in `stop`."""
+        return Finish.TOOL_CALLS if called and self is Finish.STOP else self
+
 
 # -- parts of a turn or of an answer ------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import msgspec
 
 from baseload.wire.dialects import annex
+from baseload.wire.dialects.citing import cited
 from baseload.wire.dialects.nouns import (
     Cache,
     Call,
@@ -154,7 +155,9 @@ def _file(rest: Rest) -> Media:
 def _reasoning(rest: Rest) -> Part:
     del rest.members["type"]
     sealed = rest.members.get("encrypted_content")
-    if isinstance(sealed, str) and sealed.startswith(SEAL):
+    if sealed == SEAL:
+        del rest.members["encrypted_content"]
+    elif isinstance(sealed, str) and sealed.startswith(SEAL):
         try:
             part: Part = msgspec.json.decode(base64.b64decode(sealed.removeprefix(SEAL)), type=Part)
         except ValueError:  # msgspec.ValidationError and binascii.Error are such
@@ -283,6 +286,8 @@ def write_thought(part: Thought, ids: str | None, at: int) -> Json:
             item["content"] = [{"type": "reasoning_text", "text": text} for text in texts[summary:]]
     if part.signature is not None and part.origin is _RESPONSES:
         item["encrypted_content"] = part.signature
+    elif ids is not None and (own is None or own.dialect is not _RESPONSES):
+        item["encrypted_content"] = SEAL  # nothing is sealed, but OpenAI knows no such item
     if ids is not None and (own is None or own.dialect is not _RESPONSES):
         item["id"] = f"rs_{ids}_{at}"
     return put_back(item, own, _RESPONSES)
@@ -321,7 +326,7 @@ def _write_text(part: Text, *, said: bool, answer: bool) -> Json:
             value["prompt_cache_breakpoint"] = point
         return value | own.members
     if said:
-        value["annotations"] = []
+        value["annotations"] = cited(part)
     if answer:
         value["logprobs"] = []
         if (kept := annex.for_parts([part], _RESPONSES)) is not None:

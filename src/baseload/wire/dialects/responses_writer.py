@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from baseload.wire.dialects.fold import complete
+from baseload.wire.dialects.fold import complete, note
 from baseload.wire.dialects.nouns import (
     Added,
     Broken,
@@ -235,7 +235,10 @@ class StreamWriter:
 
     def _noted(self, event: Noted) -> bytes:
         said = self._said.get(event.index)
-        if said is None or event.own.dialect is not _RESPONSES:
+        if said is None:
+            return b""
+        if event.own.dialect is not _RESPONSES:
+            note(said.part, event)
             return b""
         noted = event.own.members
         if (piece := noted.get("piece")) is not None:
