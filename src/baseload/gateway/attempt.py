@@ -26,6 +26,7 @@ from baseload.gateway.site import passed_on
 from baseload.gateway.upstream import is_ours, kind_of
 from baseload.policy.dispatch import Choice
 from baseload.wire.dialects.crossing import Crossing
+from baseload.wire.dialects.nouns import Dialect
 from baseload.wire.dialects.returned import own_words, without_thoughts
 from baseload.wire.forms import Answered
 from baseload.wire.http1 import CHUNKED, ResponseHead, UpstreamSyntax
@@ -165,6 +166,8 @@ class Attempt(Struct, eq=False):
                 body = without_thoughts(body)
             if endpoint.passes:
                 more = passed_on(endpoint, exchange.head.fields)
+                if endpoint.free:  # what is counted is what would be asked
+                    body = own_words(Dialect.MESSAGES, body)
         try:
             if self.crossing is not None:
                 head = place.crossing_head(self.crossing, exchange.request_id, self.number)

@@ -12,7 +12,9 @@ from baseload.errors import RequestError
 from baseload.gateway.site import Place
 from baseload.policy.dispatch import Choice
 from baseload.wire.dialects.crossing import Crossing, cross
+from baseload.wire.dialects.nouns import Dialect
 from baseload.wire.dialects.paths import SPOKEN
+from baseload.wire.dialects.returned import own_words
 from baseload.wire.dialects.vertex import Enveloped, VertexCrossing
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def _cross(exchange: Exchange, place: Place) -> Crossing:
     if source is None:
         message = f"target {place.target.name} does not serve {exchange.endpoint.name}"
         raise RequestError(errors.UNSUPPORTED_PARAMETER, message, param="model")
-    return cross(
+    crossing = cross(
         exchange.body,
         source,
         target,
@@ -78,12 +80,15 @@ def _cross(exchange: Exchange, place: Place) -> Crossing:
         drop=place.target.drop_unsupported,
         made=VertexCrossing if vertex else Crossing,
     )
+    crossing.request_id = exchange.request_id
+    return crossing
 
 
 def _enveloped(exchange: Exchange, place: Place) -> Crossing:
     """Anthropic's own format for a target on Vertex AI."""
     asked, model = exchange.fields.model, place.target.model
     beta = exchange.head.fields.get(b"anthropic-beta", b"")
+    body = own_words(Dialect.MESSAGES, exchange.body)
     if exchange.endpoint.dialect is None:
-        return Enveloped.counting(exchange.body, asked=asked, model=model, beta=beta)
-    return Enveloped(exchange.body, asked=asked, model=model, stream=exchange.stream, beta=beta)
+        return Enveloped.counting(body, asked=asked, model=model, beta=beta)
+    return Enveloped(body, asked=asked, model=model, stream=exchange.stream, beta=beta)

@@ -100,7 +100,7 @@ def restore(parts: list[Part], annex: object) -> list[Part]:
                 part: Part = msgspec.convert(one["part"], Part)
                 restored.append(part)
                 at = _passed(part, text, at, calls)
-    except (KeyError, TypeError, ValueError):  # msgspec.ValidationError is one
+    except (KeyError, TypeError, ValueError, RecursionError):  # msgspec.ValidationError is one
         return parts
     return restored if at == len(text) and not calls else parts
 
@@ -154,6 +154,6 @@ def unpack(signature: object) -> Json | None:
     try:
         packed = signature.replace("+", "-").replace("/", "_")
         kept = json.loads(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))[len("baseload:") :])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return kept if isinstance(kept, dict) else None

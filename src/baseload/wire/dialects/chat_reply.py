@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from baseload.wire import metering
-from baseload.wire.dialects import annex
+from baseload.wire.dialects import annex, chunks
 from baseload.wire.dialects.chat import THOUGHTS, said, write_said
 from baseload.wire.dialects.chat_calls import Calls
 from baseload.wire.dialects.citing import told_pages
@@ -229,9 +229,10 @@ class StreamReader:
         self._calls = Calls()
 
     def read(self, data: bytes) -> list[Event]:
-        """The events in one payload. Raises ValueError for what is no JSON object."""
+        """The events in one payload. Raises ValueError for what is none of this format."""
         if data.strip() == b"[DONE]":
             return [Ended()]
+        chunks.CHAT.decode(data)
         chunk = msgspec.json.decode(data)
         if not isinstance(chunk, dict):
             raise ValueError("an event is no JSON object")

@@ -47,11 +47,24 @@ from baseload.wire.http1 import UpstreamSyntax
 from baseload.wire.openai import ErrorDetail
 from baseload.wire.sse import MAX_LARGE_EVENT, EventRelay, event_data
 
+_IDS = {Dialect.CHAT: "chatcmpl-", Dialect.MESSAGES: "msg_", Dialect.RESPONSES: "resp_"}
+"""How answers' ids begin."""
+
 
 class Crossing:
     """A request and how to tell its answer. `body` is what the target is sent; `judged` what became of it."""
 
-    __slots__ = ("_model", "_sent_model", "_stream", "_usage", "body", "judged", "source", "target")
+    __slots__ = (
+        "_model",
+        "_sent_model",
+        "_stream",
+        "_usage",
+        "body",
+        "judged",
+        "request_id",
+        "source",
+        "target",
+    )
 
     def __init__(
         self, source: Dialect, target: Dialect, body: bytes, judged: Judged, prompt: Prompt, *, asked: str
@@ -60,6 +73,7 @@ class Crossing:
         self.target = target
         self.body = body
         self.judged = judged
+        self.request_id = ""
         self._model = asked
         self._usage = bool(prompt.usage_in_stream) or source is not Dialect.CHAT
         self._sent_model = prompt.model
@@ -69,6 +83,10 @@ class Crossing:
         """What takes the target's stream and gives the client's."""
         made = FramesRelay if self.target is Dialect.CONVERSE else CrossingRelay
         return made(self, chunked_in=chunked_in, chunked_out=chunked_out)
+
+    def reply_id(self) -> str:
+        """What the answer is called where the target gives it no id: after the request's, if that is set."""
+        return _IDS.get(self.source, "") + self.request_id if self.request_id else ""
 
     def writer_options(self) -> tuple[str, bool]:
         """The client's name for the model, and whether it asked for usage in the stream."""
@@ -128,7 +146,7 @@ class Crossing:
             reply = SPEAKERS[self.target].read_reply(_object(body))
         except (RequestError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the answer cannot be read: {error}") from None
-        reply.model = self._model
+        reply.model, reply.id = self._model, reply.id or self.reply_id()
         if self.judged.one_call:
             one_call_alone(reply)
         return msgspec.json.encode(SPEAKERS[self.source].write_reply(reply))
@@ -240,7 +258,7 @@ def _object(body: bytes) -> Json:
 class CrossingRelay(EventRelay):
     """A target's stream told in the client's dialect; what it says of itself is as with `EventRelay`."""
 
-    __slots__ = ("_one_call", "_reader", "_report", "_writer")
+    __slots__ = ("_begun", "_one_call", "_reader", "_reply_id", "_report", "_writer")
 
     last_event = "its last event"
     _most = MAX_LARGE_EVENT
@@ -252,6 +270,8 @@ class CrossingRelay(EventRelay):
         self._writer = SPEAKERS[crossing.source].writer(model=model, usage=usage)
         self._report: Report | None = None
         self._one_call = OneCall() if crossing.judged.one_call else None
+        self._reply_id = crossing.reply_id()
+        self._begun = False
 
     @property
     def sequence(self) -> int:  # type: ignore[override]  # its writer counts
@@ -272,7 +292,7 @@ class CrossingRelay(EventRelay):
     def _told(self, data: bytes) -> bytes:
         """What the client gets of one event's payload."""
         try:
-            events = self._reader.read(data)
+            events = self._read(data)
         except (ValueError, KeyError, TypeError, AttributeError, RequestError) as error:
             raise UpstreamSyntax(f"an event cannot be read: {type(error).__name__}") from None
         out = b""
@@ -283,6 +303,18 @@ class CrossingRelay(EventRelay):
             if self._one_call is None or self._one_call.keeps(one):
                 out += self._writer.write(one)
         return out
+
+    def _read(self, data: bytes) -> list[Event]:
+        """The events in one event's payload; the first of all names the answer, if the target did not."""
+        events = self._reader.read(data)
+        if not self._begun and events:
+            self._begun = True
+            first = events[0]
+            if not isinstance(first, Started):
+                events.insert(0, Started(self._reply_id, ""))
+            elif not first.id:
+                first.id = self._reply_id
+        return events
 
     def _note(self, event: Event, data: bytes) -> None:
         """Usage, commit point, end and error, whatever the dialect."""
@@ -305,13 +337,19 @@ class CrossingRelay(EventRelay):
 
 
 class FramesRelay(CrossingRelay):
-    """As `CrossingRelay`, of a stream in AWS's binary frames."""
+    """As `CrossingRelay`, of a stream in AWS's binary frames.
 
-    __slots__ = ("_frames",)
+    The last frame is `metadata`, after `messageStop`; where they come the other way round the answer ends
+    with the later one, and where only one of them came it ends with the body, if that ends well.
+    """
+
+    __slots__ = ("_finished", "_frames", "_metered")
 
     def __init__(self, crossing: Crossing, *, chunked_in: bool, chunked_out: bool) -> None:
         super().__init__(crossing, chunked_in=chunked_in, chunked_out=chunked_out)
         self._frames = EventReader()
+        self._finished = False
+        self._metered = False
 
     def _events(self, payload: bytes) -> bytes:
         out = b""
@@ -319,4 +357,21 @@ class FramesRelay(CrossingRelay):
             if self.done or self.error_event:
                 break
             out += self._told(line_of_frame(frame))
+        if self.ended and (self._finished or self._metered) and not (self.done or self.error_event):
+            self.done = True
+            out += self._writer.write(Ended())
         return self._released(out)
+
+    def _read(self, data: bytes) -> list[Event]:
+        events: list[Event] = []
+        for event in super()._read(data):
+            if isinstance(event, Ended):
+                self._metered = True
+                if not self._finished:
+                    continue
+            events.append(event)
+            if isinstance(event, Finished):
+                self._finished = True
+                if self._metered:
+                    events.append(Ended())
+        return events

@@ -7,7 +7,7 @@ import msgspec
 from baseload.core import Apart, Tokens
 from baseload.wire import metering
 from baseload.wire.anthropic import error_type
-from baseload.wire.dialects import annex
+from baseload.wire.dialects import annex, chunks
 from baseload.wire.dialects.fold import complete, note
 from baseload.wire.dialects.messages import UNSIGNED, read_block, read_blocks, write_block
 from baseload.wire.dialects.nouns import (
@@ -152,8 +152,9 @@ def write_reply(reply: Reply) -> Json:
     body["stop_reason"] = spelt(own, _MESSAGES, "stop_reason") or finish_word(choice)
     if spelt(own, _MESSAGES, "read") is None or choice.stop is not None:
         body["stop_sequence"] = choice.stop
-    if reply.report is not None:
-        body["usage"] = write_report(reply.report)
+    ours = own is not None and own.dialect is _MESSAGES
+    if reply.report is not None or not ours:
+        body["usage"] = write_report(reply.report or Report(Tokens()))
     if beside := annex.aside(_MESSAGES, reply.own, choice.own):
         body[annex.MEMBER] = beside
     return put_back(body, own, _MESSAGES)
@@ -196,17 +197,18 @@ class StreamReader:
         self._called = False
 
     def read(self, data: bytes) -> list[Event]:
-        """The events in one payload. Raises ValueError for what is no JSON object."""
+        """The events in one payload. Raises ValueError for what is none of this format."""
+        chunks.MESSAGES.decode(data)
         event = msgspec.json.decode(data)
         if not isinstance(event, dict):
             raise ValueError("an event is no JSON object")
         kind = event.get("type")
         if kind == "content_block_delta":
-            return self._delta(event["index"], event.get("delta") or {})
+            return self._delta(event.get("index", 0), event.get("delta") or {})
         if kind == "content_block_start":
-            return self._start(event["index"], event.get("content_block") or {})
+            return self._start(event.get("index", 0), event.get("content_block") or {})
         if kind == "content_block_stop":
-            return self._stop(event["index"])
+            return self._stop(event.get("index", 0))
         if kind == "message_start":
             return [self._started(event.get("message") or {})]
         if kind == "message_delta":
@@ -367,6 +369,9 @@ class StreamWriter:
             elif isinstance(part, Text | Thought | Declined):
                 part.text = ""
             out += self._added(Added(event.index, begun))
+        if isinstance(part, Thought) and part.signature and part.origin is _MESSAGES:
+            delta = {"type": "signature_delta", "signature": part.signature}
+            out += _event("content_block_delta", {"index": place, "delta": delta})
         return out
 
     def _added(self, event: Added) -> bytes:

@@ -141,7 +141,10 @@ def ending(finish: Finish | None, *, asks: bool) -> tuple[Json, Finish | None]:
 
 
 def blank(reply_id: str, model: str, created_s: int | None) -> Json:
-    """An answer that has said nothing yet, with all members that this dialect requires."""
+    """An answer that has said nothing yet, with all members that this dialect requires.
+
+    `usage` and `user` are not among them: OpenAI's schema takes no null there.
+    """
     return {
         "id": reply_id,
         "object": "response",
@@ -164,8 +167,6 @@ def blank(reply_id: str, model: str, created_s: int | None) -> Json:
         "tools": [],
         "top_p": None,
         "truncation": "disabled",
-        "usage": None,
-        "user": None,
     }
 
 
