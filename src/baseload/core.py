@@ -45,6 +45,7 @@ class Reason(StrEnum):
     SPILL = "spill"  # metered, since every admissible owned replica was dearer at that moment
     FALLBACK = "fallback"  # another attempt failed, or the model's own targets cannot serve it
     PINNED = "pinned"  # the request narrowed its targets to this one
+    CACHED = "cached"  # no attempt was made: the answer that this target gave before is given again
 
 
 class Outcome(StrEnum):
@@ -297,7 +298,10 @@ class Target(Struct, frozen=True):
 
 
 class Model(Struct, frozen=True):
-    """The name a client asks for and the targets that serve it, in the order written."""
+    """The name a client asks for and the targets that serve it, in the order written.
+
+    Its answers are kept for `cache_ttl_s`; None keeps none.
+    """
 
     name: str
     targets: tuple[Target, ...]
@@ -307,6 +311,7 @@ class Model(Struct, frozen=True):
         None  # reference of congestion where no metered target is admissible, nano-dollars
     )
     fallback: Fallback | None = None
+    cache_ttl_s: float | None = None
 
 
 class Fallback(Struct, frozen=True):
@@ -328,12 +333,23 @@ class Fallback(Struct, frozen=True):
 
 
 class Tenant(Struct, frozen=True):
-    """Who pays: class of data, limits, and the models it may ask for (None: all)."""
+    """Who pays: class of data, limits, and the models it may ask for (None: all).
+
+    `cache`: the tenant lets its answers be kept in memory.
+    """
 
     name: str
     data_class: DataClass
     limits: Limits = Limits()
     models: frozenset[str] | None = None
+    cache: bool = False
+
+
+class CacheBounds(Struct, frozen=True, gc=False):
+    """The most that is kept of answers: `size` in bytes, and `entries`."""
+
+    size: int = 256 * 1024 * 1024
+    entries: int = 100_000
 
 
 class Snapshot(Struct, frozen=True):
@@ -350,3 +366,4 @@ class Snapshot(Struct, frozen=True):
     classes: dict[str, DataClass]
     open: bool = False
     passthrough: dict[str, Model] = {}
+    cache: CacheBounds = CacheBounds()

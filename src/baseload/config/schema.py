@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
+from baseload.config.caching import CacheSection, ModelCacheSection
 from baseload.config.fields import (
     Address,
     ApiVersion,
@@ -314,6 +315,8 @@ class ModelSection(Section):
     """Limits of all requests for this model together."""
     fallback: FallbackSection | None = None
     """Where its requests go when its own targets do not do (docs/dispatch.md)."""
+    cache: ModelCacheSection | None = None
+    """Its answers are kept and given again to the same request (docs/cache.md); not written: none are."""
     price_cap: Usd | None = Field(default=None, examples=["0.05"])
     """USD a request is worth where no metered target may serve it: the reference of congestion."""
 
@@ -336,6 +339,8 @@ class TenantSection(Section):
     """Limits of all its keys together."""
     models: ModelNames | None = None
     """The models it may ask for; not written: all."""
+    cache: Flag = False
+    """Its answers may be kept in memory, where a model's `cache` says so."""
 
 
 class Config(Section):
@@ -355,6 +360,8 @@ class Config(Section):
     """Limits and deadlines of the data port."""
     journal: JournalSection = JournalSection()
     """How requests are recorded."""
+    cache: CacheSection = CacheSection()
+    """The most that is kept of answers, where models and tenants ask for it."""
     targets: dict[Name, TargetSection]
     """The places that serve models, by name."""
     models: dict[Name, ModelSection]

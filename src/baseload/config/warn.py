@@ -22,6 +22,7 @@ def warnings(config: Config) -> Iterator[str]:
     for key in config.literal_keys:
         yield f"{key}: a credential stands in the file: write ${{ENV}} or ${{file:PATH}}"
     yield from _models(config)
+    yield from _caches(config)
     yield from _targets(config)
     yield from _regions(config)
 
@@ -34,6 +35,14 @@ def _models(config: Config) -> Iterator[str]:
                 f"models.{name}.slo: is not written: {default.ttft_s:g} s to the first token and "
                 f"{default.tpot_s:g} s a token hold"
             )
+
+
+def _caches(config: Config) -> Iterator[str]:
+    """Models whose answers nobody lets be kept."""
+    if not any(tenant.cache for tenant in config.tenants.values()):
+        for name, model in config.models.items():
+            if model.cache is not None:
+                yield f"models.{name}.cache: keeps nothing: no tenant has `cache: true`"
 
 
 def _targets(config: Config) -> Iterator[str]:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from baseload import errors
 from baseload.core import DataClass, Tenant
 from baseload.errors import RequestError
+from baseload.gateway.caching.rules import Caching, caching_of
 from baseload.gateway.site import Caller, ModelPlace
 from baseload.ledger.record import Caller as CallerRecord
 from baseload.policy.dispatch import Ask
@@ -32,13 +33,17 @@ _OURS = re.compile(rb"(?:(?i:bearer) +)?bl_")
 
 
 class Terms(Struct, frozen=True, gc=False):
-    """What a caller's head entitles to for one model: its narrowing headers read, its limits at hand."""
+    """What a caller's head entitles to for one model: its narrowing headers read, its limits at hand.
+
+    `caching` None: its answers are neither kept nor looked for.
+    """
 
     place: ModelPlace
     data_class: DataClass
     only: frozenset[str] | None
     gate: Gate
     tags: dict[str, str] | None
+    caching: Caching | None = None
 
 
 class Standing:
@@ -133,7 +138,8 @@ def terms_of(exchange: Exchange, caller: Caller, place: ModelPlace) -> Terms:
     if b"x-baseload-targets" in headers:
         only = _targets(place, headers[b"x-baseload-targets"])
     tags = _tags(headers[b"x-baseload-tags"]) if b"x-baseload-tags" in headers else None
-    return Terms(place, data_class, only, site.gate(caller, place.model), tags)
+    caching = caching_of(place.model, caller.tenant, headers)
+    return Terms(place, data_class, only, site.gate(caller, place.model), tags, caching)
 
 
 def may_ask(caller: Caller, model: str) -> bool:

@@ -25,6 +25,7 @@ from baseload.gateway import (
     stored,
 )
 from baseload.gateway.attempt import Attempt
+from baseload.gateway.caching import hits
 from baseload.policy.dispatch import Ask
 from baseload.policy.fallback import FallbackList
 from baseload.policy.limits import Grant
@@ -85,7 +86,10 @@ class Exchange(Struct, eq=False):
             admission.admit(self, known, self.received_ns / 1e9)
             if self.endpoint.stores:
                 stored.go_on_from(self)
-            self.attempt_next(None, self.received_ns)
+            if self.terms.caching is not None:
+                hits.look(self, self.terms.caching)
+            else:
+                self.attempt_next(None, self.received_ns)
         except RequestError as error:
             self._not_sent(error)
         except Exception:  # noqa: BLE001  the request boundary: as are all that call `failure.defect`
@@ -172,7 +176,9 @@ class Exchange(Struct, eq=False):
         settle.end(self, attempt, Outcome.COMPLETED, tokens=tokens)
         if self.endpoint.stores:
             stored.answered(self, attempt, answer)
-        headers = settle.answer_headers(self, attempt) + settle.cost_headers(attempt)
+        headers = settle.answer_headers(self, attempt) + settle.cost_headers(
+            attempt.cost_nano, attempt.counterfactual_nano
+        )
         whole = answers.answer(
             200, told, self.gateway.date, keep_alive=self.client.keep_alive, headers=headers
         )

@@ -21,6 +21,7 @@ from msgspec import Struct
 from baseload.core import Side, Snapshot, Target
 from baseload.errors import BaseloadError, EnvironmentProblem, RequestError
 from baseload.gateway import admission, routes
+from baseload.gateway.caching.cache import AnswerCache
 from baseload.gateway.client import SMALL_BODY, ClientConnection
 from baseload.gateway.login import Logins
 from baseload.gateway.metrics import Metrics
@@ -91,6 +92,7 @@ class Gateway:
         self.keys = keys
         self.limits = limits
         self.metrics = Metrics()
+        self.cache = AnswerCache()
         self.stored = Stored()
         """Whose the answers are that providers keep, and where."""
         self.loads: dict[str, TargetLoad] = {}
@@ -166,6 +168,7 @@ class Gateway:
             if where not in kept:
                 pool.close()
         self._pools, self.loads, self._estimates, self.site = kept, loads, estimates, site
+        self.cache.apply(snapshot)
         self.logins.keep(snapshot.targets.values())
         self._limiter.prune(now_s)
         self._record_fleet(now_s)
@@ -331,6 +334,7 @@ class Gateway:
             self._scraper.ask(self.site.places)
             self._report_saturation(now_s)
             self._watch_logins(now_s)
+            self.cache.sweep()
 
     def _watch_logins(self, now_s: float) -> None:
         """A target whose credential cannot be renewed is out until it can."""

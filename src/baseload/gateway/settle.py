@@ -285,9 +285,9 @@ def answer_headers(exchange: Exchange, attempt: Attempt) -> bytes:
     ) + (attempt.crossing.headers() if attempt.crossing is not None else b"")
 
 
-def cost_headers(attempt: Attempt) -> bytes:
-    """Cost and counterfactual in dollars; left out where they are unknown."""
-    headers, cost, other = b"", attempt.cost_nano, attempt.counterfactual_nano
+def cost_headers(cost: int | None, other: int | None) -> bytes:
+    """Cost and counterfactual, given in nano-dollars, in dollars; left out where they are unknown."""
+    headers = b""
     if cost is not None:
         headers = b"x-baseload-cost-usd: %d.%09d\r\n" % (cost // NANO, cost % NANO)
     if other is not None:

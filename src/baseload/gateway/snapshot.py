@@ -43,6 +43,7 @@ from baseload.config.schema import (
 )
 from baseload.core import (
     AwsLogin,
+    CacheBounds,
     DataClass,
     EntraLogin,
     Fallback,
@@ -116,6 +117,7 @@ def compile_snapshot(read: Config, rates: RateTable) -> Snapshot:
             classes[section.data_class],
             _limits(section.limits),
             None if section.models is None else frozenset(section.models),
+            section.cache,
         )
         for name, section in read.tenants.items()
     }
@@ -132,6 +134,7 @@ def compile_snapshot(read: Config, rates: RateTable) -> Snapshot:
             for group, names in read.passthrough.groups.items()
             if names
         },
+        cache=CacheBounds(read.cache.size, read.cache.entries),
     )
 
 
@@ -392,7 +395,14 @@ def _served(name: str, section: ModelSection, targets: Mapping[str, Target]) -> 
     """A model with its own targets."""
     slo = Slo(section.slo.ttft, section.slo.tpot) if section.slo else Slo()
     served_by = tuple(targets[target] for target in (*section.owned, *section.metered))
-    return Model(name, served_by, slo, _limits(section.limits), section.price_cap)
+    return Model(
+        name,
+        served_by,
+        slo,
+        _limits(section.limits),
+        section.price_cap,
+        cache_ttl_s=section.cache.ttl if section.cache else None,
+    )
 
 
 def _limits(section: LimitsSection | None) -> Limits:

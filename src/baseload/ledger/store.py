@@ -100,7 +100,7 @@ class Totals(Struct, frozen=True):
 _SUMS = """
     count(DISTINCT request_id),
     count(DISTINCT CASE WHEN reason = 'spill' THEN request_id END),
-    count(*),
+    count(*) FILTER (WHERE attempt > 0),
     count(*) FILTER (WHERE outcome IS NULL),
     count(*) FILTER (WHERE outcome = 'unknown'),
     count(*) FILTER (WHERE estimated),
@@ -162,11 +162,11 @@ _ARRIVALS = """
     FROM attempts
 """
 
-_LAST = """began_ns IS NOT NULL AND NOT EXISTS (
+_LAST = """attempt > 0 AND began_ns IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM attempts AS later
     WHERE later.request_id = attempts.request_id AND later.attempt > attempts.attempt)
 """
-"""The attempt that decided how its request ended."""
+"""The attempt that decided how its request ended; a kept answer that was given again took none."""
 
 _PRODUCED = """coalesce(
     outcome = 'completed' OR (outcome IN ('client_gone', 'cut') AND output_tokens > 0), FALSE)

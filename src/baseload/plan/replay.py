@@ -236,6 +236,8 @@ def _last_attempts(rows: Iterable[tuple[Any, ...]]) -> dict[str, _Attempt]:
     last: dict[str, _Attempt] = {}
     for values in rows:
         row = dict(zip(ATTEMPT_COLUMNS, values, strict=True))
+        if not row["attempt"]:  # an answer given again: nothing served it
+            continue
         known = last.get(row["request_id"])
         if known is None or known.number < row["attempt"]:
             last[row["request_id"]] = _attempt(row)

@@ -53,6 +53,17 @@ def _logins(gateway: Gateway) -> Iterator[Sample]:
         yield "baseload_login_failures_in_a_row", {"target": name}, counts.failures_in_a_row
 
 
+def _cache(gateway: Gateway) -> Iterator[Sample]:
+    cache = gateway.cache
+    for (model, result), count in cache.requests.items():
+        yield "baseload_cache_requests_total", {"model": model, "result": result}, count
+    for cause, count in cache.store.evictions.items():
+        yield "baseload_cache_evictions_total", {"cause": cause}, count
+    yield "baseload_cache_too_large_total", {}, cache.store.too_large
+    yield "baseload_cache_entries", {}, len(cache.store)
+    yield "baseload_cache_bytes", {}, cache.store.held_bytes + cache.recording
+
+
 def _samples(gateway: Gateway) -> Iterator[Sample]:
     metrics = gateway.metrics
     for (model, endpoint, code), count in metrics.requests.items():
@@ -62,6 +73,7 @@ def _samples(gateway: Gateway) -> Iterator[Sample]:
     for result, count in metrics.reloads.items():
         yield "baseload_config_reloads_total", {"result": result}, count
     yield from _logins(gateway)
+    yield from _cache(gateway)
     yield "baseload_retries_refused_total", {}, metrics.retries_refused
     yield "baseload_slow_readers_total", {}, metrics.slow_readers
     yield "baseload_connections", {}, len(gateway.connections)

@@ -262,7 +262,9 @@ class Passage(Exchange, eq=False):
             failure.answered_badly(self, attempt, status, answer, body)
             return
         settle.end(self, attempt, Outcome.COMPLETED, tokens=answer.tokens, status=status)
-        headers = settle.answer_headers(self, attempt) + settle.cost_headers(attempt)
+        headers = settle.answer_headers(self, attempt) + settle.cost_headers(
+            attempt.cost_nano, attempt.counterfactual_nano
+        )
         keep_alive, told = self.client.keep_alive, attempt.told(body)
         self.deliver(answers.answer(status, told, self.gateway.date, keep_alive=keep_alive, headers=headers))
 
