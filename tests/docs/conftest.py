@@ -44,9 +44,18 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
             "control": "127.0.0.1:0",
             "data": "./data",
             "targets": targets,
-            "models": {"chat": {"owned": ["replica"], "metered": ["api"]}, "claude": {"metered": ["claude"]}},
+            "models": {
+                "chat": {"owned": ["replica"], "metered": ["api"]},
+                "claude": {"metered": ["claude"]},
+                "kept": {"metered": ["api"], "cache": {"ttl": "1h"}},
+            },
             "classes": {"default": {"regions": "any"}},
-            "tenants": {"shop": {"limits": {"requests_per_minute": 6000, "tokens_per_minute": 1_000_000}}},
+            "tenants": {
+                "shop": {
+                    "limits": {"requests_per_minute": 6000, "tokens_per_minute": 1_000_000},
+                    "cache": True,
+                }
+            },
         }
         made = RunningGateway(tmp_path_factory.mktemp("gateway"), config)
         made.key, _ = KeyStore(made.data).create("shop")
@@ -54,6 +63,12 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
         stack.callback(made.stop)
         assert made.chat(max_tokens=3).status_code == 200
         assert made.chat(max_tokens=3, stream=True).status_code == 200
+        assert (
+            made.post(
+                {"model": "kept", "messages": [{"role": "user", "content": "x"}], "max_tokens": 3}
+            ).status_code
+            == 200
+        )
         with socket.create_connection(("127.0.0.1", made.port)) as bare:
             bare.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert bare.recv(65536).startswith(b"HTTP/1.1 400 ")

@@ -40,7 +40,7 @@ def test_every_header_in_the_source_is_documented_and_the_other_way_round(docs: 
     gate = Limiter().gate([Party("key", "k", Limits(60, 60, 60))], 0.0)
     named |= {line.partition(":")[0] for line in gate.headers(0.0).decode().splitlines()}
     page = (docs / "headers.md").read_text(encoding="utf-8")
-    assert documented(page) - {"authorization", "api-key"} == named
+    assert documented(page) - {"authorization", "api-key", "cache-control", "age"} == named
 
 
 def test_every_header_of_an_answer_is_documented(docs: Path, gateway: RunningGateway) -> None:
@@ -49,7 +49,11 @@ def test_every_header_of_an_answer_is_documented(docs: Path, gateway: RunningGat
     answered = gateway.chat(max_tokens=3).headers
     streamed = gateway.chat(max_tokens=3, stream=True).headers
     refused = gateway.post({"model": "other", "messages": []}).headers
-    assert {*answered, *streamed, *refused} - USUAL <= {plain(row[0]) for row in rows(page, GOT)}
+    kept = gateway.post(
+        {"model": "kept", "messages": [{"role": "user", "content": "x"}], "max_tokens": 3}
+    ).headers
+    assert kept["x-baseload-cache"] == "hit"
+    assert {*answered, *streamed, *refused, *kept} - USUAL <= {plain(row[0]) for row in rows(page, GOT)}
     assert {"x-baseload-target", "x-baseload-reason", "x-baseload-cost-usd"} <= set(answered)
     assert refused["x-should-retry"] == "false"
 

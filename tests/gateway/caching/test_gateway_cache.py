@@ -14,6 +14,8 @@ from baseload.errors import RequestError
 from baseload.gateway.caching.store import AnswerStore, Kept
 from baseload.gateway.server import PortLimits
 from baseload.keys import KeyStore
+from baseload.ledger.store import Store
+from baseload.plan.replay import recorded
 from baseload.twin.pace import Latency
 from tests.gateway.answering import Provider, Sent, answering
 from tests.gateway.running import RunningTwin, metered, provider
@@ -99,6 +101,22 @@ def test_a_hit_is_a_row_of_its_own(gateway: ThreadedGateway) -> None:
     )
     assert (hit["tenant"], hit["target"], hit["tags"]) == ("shop", "tides", '{"team": "search"}')
     assert (hit["input_tokens"], hit["output_tokens"], hit["reserved_nano"]) == (0, 0, 0)
+
+
+def test_a_hit_is_a_request_and_no_traffic(gateway: ThreadedGateway) -> None:
+    """Sums count it as a request without an attempt; what a plan or a replay reads has it not."""
+    for _ in range(3):
+        gateway.chat()
+    gateway.rows(3)
+    path = gateway.data / "ledger.sqlite"
+    with Store(path) as store:
+        (totals,) = store.totals()
+        assert (totals.requests, totals.attempts, totals.cost_nano) == (3, 1, COST_NANO)
+        assert totals.counterfactual_nano == 2 * COST_NANO
+        assert {row.group[0]: row.requests for row in store.totals(["side"])} == {"cache": 2, "metered": 1}
+        assert sum(len(batch) for batch in store.arrivals()) == 1
+        assert store.unserved() == {}
+    assert recorded(path).requests == 1
 
 
 def test_an_answer_of_unknown_cost_saves_an_unknown_sum(threaded: MakeThreaded, tides: Provider) -> None:

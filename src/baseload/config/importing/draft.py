@@ -15,6 +15,7 @@ from baseload.config.importing.nouns import Imported, Variable
 from baseload.config.importing.secrets import reference, replaced, variable_name
 from baseload.config.importing.source import Node, Source
 from baseload.config.importing.upstreams import Refused, Upstream, place
+from baseload.config.schema import DEFAULT_TENANT
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 _MOST_S = 86_400
@@ -50,6 +51,7 @@ class Draft:
         self.tenants: dict[str, dict[str, Any]] = {}
         self.http: dict[str, Any] = {}
         self.zero_retention = False
+        self.cache_ttl = ""  # of every model's answers, where they are kept
         self._fallbacks: list[_Listed] = []
         self.origins: dict[str, Node] = {}
         self._variables: dict[str, Variable] = {}
@@ -215,8 +217,14 @@ class Draft:
                 self._add_list(listed, models)
             ordered = {name: _in_order(section) for name, section in self.targets.items()}
             config |= {"targets": ordered, "models": models, "classes": {"default": default}}
-            if self.tenants:
-                config["tenants"] = self.tenants
+            tenants = self.tenants
+            if self.cache_ttl:
+                for model in models.values():
+                    model["cache"] = {"ttl": self.cache_ttl}
+                tenants = {name: {**section, "cache": True} for name, section in tenants.items()}
+                tenants.setdefault(DEFAULT_TENANT, {"cache": True})
+            if tenants:
+                config["tenants"] = tenants
         origins = {name: self._at(self.origins[name]) for name in self.targets}
         used = str(config)
         variables = (found for found in self._variables.values() if f"${{{found.name}}}" in used)

@@ -26,6 +26,7 @@ from baseload.config.importing.upstreams import (
 )
 from baseload.config.importing.upstreams import bedrock as bedrock_at
 
+CACHES = ("ai-semantic-cache", "proxy-cache", "proxy-cache-advanced")
 PROXIES = ("ai-proxy", "ai-proxy-advanced")
 _SERVED = ("llm/v1/chat", "llm/v1/completions", "llm/v1/embeddings")
 _ENDS = ("/chat/completions", "/completions", "/embeddings", "/messages", "/responses", "/api/chat")
@@ -43,7 +44,7 @@ def normal(data: Any, path: PathIn) -> tuple[str, ...]:
         for part in path[: at + 2]:
             plugin = plugin[part]
         name = plugin.get("name", "") if isinstance(plugin, dict) else ""
-        known = name in (*PROXIES, *LIMITERS)
+        known = name in (*PROXIES, *LIMITERS, *CACHES)
         rest = parts[at + 2 :]
         if name == PROXIES[1] and rest[:3] == ["config", "targets", "[]"]:
             rest = ["config", *rest[3:]]

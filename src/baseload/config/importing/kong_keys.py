@@ -182,6 +182,18 @@ RULES = (
         why="one gateway holds its own counts, and answers 429 as OpenAI does",
     ),
     Rule(
+        ("plugins.ai-semantic-cache",),
+        why="answers are kept by the exact request: one to another question that looks alike is not given",
+        do="write `cache` of the model and the tenant, if the exact request does (docs/cache.md)",
+        hidden=True,
+    ),
+    Rule(
+        ("plugins.proxy-cache", "plugins.proxy-cache-advanced"),
+        why="keeps answers by path and headers, whatever a body asks",
+        do="write `cache` of the model and the tenant (docs/cache.md)",
+        hidden=True,
+    ),
+    Rule(
         ("plugins.other",),
         why="this plugin has no counterpart",
         do="keep Kong in front for what it does, or do it in the client",

@@ -6,6 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from baseload.catalog.providers import provider as catalog_provider
+from baseload.config.importing import keeping
 from baseload.config.importing.draft import ADDRESS, NAME, Draft, clean, is_name, region_of
 from baseload.config.importing.litellm_fallbacks import fallbacks
 from baseload.config.importing.litellm_keys import RULES
@@ -73,6 +74,7 @@ def imported(text: str, file: str) -> Imported:
     _aliases(draft, root.get("router_settings", "model_group_alias"))
     fallbacks(draft, root)
     _tenants(draft, root.get("litellm_settings", "default_team_settings"))
+    keeping.litellm(draft, root.get("litellm_settings"))
     body = root.get("general_settings", "max_request_size_mb")
     if size := draft.count(body, "http.body"):
         draft.http["body"] = f"{size}MiB"

@@ -16,7 +16,12 @@ LATER_BUDGET = "budgets are of a later version"
 ONE_RULE = "there is one rule and no strategy: the lowest dispatch price wins (docs/dispatch.md)"
 REQUEST_DEFAULT = "requests are passed on as the client wrote them: no defaults are added"
 RETRIES = "retries are the gateway's: at most 2 a request, within a retry budget (docs/dispatch.md)"
-CACHE = "answers are not cached in this version; a provider's own prompt cache is used and priced"
+CACHE = "answers are kept in memory, where models and tenants say so (docs/cache.md)"
+OWN_MEMORY = (
+    "answers are kept in the gateway's own memory, by the exact request: stores that are shared or on disk, "
+    "and those that match by meaning, are not of this version"
+)
+KEPT = "models.NAME.cache, tenants.NAME.cache"
 TELEMETRY = "what happens is in the ledger and the metrics; nothing is sent elsewhere"
 GUARDRAILS = "prompts and answers are passed through and not judged"
 ADMIN = (
@@ -297,7 +302,25 @@ RULES = (
     Rule(_under(_S, "content_policy_fallbacks"), "models.NAME.fallback.content_policy", NO_GROUP),
     Rule(_under(_S, "num_retries"), why=RETRIES),
     Rule(_under(_S, "allowed_fails"), why="targets are ejected by one rule: 5 failures in a row"),
-    Rule(_under(_S, "cache cache_params enable_redis_auth_cache"), why=CACHE),
+    Rule(
+        _under(_S, "cache cache_params.type"), KEPT, OWN_MEMORY, "write `cache` of the model and the tenant"
+    ),
+    Rule(
+        _under(_S, "cache_params.ttl cache_params.default_in_memory_ttl"),
+        "models.NAME.cache.ttl",
+        "the cache it is for is not carried, or has another",
+    ),
+    Rule(
+        _under(_S, "cache_params.mode"),
+        KEPT,
+        "a request is answered from what is kept unless it asks not to be",
+    ),
+    Rule(
+        _under(_S, "cache_params.supported_call_types"),
+        KEPT,
+        "a model's answers are kept on every path that is asked, or on none",
+    ),
+    Rule(_under(_S, "cache_params enable_redis_auth_cache"), why=OWN_MEMORY),
     Rule(
         _under(_S, "success_callback failure_callback callbacks service_callback* turn_off_message_logging")
         + _under(_S, "redact_user_api_key_info langfuse_* set_verbose json_logs request_correlation_in_logs")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from baseload.catalog.providers import provider as catalog_provider
 from baseload.config.document import PathIn
 from baseload.config.fallbacks import CAUSES
+from baseload.config.importing import keeping
 from baseload.config.importing.draft import ADDRESS, NAME, Draft, clean, is_name, region_of
 from baseload.config.importing.nouns import Imported
 from baseload.config.importing.portkey_keys import RULES
@@ -55,6 +56,7 @@ def imported(text: str, file: str) -> Imported:
     targets = _targets(draft, root, inherited)
     if targets:
         _models(draft, root, targets)
+        keeping.portkey(draft, _get(root, "cache"))
     return draft.finished()
 
 

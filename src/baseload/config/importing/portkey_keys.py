@@ -65,8 +65,15 @@ RULES = (
     Rule(("weight", "index", "original_index"), why=_ONE_RULE),
     Rule(("retry",), why="retries are the gateway's: at most 2 a request, within a retry budget"),
     Rule(
+        ("cache.mode",),
+        "models.NAME.cache, tenants.NAME.cache",
+        "answers are kept by the exact request, not by its meaning, and by model, not by target",
+    ),
+    Rule(("cache.max_age",), "models.NAME.cache.ttl", "the cache it is for is not carried"),
+    Rule(
         ("cache", "cache_namespace"),
-        why="answers are not cached in this version; a provider's own prompt cache is used and priced",
+        why="what is kept is the tenant's: there are no other parts",
+        do="use keys of several tenants",
     ),
     Rule(
         (
