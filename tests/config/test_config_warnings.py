@@ -32,6 +32,12 @@ def test_a_careful_file_has_no_warnings(parsed: Parse) -> None:
             "",
             "models.chat.slo: is not written: 2 s to the first token",
         ),
+        (
+            "    metered: [gpt-4o]\n",
+            "    metered: [gpt-4o]\n    cache: {ttl: 1h}\n",
+            "models.chat.cache: keeps nothing: no tenant",
+        ),
+        ("limits: {concurrent: 50}", "cache: true", None),
         ("    metered: [gpt-4o]\n", "", "targets.gpt-4o: no model lists it"),
         (
             "regions: any",

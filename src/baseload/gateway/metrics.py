@@ -70,7 +70,10 @@ METRICS: dict[str, tuple[str, str]] = {
         "Requests for models whose answers are kept, by model and result (hit, miss, bypass)",
     ),
     "baseload_cache_evictions_total": ("counter", "Answers let go of, by cause (expired, room, reload)"),
-    "baseload_cache_too_large_total": ("counter", "Answers not kept since they were too large"),
+    "baseload_cache_too_large_total": (
+        "counter",
+        "Answers not kept: too large, or too many of them on their way at once",
+    ),
     "baseload_cache_entries": ("gauge", "Answers kept"),
     "baseload_cache_bytes": ("gauge", "Bytes of answers kept, those on their way to be kept included"),
     "baseload_config_reloads_total": ("counter", "Configuration reloads by result (applied, refused)"),

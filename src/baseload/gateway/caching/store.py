@@ -49,7 +49,7 @@ class Kept(Struct, frozen=True, gc=False):
 class AnswerStore(Protocol):
     """What a store can do. `find` may answer later, so that one across a network can stand in here.
 
-    `evictions` counts by cause: `expired`, `room`, `reload`; `too_large` what was not kept for its size;
+    `evictions` counts by cause: `expired`, `room`, `reload`; `too_large` what was not kept for want of room;
     `held_bytes` are those of all answers here.
     """
 
