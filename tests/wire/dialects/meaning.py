@@ -11,7 +11,7 @@ from msgspec import structs
 
 from baseload.core import Apart, Tokens
 from baseload.wire.dialects.converse_blocks import FAILED
-from baseload.wire.dialects.matrix import SHOWN, SUPPLIED
+from baseload.wire.dialects.matrix import JSON_ASKED, SHOWN, SUPPLIED
 from baseload.wire.dialects.nouns import (
     Call,
     Declined,
@@ -57,7 +57,7 @@ def of_prompt(prompt: Prompt, approximated: set[str], target: Dialect) -> Json:
         said["tool_choice"] = (choice.use, choice.name)
     if prompt.tools and prompt.parallel_calls is False and "serial_calls" not in approximated:
         said["serial"] = True
-    if prompt.form is not None and prompt.form.shape is not Shape.TEXT:
+    if prompt.form is not None and prompt.form.shape is not Shape.TEXT and "form_json" not in approximated:
         said["form"] = (prompt.form.shape, None if "schema_limits" in approximated else prompt.form.schema)
     if not approximated & {"effort", "thinking_budget", "thinking_dynamic", "thinking_off"}:
         said["thinking"] = _thinking(prompt, target)
@@ -147,6 +147,8 @@ def _turns(prompt: Prompt, approximated: set[str], target: Dialect) -> list[Any]
             parts = [("name", turn.name), *parts]
         if supplied:  # what a user was made to say means nothing
             parts = [part for part in parts if part != ("text", SUPPLIED)]
+        if "form_json" in approximated:
+            parts = [part for part in parts if part != ("text", JSON_ASKED)]
         if turns and turns[-1][0] == side:
             turns[-1][1].extend(parts)
         elif parts:

@@ -18,7 +18,7 @@ from baseload.errors import RequestError
 from baseload.wire.dialects import judging
 from baseload.wire.dialects.asking import used
 from baseload.wire.dialects.crossing import cross
-from baseload.wire.dialects.matrix import FIELDS, SUPPLIED, Field
+from baseload.wire.dialects.matrix import FIELDS, JSON_ASKED, SUPPLIED, Field
 from baseload.wire.dialects.nouns import (
     IN_PATH,
     Cache,
@@ -312,6 +312,8 @@ HAPPENS: dict[tuple[str, Dialect], Callable[[Json], None]] = {
     ("serial_calls", CONVERSE): at(
         "additionalModelRequestFields.tool_choice", {"type": "auto", "disable_parallel_tool_use": True}
     ),
+    ("form_json", MESSAGES): at("system", JSON_ASKED),
+    ("form_json", CONVERSE): at("system.0.text", JSON_ASKED),
     ("form_words", MESSAGES): at("output_config.format", {"type": "json_schema", "schema": SCHEMA}),
     ("form_words", GEMINI): at("generationConfig.responseJsonSchema", SCHEMA),
     ("form_words", CONVERSE): at("outputConfig.textFormat.structure.jsonSchema.strict", None),

@@ -50,8 +50,10 @@ def test_a_plain_web_search_crosses_and_its_options_are_refused() -> None:
         {"type": "web_search_20250305", "name": "web_search"}
     ]
     with pytest.raises(RequestError) as refused:
-        crossed({"tools": [{"type": "web_search", "search_context_size": "low"}]}, Dialect.MESSAGES)
-    assert refused.value.param == "tools.web_search.search_context_size"
+        crossed({"tools": [{"type": "web_search", "filters": {"allowed_domains": ["a.test"]}}]}, Dialect.CHAT)
+    assert refused.value.param == "tools.web_search.filters"
+    size = {"tools": [{"type": "web_search", "search_context_size": "low"}]}
+    assert crossed(size, Dialect.GEMINI)["tools"] == [{"googleSearch": {}}]
 
 
 def test_code_execution_is_refused_where_there_is_none() -> None:

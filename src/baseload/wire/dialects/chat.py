@@ -71,14 +71,48 @@ def read_request(body: Json) -> Prompt:
     prompt.tool_choice = _tool_choice(rest)
     if (form := rest.take("response_format", dict)) is not None:
         prompt.form = _form(form)
-    if (effort := rest.take("reasoning_effort", str)) is not None:
-        prompt.reasoning = Reasoning(off=True) if effort == "none" else Reasoning(effort=effort)
-        prompt.reasoning.own = Own(_CHAT, {}, {"effort": effort})
+    prompt.reasoning = _reasoning(rest)
     prompt.user, prompt.tier = rest.take("user", str), rest.take("service_tier", str)
     prompt.metadata = rest.take("metadata", dict)
     prompt.verbosity = rest.take("verbosity", str)
     prompt.own = rest.own()
     return prompt
+
+
+def _reasoning(rest: Rest) -> Reasoning | None:
+    """How much to think: OpenAI's own word, else what compatible servers take.
+
+    `thinking` is that of Anthropic's, DeepSeek's and Z.AI's OpenAI-compatible endpoints, `reasoning`
+    OpenRouter's.
+    """
+    if (effort := rest.take("reasoning_effort", str)) is not None:
+        own = Own(_CHAT, {}, {"effort": effort})
+        return Reasoning(off=True, own=own) if effort == "none" else Reasoning(effort=effort, own=own)
+    for name, read in (("thinking", _thinking), ("reasoning", _thinking_at_openrouter)):
+        value = rest.members.get(name)
+        if isinstance(value, dict):
+            del rest.members[name]
+            held = Rest(value, _CHAT, name)
+            reasoning = read(held)
+            reasoning.own = Own(_CHAT, held.members, {name: value})
+            return reasoning
+    return None
+
+
+def _thinking(held: Rest) -> Reasoning:
+    word = held.need("type", str)
+    budget = held.take("budget_tokens", int)
+    return Reasoning(budget=budget, off=word == "disabled", dynamic=budget is None and word != "disabled")
+
+
+def _thinking_at_openrouter(held: Rest) -> Reasoning:
+    effort, budget = held.take("effort", str), held.take("max_tokens", int)
+    off = effort == "none" or held.take("enabled", bool) is False
+    if (hidden := held.take("exclude", bool)) is not None:
+        hidden = not hidden
+    effort = None if off else effort
+    dynamic = not off and effort is None and budget is None
+    return Reasoning(effort=effort, budget=budget, off=off, dynamic=dynamic, shown=hidden)
 
 
 def _stop(rest: Rest) -> list[str] | None:
@@ -357,9 +391,18 @@ def write_request(prompt: Prompt) -> Json:
         )
     if prompt.form is not None:
         body["response_format"] = _write_form(prompt.form)
-    if (effort := effort_of(prompt, _CHAT)) is not None:
+    extension = _spelt_reasoning(prompt.reasoning)
+    if extension:
+        body.update(extension)
+    elif (effort := effort_of(prompt, _CHAT)) is not None:
         body["reasoning_effort"] = effort
     return put_back(body, own, _CHAT)
+
+
+def _spelt_reasoning(reasoning: Reasoning | None) -> Json:
+    """`thinking` or `reasoning` as it came in this dialect."""
+    own = reasoning.own if reasoning is not None else None
+    return {name: said for name in ("thinking", "reasoning") if (said := spelt(own, _CHAT, name))}
 
 
 def _write_tools(body: Json, prompt: Prompt) -> None:

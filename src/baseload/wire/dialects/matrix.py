@@ -64,6 +64,9 @@ SHOWN = "(shown below)"
 _BY_URL = "~fileData: the URL's ending tells no media type, so that it is taken for"
 _ONE_CALL = "calls after the first are left out of the answer"
 _LIMITS = "what Claude's schemas do not take (minimum, say) is said in descriptions, objects are closed"
+JSON_ASKED = "Answer with one JSON object and nothing else."
+"""What the system text ends with where a format has no JSON mode."""
+_IN_WORDS = "asked for in words, which the model may not heed"
 _WORD = "the nearest word that the model knows"
 _ENOUGH = "the least effort whose budget (EFFORTS) is enough"
 _BY_DEFAULT = "left to the model"
@@ -220,9 +223,9 @@ FIELDS: dict[str, Field] = {
             "form_json",
             "response_format",
             "text.format",
-            "",
+            f"~system: {_IN_WORDS}",
             "generationConfig.responseMimeType",
-            "",
+            f"~system: {_IN_WORDS}",
         ),
         Field(
             "form_schema",
@@ -573,8 +576,11 @@ STATEFUL: dict[Dialect, dict[str, str]] = {
 """Members that go on from what a provider keeps, and why another dialect's target cannot: never left out."""
 
 _OFFERED = "left out, since all tools are offered at once"
+_AS_MUCH = "the target searches as much as it does by itself"
 NEARLY: dict[Dialect, dict[str, str]] = {
+    Dialect.CHAT: {"web_search_options.search_context_size": _AS_MUCH},
     Dialect.RESPONSES: {
+        "tools.web_search.search_context_size": _AS_MUCH,
         "tools.defer_loading": "the tool is offered at once",
         "tools of type tool_search": _OFFERED,
         "tool_search_call": _OFFERED,

@@ -7,10 +7,11 @@ out by name is taken out here, and what a format wants for its form alone is sup
 from __future__ import annotations
 
 import mimetypes
+from itertools import takewhile
 
 from baseload.wire.dialects.asking import limited, media
 from baseload.wire.dialects.fitting import claude_schema, id_of, object_schema, tier_of, user_of
-from baseload.wire.dialects.matrix import SUPPLIED
+from baseload.wire.dialects.matrix import JSON_ASKED, SUPPLIED
 from baseload.wire.dialects.nouns import (
     Call,
     Dialect,
@@ -97,6 +98,8 @@ def settle(prompt: Prompt, target: Dialect) -> list[str]:
     form = prompt.form
     if form is not None and form.schema is not None and limited(form, prompt.model, target):
         form.schema = claude_schema(form.schema)
+    if form is not None and form.shape is Shape.JSON and target in _STRICT_ON_TEXT:
+        _ask_for_json(prompt)
     gone = _settle_tools(prompt, target)
     for turn in prompt.turns:
         speechless = turn.role in (Role.ASSISTANT, *_INSTRUCTING) or not any(map(_says, turn.parts))
@@ -107,6 +110,13 @@ def settle(prompt: Prompt, target: Dialect) -> list[str]:
     if target is Dialect.MESSAGES and all(turn.role in _INSTRUCTING for turn in prompt.turns):
         prompt.turns.append(Turn(Role.USER, [Text(SUPPLIED)], plain=True))
     return gone
+
+
+def _ask_for_json(prompt: Prompt) -> None:
+    """Anthropic and Amazon have no JSON mode: the instructions end with asking for it."""
+    prompt.form = None
+    instructions = takewhile(lambda turn: turn.role in _INSTRUCTING, prompt.turns)
+    prompt.turns.insert(sum(1 for _ in instructions), Turn(Role.SYSTEM, [Text(JSON_ASKED)], plain=True))
 
 
 _LEFT_OUT = "(left out)"
