@@ -69,7 +69,7 @@ def deployment(name: str, mode: str = "chat", **params: Any) -> dict[str, Any]:
     return {"model_name": name, "litellm_params": written_params, "model_info": {"mode": mode}}
 
 
-PRICED = {"input_cost_per_token": 2e-6, "output_cost_per_token": 5e-6}
+PRICED: dict[str, Any] = {"input_cost_per_token": 2e-6, "output_cost_per_token": 5e-6}
 LITELLM = {
     "model_list": [
         deployment("talk", model="openai/our-model", extra_headers={"x-team": "os.environ/TEAM"}, **PRICED),

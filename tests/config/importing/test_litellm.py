@@ -398,3 +398,11 @@ def test_what_is_not_counted_in_tokens_has_its_own_price_asked_for(mode: str, un
     metered = found.config["targets"]["special"]["metered"]
     assert metered["unit_price"] == {unit: f"${{SPECIAL_{unit.upper()}_USD}}"}
     assert found.not_carried == ()
+
+
+def test_a_mode_without_a_path_is_listed_whole() -> None:
+    """A model of realtime sessions must not be asked for chats."""
+    params = {"model": "openai/gpt-realtime", "api_key": "os.environ/K"}
+    listed = [{"model_name": "live", "litellm_params": params, "model_info": {"mode": "realtime"}}]
+    found = import_text("litellm", yaml.safe_dump({"model_list": listed}), "config.yaml")
+    assert (found.config, len(found.not_carried)) == ({}, 4)

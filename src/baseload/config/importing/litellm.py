@@ -29,6 +29,7 @@ from baseload.config.importing.upstreams import (
     vertex,
     with_v1,
 )
+from baseload.config.schema import DEFAULT_TENANT
 
 _BARE = (
     (re.compile(r"(ft:)?(gpt-|o[1345]|chatgpt-|text-embedding-|davinci|babbage|omni-)"), "openai"),
@@ -46,6 +47,11 @@ _VARIABLES = {
     "moonshotai": "MOONSHOT_API_KEY",
 }
 """The variable that LiteLLM itself looks at for a provider's key, where it is not PROVIDER_API_KEY."""
+
+
+_SERVED = ("chat", "completion", "embedding")
+_UNSERVED = ("realtime", "video_generation", "ocr", "search", "vector_store")
+"""Modes of models that clients ask at paths of this gateway, besides those that pass through, and at none."""
 
 
 class _Deployment(NamedTuple):
@@ -107,6 +113,10 @@ def _deployment(draft: Draft, root: Node, found: _Deployment) -> None:
         rule = draft.source.rule((*found.node.path, "model_name"))
         found.node.drop(rule.why if rule else "", rule.do if rule else "")
         return
+    mode = found.info.get("mode").text()
+    if mode in _UNSERVED:
+        found.node.drop(f"what is asked in mode {mode} is no path of this version", "leave it behind")
+        return
     if found.params.get("weight").number() == 0:
         found.node.drop("its weight is 0: it is never asked", "list it with a model if it should be")
         return
@@ -129,7 +139,8 @@ def _deployment(draft: Draft, root: Node, found: _Deployment) -> None:
     _settle(draft, root, found, draft.targets[target], model)
     _headers(draft, found, draft.targets[target], target)
     found.info.get("id").carry("the target's name")
-    found.info.get("mode").carry("the path that a client asks (docs/passthrough.md)")
+    if mode in _SERVED or mode in UNIT_OF_MODE:
+        found.info.get("mode").carry("the path that a client asks (docs/passthrough.md)")
     found.params.get("model").carry("targets.NAME.model")
     found.params.get("custom_llm_provider").carry("targets.NAME.metered.provider")
     name = group if is_name(group) else clean(group)
@@ -400,7 +411,7 @@ def _restrict(draft: Draft, deployments: list[_Deployment]) -> None:
     if not (own and public):
         return
     named = {clean(team) for who in own.values() for team in who if team}
-    for tenant in ("default", *sorted(named - {"default"})):
+    for tenant in (DEFAULT_TENANT, *sorted(named - {DEFAULT_TENANT})):
         draft.tenants.setdefault(tenant, {"class": "default"})
     for tenant, section in draft.tenants.items():
         mine = [name for name, who in own.items() if tenant in {clean(team or "") for team in who}]

@@ -296,7 +296,11 @@ RULES = (
         why="a metered target is priced by its own provider",
         do="write `price`",
     ),
-    Rule(_under(_I, "mode"), "the path that a client asks (docs/passthrough.md); targets.NAME.responses"),
+    Rule(
+        _under(_I, "mode"),
+        "the path that a client asks (docs/passthrough.md); targets.NAME.responses",
+        "is no path of this version, or has no effect here",
+    ),
     Rule(
         _under(_I, "supported_endpoints"),
         "targets.NAME.responses",
