@@ -153,3 +153,10 @@ def test_header_fields_of_the_provider_are_the_targets() -> None:
     assert found.config["targets"]["openai"]["headers"] == {"openai-organization": "${ORG}"}
     other = of({"provider": "groq", "api_key": "$K", "openai_organization": "$ORG"})
     assert [one.key for one in other.not_carried] == ["openai_organization"]
+
+
+def test_single_is_the_first_target_alone() -> None:
+    """Others stand in such a config without being asked; here they must not be either."""
+    found = of({"strategy": {"mode": "single"}, "targets": [target(name="a"), target(name="b")]})
+    assert found.config["models"] == {"gpt-4o": {"metered": ["a"]}}
+    assert {one.path[:2] for one in found.not_carried} == {("targets", 1)}

@@ -12,6 +12,7 @@ from baseload.config.importing.headers import Fields
 from baseload.config.importing.litellm_fallbacks import fallbacks
 from baseload.config.importing.litellm_keys import RULES
 from baseload.config.importing.litellm_prices import UNIT_OF_MODE, Written, token_price, unit_price
+from baseload.config.importing.litellm_teams import name_teams, restrict
 from baseload.config.importing.nouns import Imported
 from baseload.config.importing.pricing import is_priced, price_of
 from baseload.config.importing.secrets import variable_name
@@ -29,7 +30,6 @@ from baseload.config.importing.upstreams import (
     vertex,
     with_v1,
 )
-from baseload.config.schema import DEFAULT_TENANT
 
 _BARE = (
     (re.compile(r"(ft:)?(gpt-|o[1345]|chatgpt-|text-embedding-|davinci|babbage|omni-)"), "openai"),
@@ -81,8 +81,8 @@ def imported(text: str, file: str) -> Imported:
         _deployment(draft, root, found)
     fallbacks(draft, root)
     _aliases(draft, root.get("router_settings", "model_group_alias"))
-    _tenants(draft, root.get("litellm_settings", "default_team_settings"))
-    _restrict(draft, deployments)
+    name_teams(draft, root.get("litellm_settings", "default_team_settings"))
+    restrict(draft, [(found.node.get("model_name"), found.info) for found in deployments])
     keeping.litellm(draft, root.get("litellm_settings"))
     body = root.get("general_settings", "max_request_size_mb")
     if size := draft.count(body, "http.body"):
@@ -385,38 +385,3 @@ def _aliases(draft: Draft, aliases: Node) -> None:
             goal.carry(f"models.{alias}, with the targets and lists of that group")
         if isinstance(node.value, dict):
             node.get("hidden").drop("GET /v1/models lists every model that a tenant may ask for")
-
-
-def _tenants(draft: Draft, teams: Node) -> None:
-    for team in teams.items():
-        node = team.get("team_id")
-        name = clean(node.text() or "")
-        if node and name != "unnamed":
-            draft.tenants[name] = {"class": "default"}
-            node.carry(f"tenants.{name}")
-
-
-def _restrict(draft: Draft, deployments: list[_Deployment]) -> None:
-    """Let a team's own models be asked for by its tenant alone, which every tenant's list then says.
-
-    Not a model that other deployments serve to all, nor one that the team asks for by another name.
-    """
-    teams: dict[str, set[str | None]] = {}
-    for found in deployments:
-        group = found.node.get("model_name").needed()
-        team = found.info.get("team_id").text() if not found.info.get("team_public_model_name") else None
-        teams.setdefault(group if is_name(group) else clean(group), set()).add(team)
-    own = {name: who for name, who in teams.items() if name in draft.models and who and None not in who}
-    public = [name for name in draft.models if name not in own]
-    if not (own and public):
-        return
-    named = {clean(team) for who in own.values() for team in who if team}
-    for tenant in (DEFAULT_TENANT, *sorted(named - {DEFAULT_TENANT})):
-        draft.tenants.setdefault(tenant, {"class": "default"})
-    for tenant, section in draft.tenants.items():
-        mine = [name for name, who in own.items() if tenant in {clean(team or "") for team in who}]
-        section["models"] = [*public, *mine]
-    for found in deployments:
-        group = found.node.get("model_name").needed()
-        if (group if is_name(group) else clean(group)) in own:
-            found.info.get("team_id").carry("tenants.NAME.models")

@@ -309,7 +309,8 @@ RULES = (
     Rule(
         _under(_I, "team_id"),
         "tenants.NAME.models",
-        "the model is served to all by another deployment, has another name for the team, or is not carried",
+        "the model is served to all by another deployment, has another name for the team, is not carried, or "
+        "there is none for all",
         "write `tenants.NAME.models`",
     ),
     Rule(

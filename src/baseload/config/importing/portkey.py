@@ -81,13 +81,19 @@ def _targets(draft: Draft, node: Node, inherited: _Inherited) -> list[str]:
         made = _target(draft, node, inherited) if _says_where(node) else None
         return [made] if made else []
     found = []
-    balanced = _get(node, "strategy", "mode").text() == "loadbalance"
-    for item in inner.items():
+    mode = _get(node, "strategy", "mode")
+    balanced = mode.text() == "loadbalance"
+    for index, item in enumerate(inner.items()):
+        if mode.text() == "single" and index:
+            item.drop("with `single` the first target alone is asked", "list it with a model by hand")
+            continue
         if balanced and _get(item, "weight").number() == 0:
             item.drop("its weight is 0: it is never asked", "list it with a model by hand if it should be")
             continue
         model, timeout = _get(item, "override_params", "model"), _get(item, "request_timeout")
         found += _targets(draft, item, _Inherited(model or inherited.model, timeout or inherited.timeout))
+    if mode.text() == "single" and found:
+        mode.carry("models.NAME: the first target alone")
     return found
 
 
