@@ -406,3 +406,10 @@ def test_a_mode_without_a_path_is_listed_whole() -> None:
     listed = [{"model_name": "live", "litellm_params": params, "model_info": {"mode": "realtime"}}]
     found = import_text("litellm", yaml.safe_dump({"model_list": listed}), "config.yaml")
     assert (found.config, len(found.not_carried)) == ({}, 4)
+
+
+def test_embeddings_of_bedrock_are_listed() -> None:
+    """Converse has none, so a target made of them would answer nobody."""
+    found = of({"model": "bedrock/amazon.titan-embed-text-v2:0", "aws_region_name": "us-east-1"})
+    assert found.config == {}
+    assert {one.why.partition(",")[0] for one in found.not_carried} == {"Converse has no embeddings"}

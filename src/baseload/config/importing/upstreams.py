@@ -144,6 +144,10 @@ def place(upstream: Upstream) -> Placed | Refused:
             return Refused(why, "leave it behind")
     elif format_ is None and name == "google" and not upstream.url and _generates(upstream.model):
         format_ = Format.GEMINI
+    if format_ is Format.BEDROCK and not _generates(upstream.model):
+        return Refused(
+            "Converse has no embeddings, and Bedrock's own format of them is not spoken", "leave it"
+        )
     if format_ is not None:
         section["format"] = format_.value
     if upstream.responses:
