@@ -135,3 +135,63 @@ def test_priority_is_the_heaviest_first_and_the_rest_for_failures() -> None:
     found = of(routes=[route({"name": "ai-proxy-advanced", "config": level})])
     assert "fallback" not in found.config["models"]["talk"]
     assert "config.balancer.algorithm" in {one.key.partition("plugins[0].")[2] for one in found.not_carried}
+
+
+def test_every_route_type_is_a_model_of_its_own() -> None:
+    """A chat never goes to a model of embeddings; clients ask for NAME and NAME-embeddings."""
+
+    def kind(route_type: str, name: str) -> dict[str, Any]:
+        return {"route_type": route_type, "model": {"provider": "openai", "name": name}}
+
+    targets = [kind("llm/v1/embeddings", "text-embedding-3-large"), kind("llm/v1/chat", "gpt-4o")]
+    targets.append(kind("audio/v1/audio/speech", "gpt-4o-mini-tts"))
+    plugin = {"name": "ai-proxy-advanced", "config": {"targets": targets}}
+    limiter = {"name": "rate-limiting", "config": {"minute": 30, "limit_by": "service"}}
+    found = of(routes=[route(plugin, limiter)])
+    served = {
+        model: [found.config["targets"][name]["model"] for name in section["metered"]]
+        for model, section in found.config["models"].items()
+    }
+    assert served == {
+        "talk": ["gpt-4o"],
+        "talk-embeddings": ["text-embedding-3-large"],
+        "talk-speech": ["gpt-4o-mini-tts"],
+    }
+    # one count for three models cannot be written
+    assert all("limits" not in section for section in found.config["models"].values())
+    alone = of(routes=[route(proxy(route_type="llm/v1/embeddings"))])
+    assert list(alone.config["models"]) == ["talk"]
+
+
+@pytest.mark.parametrize(
+    ("auth", "metered", "headers"),
+    [
+        (
+            {"header_name": "Authorization", "header_value": "Bearer abc"},
+            {"key": "${TALK_OPENAI_API_KEY}"},
+            None,
+        ),
+        (
+            {"header_name": "api-key", "header_value": "abc"},
+            {"key": "${TALK_OPENAI_API_KEY}", "key_header": "api-key"},
+            None,
+        ),
+        ({"header_name": "X-Room", "header_value": "abc"}, {"key": "none"}, {"x-room": "${TALK_X_ROOM}"}),
+    ],
+)
+def test_a_key_goes_in_the_header_that_the_file_names(
+    auth: dict[str, str], metered: dict[str, str], headers: dict[str, str] | None
+) -> None:
+    """The format's own, another that a key may have, or a header field of the target."""
+    options = {"upstream_url": "https://proxy.example.com/v1/chat/completions"}
+    model = {"provider": "openai", "name": "gpt-4o", "options": options}
+    section = of(routes=[route(proxy(auth=auth, model=model))]).config["targets"]["talk"]
+    assert section["metered"] == {"provider": "openai", **metered}
+    assert section.get("headers") == headers
+
+
+def test_a_variable_that_holds_the_word_bearer_is_said_to_be_without_it() -> None:
+    """There it is the whole header; here it is the key alone."""
+    auth = {"header_name": "Authorization", "header_value": "{vault://env/openai-key}"}
+    [variable] = of(routes=[route(proxy(auth=auth))]).variables
+    assert (variable.name, "without the word Bearer" in variable.what) == ("OPENAI_KEY", True)

@@ -35,7 +35,7 @@ def only(**params: Any) -> dict[str, Any]:
         ("openai/gpt-4o", "openai", "gpt-4o", "OPENAI_API_KEY"),
         ("claude-sonnet-4-5", "anthropic", "claude-sonnet-4-5", "ANTHROPIC_API_KEY"),
         ("gemini/gemini-2.5-pro", "google", "gemini-2.5-pro", "GEMINI_API_KEY"),
-        ("together_ai/meta-llama/Llama-3.3", "together", "meta-llama/Llama-3.3", "TOGETHERAI_API_KEY"),
+        ("together_ai/openai/gpt-oss-120b", "together", "openai/gpt-oss-120b", "TOGETHERAI_API_KEY"),
         ("xai/grok-4", "x-ai", "grok-4", "XAI_API_KEY"),
         ("openrouter/openai/gpt-4o", "openrouter", "openai/gpt-4o", "OPENROUTER_API_KEY"),
     ],
@@ -252,3 +252,164 @@ def test_targets_speak_the_format_that_the_file_used() -> None:
     for params, wanted in cases:
         section = only(**params)
         assert (section.get("format"), section.get("url"), section["model"]) == wanted
+
+
+def test_an_engine_that_asks_for_no_key_gets_none() -> None:
+    """What stands for no key is none, and no variable that may be somebody's real key takes its place."""
+    for word in ("none", "EMPTY", "not-needed"):
+        section = only(model="openai/mine", api_base="http://10.0.0.9:8000/v1", api_key=word)
+        assert section["metered"]["key"] == "none"
+        assert "key" not in only(model="hosted_vllm/m", api_base="http://10.0.0.9/v1", api_key=word)["owned"]
+
+
+def test_a_well_known_key_goes_to_its_provider_alone() -> None:
+    """At another host, or over plain HTTP, the key has a variable of its own."""
+    for base, key in (
+        (None, "${OPENAI_API_KEY}"),
+        ("https://eu.api.openai.com/v1", "${OPENAI_API_KEY}"),
+        ("http://api.openai.com/v1", "${CHAT_API_KEY}"),
+        ("https://api.openai.com.example.com/v1", "${CHAT_API_KEY}"),
+        ("http://10.0.0.9:8000/v1", "${CHAT_API_KEY}"),
+    ):
+        section = only(model="openai/gpt-4o", **({"api_base": base} if base else {}))
+        assert section["metered"]["key"] == key, base
+
+
+def test_a_model_without_a_known_price_has_one_asked_for() -> None:
+    """A deployment's name says nothing, nor does a model of one's own behind a provider's name."""
+    azure = {
+        "model": "azure/our-deployment",
+        "api_base": "https://x.openai.azure.com",
+        "api_key": "os.environ/K",
+    }
+    asked = {"input": "${CHAT_INPUT_USD}", "output": "${CHAT_OUTPUT_USD}"}
+    assert only(**azure)["metered"]["price"] == asked
+    assert only(model="openai/mine", api_base="http://10.0.0.9/v1")["metered"]["price"] == asked
+    assert "price" not in only(model="gpt-4o")["metered"]
+
+
+def test_a_base_model_gives_its_price() -> None:
+    """The catalog's price of what the deployment says it is; carried, not thrown away."""
+    text = {
+        "model_list": [
+            {
+                "model_name": "chat",
+                "litellm_params": {"model": "azure/gpt-4o-eu", "api_base": "https://x.openai.azure.com"},
+                "model_info": {"base_model": "azure/gpt-4o"},
+            }
+        ]
+    }
+    found = import_text("litellm", yaml.safe_dump(text), "config.yaml")
+    price = found.config["targets"]["chat"]["metered"]["price"]
+    assert (price["input"], price["output"]) == (Decimal("2.5"), Decimal(10))
+    assert "azure/gpt-4o" in price["source"]
+    assert found.not_carried == ()
+
+
+@pytest.mark.parametrize(
+    ("base", "model", "url"),
+    [
+        (
+            "https://x.services.ai.azure.com/models",
+            "mistral-large",
+            "https://x.services.ai.azure.com/openai/v1",
+        ),
+        ("https://x.openai.azure.com/openai/v1/", "gpt", "https://x.openai.azure.com/openai/v1"),
+        ("https://x.services.ai.azure.com", "claude-x", "https://x.services.ai.azure.com/anthropic/v1"),
+        ("https://phi.eastus2.models.ai.azure.com", "phi", "https://phi.eastus2.models.ai.azure.com/v1"),
+    ],
+)
+def test_any_address_of_an_azure_resource_leads_to_its_endpoint(base: str, model: str, url: str) -> None:
+    """The one that serves this model, whatever the path they had."""
+    section = only(model=f"azure_ai/{model}", api_base=base, api_key="os.environ/K")
+    assert (section["url"], section["model"]) == (url, model)
+
+
+def test_a_model_that_is_asked_by_responses_says_so() -> None:
+    """The word for it is no part of the model's name."""
+    section = only(model="openai/responses/gpt-5", api_key="os.environ/K")
+    assert (section["model"], section["responses"]) == ("gpt-5", True)
+
+
+def test_header_fields_are_the_targets_and_hidden() -> None:
+    """A literal value becomes a variable, since it may be a secret; the credential's own place is listed."""
+    params = {"model": "gpt-4o", "api_key": "os.environ/K", "organization": "org-7"}
+    found = of({**params, "extra_headers": {"X-Team": "seven", "x-b": "os.environ/B", "api-key": "z"}})
+    assert found.config["targets"]["chat"]["headers"] == {
+        "x-team": "${CHAT_X_TEAM}",
+        "x-b": "${B}",
+        "openai-organization": "${CHAT_OPENAI_ORGANIZATION}",
+    }
+    assert [one.key.rpartition(".")[2] for one in found.not_carried] == ["api-key"]
+
+
+def test_an_owned_targets_token_prices_are_listed_with_advice_it_can_follow() -> None:
+    """It is paid by the hour; a `price` it cannot have is not spoken of."""
+    engine = {"model": "hosted_vllm/m", "api_base": "http://10.0.0.9:8000/v1", "input_cost_per_token": 1e-6}
+    [listed] = of(engine).not_carried
+    assert "hour" in listed.why
+    assert "price" not in listed.do
+
+
+def test_an_alias_has_the_lists_of_its_group() -> None:
+    """Who asks by the alias is served as who asks for the group."""
+    router = {"fallbacks": [{"a": ["b"]}], "model_group_alias": {"also": "a"}}
+    models = groups("a", "b", router_settings=router).config["models"]
+    assert models["also"] == models["a"]
+    assert models["also"]["fallback"]["error"] == ["b"]
+
+
+def test_a_teams_model_is_for_its_tenant_alone() -> None:
+    """Every tenant then lists what it may ask for; a model served to all by another deployment stays so."""
+
+    def entry(name: str, **info: str) -> dict[str, Any]:
+        params = {"model": "gpt-4o", "api_key": "os.environ/K"}
+        return {"model_name": name, "litellm_params": params, **({"model_info": info} if info else {})}
+
+    listed = [entry("open"), entry("theirs", team_id="t1"), entry("both", team_id="t1"), entry("both")]
+    found = import_text("litellm", yaml.safe_dump({"model_list": listed}), "config.yaml")
+    assert {name: tenant["models"] for name, tenant in found.config["tenants"].items()} == {
+        "default": ["open", "both"],
+        "t1": ["open", "both", "theirs"],
+    }
+    assert [one.key for one in found.not_carried] == ["model_list[2].model_info.team_id"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "unit"),
+    [
+        ("image_generation", "image"),
+        ("audio_transcription", "second"),
+        ("audio_speech", "character"),
+        ("moderation", "request"),
+        ("rerank", "search"),
+    ],
+)
+def test_what_is_not_counted_in_tokens_has_its_own_price_asked_for(mode: str, unit: str) -> None:
+    """By what its path counts, as a model that is asked there."""
+    listed = [
+        {
+            "model_name": "special",
+            "litellm_params": {"model": "openai/some-model", "api_key": "os.environ/K"},
+            "model_info": {"mode": mode},
+        }
+    ]
+    found = import_text("litellm", yaml.safe_dump({"model_list": listed}), "config.yaml")
+    metered = found.config["targets"]["special"]["metered"]
+    assert metered["unit_price"] == {unit: f"${{SPECIAL_{unit.upper()}_USD}}"}
+    assert found.not_carried == ()
+
+
+def test_a_mode_without_a_path_is_listed_whole() -> None:
+    """A model of realtime sessions must not be asked for chats."""
+    params = {"model": "openai/gpt-realtime", "api_key": "os.environ/K"}
+    listed = [{"model_name": "live", "litellm_params": params, "model_info": {"mode": "realtime"}}]
+    found = import_text("litellm", yaml.safe_dump({"model_list": listed}), "config.yaml")
+    assert (found.config, len(found.not_carried)) == ({}, 4)
+
+
+def test_embeddings_of_bedrock_are_listed() -> None:
+    """Converse has none, so a target made of them would answer nobody."""
+    found = of({"model": "bedrock/amazon.titan-embed-text-v2:0", "aws_region_name": "us-east-1"})
+    assert found.config == {}
+    assert {one.why.partition(",")[0] for one in found.not_carried} == {"Converse has no embeddings"}

@@ -130,5 +130,33 @@ def test_a_model_that_nobody_writes_is_asked_for() -> None:
 def test_a_real_key_in_a_virtual_ones_place_stays_hidden() -> None:
     """A name must not be made of it."""
     found = of({"provider": "openai", "virtual_key": "sk-proj-0123456789abcdef"})
-    assert found.config["targets"]["openai"]["metered"]["key"] == "${OPENAI_API_KEY}"
+    assert found.config["targets"]["openai"]["metered"]["key"] == "${PORTKEY_OPENAI_API_KEY}"
     assert "0123456789abcdef" not in f"{found}".lower()
+
+
+def test_a_host_of_ones_own_never_gets_a_providers_key() -> None:
+    """A placeholder is no key, a missing or literal one has a variable that nobody has set yet."""
+    host = {"custom_host": "http://10.0.0.9:9101/v1", "override_params": {"model": "our-llama"}}
+    for key, wanted in (
+        ({"api_key": "none"}, "none"),
+        ({}, "${PORTKEY_OPENAI_API_KEY}"),
+        ({"api_key": "a-real-one"}, "${PORTKEY_OPENAI_API_KEY}"),
+    ):
+        metered = of({"provider": "openai", **host, **key}).config["targets"]["openai"]["metered"]
+        assert metered["key"] == wanted
+        assert metered["price"] == {"input": "${OPENAI_INPUT_USD}", "output": "${OPENAI_OUTPUT_USD}"}
+
+
+def test_header_fields_of_the_provider_are_the_targets() -> None:
+    """OpenAI's organization at OpenAI; at another provider it is listed."""
+    found = of(target(openai_organization="$ORG"))
+    assert found.config["targets"]["openai"]["headers"] == {"openai-organization": "${ORG}"}
+    other = of({"provider": "groq", "api_key": "$K", "openai_organization": "$ORG"})
+    assert [one.key for one in other.not_carried] == ["openai_organization"]
+
+
+def test_single_is_the_first_target_alone() -> None:
+    """Others stand in such a config without being asked; here they must not be either."""
+    found = of({"strategy": {"mode": "single"}, "targets": [target(name="a"), target(name="b")]})
+    assert found.config["models"] == {"gpt-4o": {"metered": ["a"]}}
+    assert {one.path[:2] for one in found.not_carried} == {("targets", 1)}

@@ -8,13 +8,14 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from baseload.catalog.providers import provider as catalog_provider
 from baseload.config.document import PathIn
 from baseload.config.fallbacks import is_model, served_by
 from baseload.config.importing.checking import misfits
 from baseload.config.importing.nouns import Imported, Variable
 from baseload.config.importing.secrets import reference, replaced, variable_name
 from baseload.config.importing.source import Node, Source
-from baseload.config.importing.upstreams import Refused, Upstream, place
+from baseload.config.importing.upstreams import Refused, Upstream, own_host, place, provider_name
 from baseload.config.schema import DEFAULT_TENANT
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
@@ -28,6 +29,13 @@ ACCOUNT = (
     '"private_key": "-----BEGIN PRIVATE KEY-----"}'
 )
 """The sample of a Google service account."""
+PLACEHOLDERS = frozenset(
+    {
+        *("none", "null", "empty", "n/a", "dummy", "fake", "fake-key"),
+        *("no-key", "nokey", "no-key-required", "not-needed", "not_needed"),
+    }
+)
+"""What is written in a key's place, in small letters, where a server asks for none."""
 PER_MILLION = Decimal(1_000_000)
 _NANO = Decimal("1e-9")
 
@@ -73,9 +81,26 @@ class Draft:
         self._say(found.name, f"the credential of {self._at(node)}{hidden}", sample)
         return f"${{{found.name}}}"
 
+    def key(self, node: Node, became: str, *words: str) -> str | None:
+        """A lasting key as `${NAME}`, or `none` where theirs only stands for there being none."""
+        if (node.text() or "").strip().lower() in PLACEHOLDERS:
+            node.carry(f"{became}: none")
+            return "none"
+        return self.secret(node, became, *words)
+
+    def key_for(self, provider: str, url: str | None, variable: str, wish: str) -> str:
+        """The variable of a key that the file does not write: the provider's well-known one at its own host.
+
+        At any other host it has a name of its own, so that nobody's real key goes there by itself.
+        """
+        if own_host(provider, url):
+            return self.asked(variable, f"the key of {provider}, which the file does not write")
+        name = self._free(_not_known(self.gateway, variable_name(wish, "api_key")))
+        return self.asked(name, f"the key that {url} asks for; write `key: none` if it asks for none")
+
     def held(self, content: str, what: str, *words: str, sample: str = SECRET) -> str:
         """A free variable made of words, as `${NAME}`, for this content; for the same content the same."""
-        name = self._literals.get(content) or self._free(variable_name(*words))
+        name = self._literals.get(content) or self._free(_not_known(self.gateway, variable_name(*words)))
         self._literals[content] = name
         self._say(name, what, sample)
         return f"${{{name}}}"
@@ -161,7 +186,7 @@ class Draft:
             for part in path[:-1]:
                 section = section[part]
             variable = self._free(
-                variable_name(name, *path[-1:], "usd" if path[-1] in ("input", "output") else "")
+                variable_name(name, *path[-1:], "" if path[-1].startswith("usd") else "usd")
             )
             said = f"{what}, of target {name}; the other file does not say it"
             section[path[-1]] = self.asked(variable, said, FIGURE)
@@ -179,6 +204,10 @@ class Draft:
     def fall_back(self, model: str, causes: Iterable[str], names: list[str], node: Node) -> None:
         """Let a model's requests go on to these targets or models, whose places in their file is `node`."""
         self._fallbacks += [_Listed(model, cause, tuple(dict.fromkeys(names)), node) for cause in causes]
+
+    def fall_back_alike(self, model: str, other: str) -> None:
+        """Let a model's requests go on as those of the other, to whatever they go by now."""
+        self._fallbacks += [each._replace(model=model) for each in self._fallbacks if each.model == other]
 
     def leave_unserved(self, why: str, do: str) -> None:
         """Take back every target that no model lists, for this reason."""
@@ -318,6 +347,16 @@ def region_of(text: str) -> str | None:
     return None
 
 
+def _not_known(gateway: str, name: str) -> str:
+    """The name, or one of the file's own where a provider's well-known variable is called so.
+
+    Such a variable is often set already, to another key than the file's.
+    """
+    provider = name.removesuffix("_API_KEY").lower().replace("_", "-")
+    known = name.endswith("_API_KEY") and catalog_provider(provider_name(provider)) is not None
+    return variable_name(gateway, name) if known else name
+
+
 def _references(source: Source) -> set[str]:
     """Every variable that the other file refers to: names of ours must differ."""
     texts: Iterable[str] = (str(value) for _, value in source.leaves((), source.root.value))
@@ -325,5 +364,16 @@ def _references(source: Source) -> set[str]:
 
 
 def _in_order(section: dict[str, Any]) -> dict[str, Any]:
-    order = ("owned", "metered", "url", "format", "drop_unsupported", "model", "region", "zero_retention")
+    order = (
+        "owned",
+        "metered",
+        "url",
+        "format",
+        "responses",
+        "headers",
+        "drop_unsupported",
+        "model",
+        "region",
+        "zero_retention",
+    )
     return {key: section[key] for key in (*order, *sorted(section.keys() - set(order))) if key in section}

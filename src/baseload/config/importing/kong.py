@@ -8,28 +8,56 @@ from typing import Any, NamedTuple
 
 from baseload.catalog.providers import provider as catalog_provider
 from baseload.config.document import PathIn
+from baseload.config.headers import key_header
 from baseload.config.importing.draft import ADDRESS, NAME, Draft, clean, region_of
+from baseload.config.importing.headers import Fields
 from baseload.config.importing.kong_keys import RULES
 from baseload.config.importing.kong_limits import LIMITERS, Scope, limit
 from baseload.config.importing.nouns import Imported
-from baseload.config.importing.secrets import variable_name
+from baseload.config.importing.secrets import reference, variable_name
 from baseload.config.importing.signing import AwsKeys, aws_login, aws_region, entra_login, google_login
 from baseload.config.importing.source import Node, Source, tokens
 from baseload.config.importing.upstreams import (
     ENGINES,
     Upstream,
     VertexPlace,
-    azure_url,
+    azure,
     provider_name,
     vertex,
     with_v1,
 )
 from baseload.config.importing.upstreams import bedrock as bedrock_at
+from baseload.core import Format
 
 CACHES = ("ai-semantic-cache", "proxy-cache", "proxy-cache-advanced")
 PROXIES = ("ai-proxy", "ai-proxy-advanced")
-_SERVED = ("llm/v1/chat", "llm/v1/completions", "llm/v1/embeddings")
-_ENDS = ("/chat/completions", "/completions", "/embeddings", "/messages", "/responses", "/api/chat")
+KINDS = {
+    "llm/v1/chat": "",
+    "llm/v1/completions": "completions",
+    "llm/v1/embeddings": "embeddings",
+    "llm/v1/responses": "responses",
+    "image/v1/images/generations": "images",
+    "image/v1/images/edits": "image-edits",
+    "audio/v1/audio/transcriptions": "transcriptions",
+    "audio/v1/audio/translations": "translations",
+    "audio/v1/audio/speech": "speech",
+}
+"""The route types that are served, and what a model of one is called after, beside the place's name."""
+_UNITS = {
+    "images": "image",
+    "image-edits": "image",
+    "transcriptions": "second",
+    "translations": "second",
+    "speech": "character",
+}
+_CHAT = "llm/v1/chat"
+_ENDS = (
+    *("/chat/completions", "/completions", "/embeddings", "/messages", "/responses", "/api/chat"),
+    *("/images/generations", "/images/edits"),
+    *("/audio/transcriptions", "/audio/translations", "/audio/speech"),
+)
+KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+"""The headers that a key may go in."""
 _MILLISECOND = Decimal("0.001")
 _WEIGHT = Decimal(100)
 """A target's weight where it is not written."""
@@ -72,17 +100,21 @@ def imported(text: str, file: str) -> Imported:
         if named:
             draft.tenants[clean(named.text() or "")] = {"class": "default"}
             named.carry("tenants.NAME")
-    limiters: list[tuple[Node, Scope]] = []
+    limiters: list[tuple[Node, _Place, str]] = []
+    models: dict[str, list[str]] = {}
     for plugin, place, tenant in _plugins(source.root):
         kind = plugin.get("name").needed()
         if not plugin.get("enabled").flag() and plugin.get("enabled"):
             plugin.drop("is switched off")
         elif kind in PROXIES:
-            _proxy(draft, plugin, place)
+            for wish in place.models:
+                models.setdefault(wish, [])
+            _proxy(draft, plugin, place, models)
         elif kind in LIMITERS:
-            limiters.append((plugin, Scope(place.models, tenant)))
-    for plugin, scope in limiters:  # models are there now
-        limit(draft, plugin, scope)
+            limiters.append((plugin, place, tenant))
+    for plugin, place, tenant in limiters:  # models are there now
+        counted = tuple(dict.fromkeys(name for wish in place.models for name in models.get(wish, [wish])))
+        limit(draft, plugin, Scope(counted, tenant))
     return draft.finished()
 
 
@@ -150,25 +182,33 @@ def _route_name(route: Node) -> str:
     return clean(named or next(iter(paths), "chat"))
 
 
-def _proxy(draft: Draft, plugin: Node, place: _Place) -> None:
-    """Add the targets of one plugin to its models."""
+def _proxy(draft: Draft, plugin: Node, place: _Place, models: dict[str, list[str]]) -> None:
+    """Add the targets of one plugin to its models, one for each route type, noted in `models`."""
     config = plugin.get("config")
     several = config.get("targets")
-    made = {
-        name: item
-        for item in (several.items() if several else [config])
-        if (name := _target(draft, item, config, place)) is not None
-    }
-    first, after = _groups(config, made)
-    for model in place.models:
-        for name in first:
-            draft.serve(model, name)
-        if after:
-            draft.fall_back(model, ("error",), after, config.get("balancer", "algorithm"))
-    if made:
-        plugin.get("name").carry("models.NAME")
-        for node in place.named_by:
-            node.carry("models.NAME")
+    kinds: dict[str, dict[str, Node]] = {}
+    for item in several.items() if several else [config]:
+        kind = KINDS.get(item.get("route_type").text() or _CHAT)
+        if kind is None:
+            item.drop("this route type is no path of this version")
+        elif (name := _target(draft, item, config, place)) is not None:
+            kinds.setdefault(kind, {})[name] = item
+    if not kinds:
+        return
+    main = "" if "" in kinds else next(iter(kinds))
+    for kind, made in kinds.items():
+        first, after = _groups(config, made)
+        for wish in place.models:
+            model = wish if kind == main else clean(f"{wish}-{kind or 'chat'}")
+            if model not in models[wish]:
+                models[wish].append(model)
+            for name in first:
+                draft.serve(model, name)
+            if after:
+                draft.fall_back(model, ("error",), after, config.get("balancer", "algorithm"))
+    plugin.get("name").carry("models.NAME")
+    for node in place.named_by:
+        node.carry("models.NAME")
 
 
 def _groups(config: Node, made: dict[str, Node]) -> tuple[list[str], list[str]]:
@@ -188,23 +228,23 @@ def _groups(config: Node, made: dict[str, Node]) -> tuple[list[str], list[str]]:
 def _target(draft: Draft, item: Node, config: Node, place: _Place) -> str | None:
     """Add one target; None where it was listed instead."""
     kind = item.get("route_type")
-    if (kind.text() or _SERVED[0]) not in _SERVED:
-        item.drop("only chat, completions and embeddings are paths of this version")
-        return None
     provider = item.get("model", "provider").needed()
     upstream = _upstream(draft, item, provider, place.models[0])
     if upstream is None:
         return None
+    called = KINDS[kind.text() or _CHAT]
+    upstream = upstream._replace(unit=_UNITS.get(called), responses=called == "responses")
     name = draft.target(
         f"{place.models[0]}-{provider}" if config.path != item.path else place.models[0], upstream, item
     )
     if name is None:
         return None
-    kind.carry("the path that a client asks")
+    kind.carry("the path that a client asks, and a model for each route type")
     item.get("model", "provider").carry("targets.NAME.metered.provider")
     item.get("model", "name").carry("targets.NAME.model")
     for option in ("llama2_format", "mistral_format"):
         item.get("model", "options", option).carry("targets.NAME.url")
+    _header(draft, draft.targets[name], item.get("auth"), name)
     _settle(draft, draft.targets[name], name, config.get("balancer"), place.service)
     return name
 
@@ -235,7 +275,7 @@ def _upstream(draft: Draft, item: Node, provider: str, wish: str) -> Upstream | 
         return _azure(draft, item, model, url, price, wish)
     if name == "huggingface" and not url:
         url = "https://router.huggingface.co/v1"
-    return Upstream(provider, model, url, _key(draft, auth, name, wish), None, price)
+    return Upstream(provider, model, url, _key(draft, auth, name, wish, url), None, price)
 
 
 def _price(draft: Draft, options: Node) -> dict[str, Any] | None:
@@ -250,23 +290,49 @@ def _price(draft: Draft, options: Node) -> dict[str, Any] | None:
     return {**prices, "source": "the Kong configuration it was imported from"}
 
 
-def _key(draft: Draft, auth: Node, provider: str, wish: str) -> str | None:
+def _key(draft: Draft, auth: Node, provider: str, wish: str, url: str | None) -> str | None:
     """The key in their header or parameter, without the word `Bearer`."""
     became = f"targets.NAME.{'owned' if provider in ENGINES else 'metered'}.key"
+    if auth.get("header_value") and _header_name(auth) not in KEY_HEADERS and provider not in ENGINES:
+        return "none"  # it goes as a header field of its own
     for kind in ("header", "param"):
         written = auth.get(f"{kind}_value")
         if not written:
             continue
         for part in ("name", "location"):
-            auth.get(f"{kind}_{part}").carry("the header of the target's format")
-        bare = (written.text() or "").removeprefix("Bearer ").strip()
-        node = Node(written.source, written.path, bare)
-        return draft.secret(node, became, wish, provider, "api_key")
+            auth.get(f"{kind}_{part}").carry("targets.NAME.metered.key_header, or the format's own header")
+        text = (written.text() or "").strip()
+        found = reference(text) if kind == "header" and _header_name(auth) == "authorization" else None
+        if found and variable_name(found.name) == found.name:
+            draft.asked(found.name, f"the key of {provider}, without the word Bearer before it")
+        node = Node(written.source, written.path, text.removeprefix("Bearer ").strip())
+        return draft.key(node, became, wish, provider, "api_key")
     if provider in ENGINES or catalog_provider(provider) is None:
         return None
-    return draft.asked(
-        f"{variable_name(provider)}_API_KEY", f"the key of {provider}, which the file does not write"
-    )
+    return draft.key_for(provider, url, f"{variable_name(provider)}_API_KEY", wish)
+
+
+def _header_name(auth: Node) -> str:
+    """The header that their key goes in, in small letters; authorization where none is written."""
+    return (auth.get("header_name").text() or "authorization").lower()
+
+
+def _header(draft: Draft, target: dict[str, Any], auth: Node, name: str) -> None:
+    """Say which header the key goes in, where it is not the format's own."""
+    metered, header = target.get("metered"), _header_name(auth)
+    if metered is None or not auth.get("header_value"):
+        return
+    if header not in KEY_HEADERS:
+        fields = Fields(draft, name)
+        fields.add(header, auth.get("header_value"))
+        fields.settle(target)
+        auth.get("header_name").carry("targets.NAME.headers")
+    elif metered.get("key") not in (None, "none"):
+        format_ = Format(
+            target.get("format", "anthropic" if metered["provider"] == "anthropic" else "openai")
+        )
+        if header != key_header(metered["provider"], format_):
+            metered["key_header"] = header
 
 
 def _bedrock(
@@ -313,8 +379,8 @@ def _azure(
     entra = entra_login(draft, tenant, client, secret, auth.get("azure_scope"), wish)
     if entra:
         auth.get("azure_use_managed_identity").carry("targets.NAME.metered.entra")
-    key = None if entra else _key(draft, auth, "azure", wish)
-    return Upstream("azure", model, azure_url(url), key, entra, price)
+    key = None if entra else _key(draft, auth, "azure", wish, url)
+    return azure(model, url, key, entra)._replace(price=price)
 
 
 def _settle(draft: Draft, target: dict[str, Any], name: str, balancer: Node, service: Node) -> None:

@@ -33,8 +33,8 @@ RULES = (
     Rule(_under(_C, "model.name"), "targets.NAME.model"),
     Rule(
         _under(_C, "route_type"),
-        "the path that a client asks",
-        "only chat, completions and embeddings are paths of this version",
+        "the path that a client asks, and a model for each route type: NAME, NAME-embeddings, NAME-images, …",
+        "assistants, files, batches, video, realtime and `preserve` are no paths of this version",
     ),
     Rule(_under(_O, "upstream_url"), "targets.NAME.url"),
     Rule(_under(_O, "upstream_path"), why="the path is the format's own", do="write the target's `url`"),
@@ -70,7 +70,7 @@ RULES = (
     Rule(_under(_A, "header_value param_value"), "targets.NAME.metered.key, owned.key"),
     Rule(
         _under(_A, "header_name param_name param_location"),
-        "the header of the target's format",
+        "targets.NAME.metered.key_header, or the format's own header; targets.NAME.headers for any other",
     ),
     Rule(_under(_A, "aws_access_key_id aws_secret_access_key"), "targets.NAME.metered.aws"),
     Rule(_under(_A, "gcp_use_service_account gcp_service_account_json"), "targets.NAME.metered.google"),

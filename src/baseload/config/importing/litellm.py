@@ -8,9 +8,13 @@ from typing import Any, NamedTuple
 from baseload.catalog.providers import provider as catalog_provider
 from baseload.config.importing import keeping
 from baseload.config.importing.draft import ADDRESS, NAME, Draft, clean, is_name, region_of
+from baseload.config.importing.headers import Fields
 from baseload.config.importing.litellm_fallbacks import fallbacks
 from baseload.config.importing.litellm_keys import RULES
+from baseload.config.importing.litellm_prices import UNIT_OF_MODE, Written, token_price, unit_price
+from baseload.config.importing.litellm_teams import name_teams, restrict
 from baseload.config.importing.nouns import Imported
+from baseload.config.importing.pricing import is_priced, price_of
 from baseload.config.importing.secrets import variable_name
 from baseload.config.importing.signing import AwsKeys, aws_login, aws_region, entra_login, google_login
 from baseload.config.importing.source import Node, Source
@@ -20,7 +24,7 @@ from baseload.config.importing.upstreams import (
     FOREIGN,
     Upstream,
     VertexPlace,
-    azure_url,
+    azure,
     bedrock,
     provider_name,
     vertex,
@@ -44,7 +48,10 @@ _VARIABLES = {
 }
 """The variable that LiteLLM itself looks at for a provider's key, where it is not PROVIDER_API_KEY."""
 
-_TIERS = (128, 200, 272)
+
+_SERVED = ("chat", "completion", "embedding")
+_UNSERVED = ("realtime", "video_generation", "ocr", "search", "vector_store")
+"""Modes of models that clients ask at paths of this gateway, besides those that pass through, and at none."""
 
 
 class _Deployment(NamedTuple):
@@ -69,11 +76,13 @@ def imported(text: str, file: str) -> Imported:
     credentials = {
         entry.get("credential_name").needed(): entry for entry in root.get("credential_list").items()
     }
-    for node in root.get("model_list").items():
-        _deployment(draft, root, _read(node, credentials))
-    _aliases(draft, root.get("router_settings", "model_group_alias"))
+    deployments = [_read(node, credentials) for node in root.get("model_list").items()]
+    for found in deployments:
+        _deployment(draft, root, found)
     fallbacks(draft, root)
-    _tenants(draft, root.get("litellm_settings", "default_team_settings"))
+    _aliases(draft, root.get("router_settings", "model_group_alias"))
+    name_teams(draft, root.get("litellm_settings", "default_team_settings"))
+    restrict(draft, [(found.node.get("model_name"), found.info) for found in deployments])
     keeping.litellm(draft, root.get("litellm_settings"))
     body = root.get("general_settings", "max_request_size_mb")
     if size := draft.count(body, "http.body"):
@@ -104,6 +113,10 @@ def _deployment(draft: Draft, root: Node, found: _Deployment) -> None:
         rule = draft.source.rule((*found.node.path, "model_name"))
         found.node.drop(rule.why if rule else "", rule.do if rule else "")
         return
+    mode = found.info.get("mode").text()
+    if mode in _UNSERVED:
+        found.node.drop(f"what is asked in mode {mode} is no path of this version", "leave it behind")
+        return
     if found.params.get("weight").number() == 0:
         found.node.drop("its weight is 0: it is never asked", "list it with a model if it should be")
         return
@@ -114,15 +127,20 @@ def _deployment(draft: Draft, root: Node, found: _Deployment) -> None:
         )
         return
     provider, model = split
+    responses, model = _responses(found, provider, model)
     upstream = _upstream(draft, root, found, provider, model)
     if upstream is None:
         return
+    upstream = _priced(draft, found, upstream._replace(responses=responses))
     wish = found.info.get("id").text() or group
     target = draft.target(wish, upstream, found.node)
     if target is None:
         return
     _settle(draft, root, found, draft.targets[target], model)
+    _headers(draft, found, draft.targets[target], target)
     found.info.get("id").carry("the target's name")
+    if mode in _SERVED or mode in UNIT_OF_MODE:
+        found.info.get("mode").carry("the path that a client asks (docs/passthrough.md)")
     found.params.get("model").carry("targets.NAME.model")
     found.params.get("custom_llm_provider").carry("targets.NAME.metered.provider")
     name = group if is_name(group) else clean(group)
@@ -164,7 +182,6 @@ def _upstream(draft: Draft, root: Node, found: _Deployment, provider: str, model
         base.carry("targets.NAME.url")
         if name == "anthropic" or ENGINES.get(name) == "llama.cpp":
             url = with_v1(url)
-    price = None if name in ENGINES else _price(draft, found)
     if name == "azure":
         if not base:
             url = draft.asked("AZURE_API_BASE", "the address of the Azure resource", ADDRESS)
@@ -179,22 +196,23 @@ def _upstream(draft: Draft, root: Node, found: _Deployment, provider: str, model
             found.get("azure_scope"),
             clean(found.node.get("model_name").needed()),
         )
-        key = None if entra else _key(draft, found, "azure", "AZURE_API_KEY")
-        return Upstream(name, model, azure_url(url), key, entra, price)
-    default = _VARIABLES.get(name, f"{variable_name(name)}_API_KEY")
-    own = name in ENGINES or (catalog_provider(name) is None)
-    return Upstream(provider, model, url, _key(draft, found, name, "" if own else default), None, price)
+        key = None if entra else _key(draft, found, "azure", url)
+        return azure(model, url, key, entra)
+    return Upstream(provider, model, url, _key(draft, found, name, url))
 
 
-def _key(draft: Draft, found: _Deployment, provider: str, default: str) -> str | None:
+def _key(draft: Draft, found: _Deployment, provider: str, url: str | None) -> str | None:
     node = found.get("api_key", "azure_ad_token")
     became = f"targets.NAME.{'owned' if provider in ENGINES else 'metered'}.key"
     group = found.node.get("model_name").needed()
-    if node and (key := draft.secret(node, became, group, provider, "api_key")):
+    if node and (key := draft.key(node, became, group, provider, "api_key")):
         return key
-    return (
-        draft.asked(default, f"the key of {provider}, which LiteLLM takes from it too") if default else None
-    )
+    if provider in ENGINES or catalog_provider(provider) is None:
+        return None
+    if url == "${AZURE_API_BASE}":  # the two go together
+        url = None
+    default = _VARIABLES.get(provider, f"{variable_name(provider)}_API_KEY")
+    return draft.key_for(provider, url, default, group)
 
 
 def _bedrock(draft: Draft, found: _Deployment, model: str) -> Upstream:
@@ -217,7 +235,7 @@ def _bedrock(draft: Draft, found: _Deployment, model: str) -> Upstream:
     if url:
         endpoint.carry("targets.NAME.url")
     found.params.get("api_key").drop("requests are signed with AWS keys", "write `key` in the place of `aws`")
-    return bedrock(model, url, login, _price(draft, found))
+    return bedrock(model, url, login)
 
 
 def _vertex(draft: Draft, root: Node, found: _Deployment, model: str) -> Upstream:
@@ -231,39 +249,69 @@ def _vertex(draft: Draft, root: Node, found: _Deployment, model: str) -> Upstrea
             node.carry("targets.NAME.url")
     who = who or draft.asked("VERTEXAI_PROJECT", "the Google Cloud project", NAME)
     login = google_login(draft, found.get("vertex_credentials"), found.node.get("model_name").needed())
-    return vertex(model, VertexPlace(who, where), login, _price(draft, found))
+    return vertex(model, VertexPlace(who, where), login)
 
 
-def _price(draft: Draft, found: _Deployment) -> dict[str, Any] | None:
-    """Their price per token as ours per million; None where input or output is not written."""
-
-    def written(name: str) -> Node:
-        return next(filter(None, (found.params.get(name), found.info.get(name))), found.params.get(name))
-
-    section = _tier(draft, written, "", "targets.NAME.metered.price")
-    if section is None:
-        return None
-    for thousand in _TIERS:
-        became = "targets.NAME.metered.price.long_context"
-        tier = _tier(draft, written, f"_above_{thousand}k_tokens", became)
-        if tier is not None and "long_context" not in section:
-            section["long_context"] = {"above": thousand * 1000, **tier}
-    return {**section, "source": "the LiteLLM configuration it was imported from"}
+def _written(found: _Deployment) -> Written:
+    """Where the deployment writes a figure: with its parameters, else with what it says of the model."""
+    return lambda name: _first(found.params.get(name), found.info.get(name))
 
 
-def _tier(draft: Draft, written: Any, end: str, became: str) -> dict[str, Any] | None:
-    names = {
-        "input": "input_cost_per_token",
-        "output": "output_cost_per_token",
-        "cached_input": "cache_read_input_token_cost",
-        "cache_write": "cache_creation_input_token_cost",
-    }
-    if not (written(f"{names['input']}{end}") and written(f"{names['output']}{end}")):
-        return None
-    prices = {key: draft.usd(written(f"{name}{end}"), became) for key, name in names.items()}
-    if prices["input"] is None or prices["output"] is None:
-        return None
-    return {key: price for key, price in prices.items() if price is not None}
+def _priced(draft: Draft, found: _Deployment, upstream: Upstream) -> Upstream:
+    """The upstream with what the file says it costs, or the catalog for the model that it says it is."""
+    name = provider_name(upstream.provider)
+    if name in ENGINES:
+        _free_of_price(found)
+        return upstream
+    unit = UNIT_OF_MODE.get(found.info.get("mode").text() or "")
+    price, units = token_price(draft, _written(found)), unit_price(draft, _written(found), unit)
+    base = found.info.get("base_model")
+    if base and price is None and units is None:
+        known = catalog_provider("google" if name == "vertex-ai" else name)
+        model = (base.text() or "").rpartition("/")[2]
+        if known and not is_priced(known.name, upstream.model or ""):
+            price = price_of(known.name, model)
+        if price:
+            base.carry("targets.NAME.metered.price, which is the catalog's of that model")
+    return upstream._replace(price=price, unit_price=units, unit=unit)
+
+
+def _free_of_price(found: _Deployment) -> None:
+    """List what an owned target's tokens are said to cost: it is paid by the hour."""
+    for section in (found.params, found.info):
+        for name, node in section.fields():
+            if "cost_per_" in name or "_token_cost" in name:
+                node.drop("an owned target is paid by the hour", "set what its hour costs: it is asked for")
+
+
+def _responses(found: _Deployment, provider: str, model: str) -> tuple[bool, str]:
+    """Whether the deployment is asked by OpenAI's responses, and its model without the word for that."""
+    said = model.startswith("responses/")
+    model = model.removeprefix("responses/")
+    mode, paths = found.info.get("mode"), found.info.get("supported_endpoints")
+    if mode.text() == "responses":
+        mode.carry("targets.NAME.responses")
+        said = True
+    if isinstance(paths.value, list) and "/v1/responses" in paths.value:
+        paths.carry("targets.NAME.responses, and the paths that a client asks")
+        said = True
+    name = provider_name(provider)
+    return said and name not in ("bedrock", "vertex-ai", "google", "anthropic"), model
+
+
+def _headers(draft: Draft, found: _Deployment, target: dict[str, Any], name: str) -> None:
+    """Header fields of every call: LiteLLM's two mappings, and OpenAI's organization and project."""
+    fields = Fields(draft, name)
+    for key in ("extra_headers", "headers", "default_headers"):
+        if node := found.get(key):
+            fields.add_all(node)
+    if target.get("metered", {}).get("provider") == "openai":
+        for key in ("organization", "openai_organization"):
+            if node := found.get(key):
+                fields.add("openai-organization", node)
+        if node := found.get("openai_project"):
+            fields.add("openai-project", node)
+    fields.settle(target)
 
 
 def _settle(draft: Draft, root: Node, found: _Deployment, target: dict[str, Any], model: str) -> None:
@@ -333,15 +381,7 @@ def _aliases(draft: Draft, aliases: Node) -> None:
             goal.drop("names no model that was carried, or is no name that baseload.yaml takes")
         elif alias not in draft.models:
             draft.models[alias] = {side: list(targets) for side, targets in known.items()}
-            goal.carry(f"models.{alias}, with the targets of that group")
+            draft.fall_back_alike(alias, group if is_name(group) else clean(group))
+            goal.carry(f"models.{alias}, with the targets and lists of that group")
         if isinstance(node.value, dict):
             node.get("hidden").drop("GET /v1/models lists every model that a tenant may ask for")
-
-
-def _tenants(draft: Draft, teams: Node) -> None:
-    for team in teams.items():
-        node = team.get("team_id")
-        name = clean(node.text() or "")
-        if node and name != "unnamed":
-            draft.tenants[name] = {"class": "default"}
-            node.carry(f"tenants.{name}")

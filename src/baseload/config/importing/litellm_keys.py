@@ -30,6 +30,7 @@ ADMIN = (
 STORE = "the ledger is a journal and SQLite in the folder `data`; no database serves requests"
 OWN = "the gateway does this its own way"
 SECRETS = "secrets are read from ${ENV} and ${file:PATH}"
+_NO_PAIR = "a price needs input and output per token, which are not both written"
 
 
 def _under(prefix: str, names: str) -> tuple[str, ...]:
@@ -118,21 +119,52 @@ RULES = (
     Rule(
         _under(_P, "input_cost_per_token output_cost_per_token"),
         "targets.NAME.metered.price",
-        "a price needs input and output, and an owned target is paid by the hour",
+        "a price needs input and output",
         "write `price` with both",
     ),
-    Rule(_under(_P, "cache_read_input_token_cost"), "targets.NAME.metered.price.cached_input"),
-    Rule(_under(_P, "cache_creation_input_token_cost"), "targets.NAME.metered.price.cache_write"),
+    Rule(_under(_P, "cache_read_input_token_cost"), "targets.NAME.metered.price.cached_input", _NO_PAIR),
+    Rule(_under(_P, "cache_creation_input_token_cost"), "targets.NAME.metered.price.cache_write", _NO_PAIR),
+    Rule(
+        _under(_P, "cache_creation_input_token_cost_above_1hr"),
+        "targets.NAME.metered.price.cache_write_1h",
+        _NO_PAIR,
+    ),
+    Rule(
+        _under(_P, "input_cost_per_audio_token output_cost_per_audio_token")
+        + _under(_P, "cache_read_input_token_cost_per_audio_token output_cost_per_image_token"),
+        "targets.NAME.metered.price.input_audio, output_audio, cached_audio, output_image",
+        _NO_PAIR,
+    ),
+    Rule(
+        _under(_P, "*_token*_priority *_token*_flex *_token_batches"),
+        "targets.NAME.metered.price.tiers.priority, .flex, .batch",
+        "a tier's price needs input and output",
+        "write `price.tiers` with both",
+    ),
     Rule(
         _under(_P, "*_above_128k_tokens *_above_200k_tokens *_above_272k_tokens"),
         "targets.NAME.metered.price.long_context",
-        "one tier of input and output prices is taken",
+        "one threshold is taken, with input and output",
         "write `price.long_context`",
     ),
     Rule(
+        _under(_P, "search_context_cost_per_query"),
+        "targets.NAME.metered.price.thousand_searches",
+        "a search has one price, whatever the size of its context",
+        "write `price.thousand_searches`",
+    ),
+    Rule(
+        _under(_P, "output_cost_per_image input_cost_per_image input_cost_per_second")
+        + _under(_P, "input_cost_per_character input_cost_per_query input_cost_per_request")
+        + _under(_P, "input_cost_per_image_token"),
+        "targets.NAME.metered.unit_price",
+        "is what images, audio, moderations and reranks are paid by, as `mode` says",
+        "write `unit_price`",
+    ),
+    Rule(
         _under(_P, "*cost_per_* *_token_cost* *_multiplier* tiered_pricing output_vector_size"),
-        why="prices are of input, output, cached and written tokens, with one tier of long contexts",
-        do="write `price`, or leave it to the catalog",
+        why="nothing of this kind is counted (docs/costs.md, docs/passthrough.md)",
+        do="write `price` or `unit_price`, or leave it to the catalog",
     ),
     Rule(_under(_P, "max_budget budget_duration"), why=LATER_BUDGET),
     Rule(
@@ -142,10 +174,19 @@ RULES = (
     ),
     Rule(_under(_P, "litellm_credential_name"), "what that credential holds"),
     Rule(
-        _under(_P, "organization openai_organization openai_project extra_headers default_headers headers")
-        + _under(_P, "forward_openai_org_id provider_affinity_header"),
-        why="headers are not carried: a value may be a secret, or a template of LiteLLM's own",
-        do="write `headers` of the target",
+        _under(_P, "extra_headers default_headers headers"),
+        "targets.NAME.headers",
+        "is the gateway's to write, the credential's or the format's",
+        "write `key`, and `key_header` where it has another name",
+    ),
+    Rule(
+        _under(_P, "organization openai_organization openai_project"),
+        "targets.NAME.headers",
+        "is a header of OpenAI's, and this target is another's",
+    ),
+    Rule(
+        _under(_P, "forward_openai_org_id provider_affinity_header"),
+        why="headers cross by a list (docs/headers.md)",
     ),
     Rule(
         _under(
@@ -196,34 +237,89 @@ RULES = (
     Rule(
         _under(_I, "input_cost_per_token output_cost_per_token"),
         "targets.NAME.metered.price",
-        "a price needs input and output, and an owned target is paid by the hour",
+        "a price needs input and output",
+        "write `price` with both",
     ),
-    Rule(_under(_I, "cache_read_input_token_cost"), "targets.NAME.metered.price.cached_input"),
-    Rule(_under(_I, "cache_creation_input_token_cost"), "targets.NAME.metered.price.cache_write"),
+    Rule(_under(_I, "cache_read_input_token_cost"), "targets.NAME.metered.price.cached_input", _NO_PAIR),
+    Rule(_under(_I, "cache_creation_input_token_cost"), "targets.NAME.metered.price.cache_write", _NO_PAIR),
+    Rule(
+        _under(_I, "cache_creation_input_token_cost_above_1hr"),
+        "targets.NAME.metered.price.cache_write_1h",
+        _NO_PAIR,
+    ),
+    Rule(
+        _under(_I, "input_cost_per_audio_token output_cost_per_audio_token")
+        + _under(_I, "cache_read_input_token_cost_per_audio_token output_cost_per_image_token"),
+        "targets.NAME.metered.price.input_audio, output_audio, cached_audio, output_image",
+        _NO_PAIR,
+    ),
+    Rule(
+        _under(_I, "*_token*_priority *_token*_flex *_token_batches"),
+        "targets.NAME.metered.price.tiers.priority, .flex, .batch",
+        "a tier's price needs input and output",
+        "write `price.tiers` with both",
+    ),
     Rule(
         _under(_I, "*_above_128k_tokens *_above_200k_tokens *_above_272k_tokens"),
         "targets.NAME.metered.price.long_context",
-        "one tier of input and output prices is taken",
+        "one threshold is taken, with input and output",
+        "write `price.long_context`",
     ),
     Rule(
-        _under(_I, "*cost_per_* *_token_cost*"), why="prices are of input, output, cached and written tokens"
+        _under(_I, "search_context_cost_per_query"),
+        "targets.NAME.metered.price.thousand_searches",
+        "a search has one price, whatever the size of its context",
+        "write `price.thousand_searches`",
+    ),
+    Rule(
+        _under(_I, "output_cost_per_image input_cost_per_image input_cost_per_second")
+        + _under(_I, "input_cost_per_character input_cost_per_query input_cost_per_request")
+        + _under(_I, "input_cost_per_image_token"),
+        "targets.NAME.metered.unit_price",
+        "is what images, audio, moderations and reranks are paid by, as `mode` says",
+        "write `unit_price`",
+    ),
+    Rule(
+        _under(_I, "*cost_per_* *_token_cost*"),
+        why="nothing of this kind is counted (docs/costs.md, docs/passthrough.md)",
+        do="write `price` or `unit_price`, or leave it to the catalog",
     ),
     Rule(_under(_I, "max_input_tokens"), "targets.NAME.context"),
     Rule(_under(_I, "id"), "the target's name"),
     Rule(
-        _under(_I, "base_model pricing_provider"),
-        why="a metered target is priced by its own `model`",
-        do="write `price` where the catalog does not know that name",
+        _under(_I, "base_model"),
+        "targets.NAME.metered.price, which is the catalog's of that model",
+        "the target has a price of its own, or the catalog knows none of this model",
     ),
     Rule(
-        _under(_I, "team_id team_public_model_name access_groups access_windows team_alias"),
-        why="who may ask for a model is written with the tenant; without that every tenant may ask for it",
+        _under(_I, "pricing_provider"),
+        why="a metered target is priced by its own provider",
+        do="write `price`",
+    ),
+    Rule(
+        _under(_I, "mode"),
+        "the path that a client asks (docs/passthrough.md); targets.NAME.responses",
+        "is no path of this version, or has no effect here",
+    ),
+    Rule(
+        _under(_I, "supported_endpoints"),
+        "targets.NAME.responses",
+        "the paths are those of the target's format",
+    ),
+    Rule(
+        _under(_I, "team_id"),
+        "tenants.NAME.models",
+        "the model is served to all by another deployment, has another name for the team, is not carried, or "
+        "there is none for all",
+        "write `tenants.NAME.models`",
+    ),
+    Rule(
+        _under(_I, "team_public_model_name access_groups access_windows team_alias"),
+        why="who belongs to a group stands in LiteLLM's database; without a list every tenant may ask",
         do="write `tenants.NAME.models`",
     ),
     Rule(
-        _under(
-            _I, "max_tokens max_output_tokens mode supports_* health_check_* disable_background_health_check"
-        )
+        _under(_I, "max_tokens max_output_tokens supports_* health_check_* disable_background_health_check")
         + _under(_I, "tier ptu_* cost_per_ptu_per_hour enforce_supported_endpoints litellm_provider metadata")
         + _under(_I, "supported_environments version created_* updated_* db_model blocked discoverable")
         + _under(_I, "allow_fail_open enable_tag_filtering internal_router_model max_embedding_batch_size")
@@ -231,7 +327,7 @@ RULES = (
         why="has no effect here",
     ),
     Rule(("model_list[].blocked",), why="a target that is in the file serves", do="leave it out of `models`"),
-    Rule(_under(_R, "model_group_alias"), "models.NAME, with the targets of that group"),
+    Rule(_under(_R, "model_group_alias"), "models.NAME, with the targets and lists of that group"),
     Rule(_under(_R, "timeout"), "targets.NAME.timeouts.total"),
     Rule(_under(_R, "stream_timeout ttft_timeout"), "targets.NAME.timeouts.ttft"),
     Rule(_under(_R, "stream_idle_timeout"), "targets.NAME.timeouts.idle"),

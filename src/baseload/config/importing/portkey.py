@@ -11,6 +11,7 @@ from baseload.config.document import PathIn
 from baseload.config.fallbacks import CAUSES
 from baseload.config.importing import keeping
 from baseload.config.importing.draft import ADDRESS, NAME, Draft, clean, is_name, region_of
+from baseload.config.importing.headers import Fields
 from baseload.config.importing.nouns import Imported
 from baseload.config.importing.portkey_keys import RULES
 from baseload.config.importing.secrets import looks_secret, variable_name
@@ -20,7 +21,7 @@ from baseload.config.importing.upstreams import (
     ENGINES,
     Upstream,
     VertexPlace,
-    azure_url,
+    azure,
     bedrock,
     provider_name,
     vertex,
@@ -28,6 +29,11 @@ from baseload.config.importing.upstreams import (
 )
 
 _MILLISECOND = Decimal("0.001")
+_HEADERS = {
+    "openai": ("openai_organization", "openai_project", "openai_beta"),
+    "anthropic": ("anthropic_beta",),
+}
+"""Keys of a config that are header fields of its target, by provider."""
 DEFAULT_MODEL = "chat"
 """What clients ask for where a config names no model."""
 
@@ -75,13 +81,19 @@ def _targets(draft: Draft, node: Node, inherited: _Inherited) -> list[str]:
         made = _target(draft, node, inherited) if _says_where(node) else None
         return [made] if made else []
     found = []
-    balanced = _get(node, "strategy", "mode").text() == "loadbalance"
-    for item in inner.items():
+    mode = _get(node, "strategy", "mode")
+    balanced = mode.text() == "loadbalance"
+    for index, item in enumerate(inner.items()):
+        if mode.text() == "single" and index:
+            item.drop("with `single` the first target alone is asked", "list it with a model by hand")
+            continue
         if balanced and _get(item, "weight").number() == 0:
             item.drop("its weight is 0: it is never asked", "list it with a model by hand if it should be")
             continue
         model, timeout = _get(item, "override_params", "model"), _get(item, "request_timeout")
         found += _targets(draft, item, _Inherited(model or inherited.model, timeout or inherited.timeout))
+    if mode.text() == "single" and found:
+        mode.carry("models.NAME: the first target alone")
     return found
 
 
@@ -118,6 +130,11 @@ def _target(draft: Draft, node: Node, inherited: _Inherited) -> str | None:
     virtual.carry("targets.NAME.metered.key, whose value Portkey holds")
     _get(node, "name").carry("the target's name")
     inherited.model.carry("targets.NAME.model")
+    fields = Fields(draft, name)
+    for key in _HEADERS.get(draft.targets[name].get("metered", {}).get("provider", ""), ()):
+        if written := _get(node, key):
+            fields.add(key.replace("_", "-"), written)
+    fields.settle(draft.targets[name])
     _settle(draft, name, inherited)
     return name
 
@@ -145,7 +162,7 @@ def _upstream(draft: Draft, node: Node, provider: str, vault: str, model: str, w
         return _vertex(draft, node, model, wish)
     if name == "azure":
         return _azure(draft, node, vault, model, wish)
-    return Upstream(provider, model or None, url, _key(draft, node, name, vault, wish))
+    return Upstream(provider, model or None, url, _key(draft, node, name, vault, wish, url))
 
 
 def _aws(node: Node) -> AwsKeys:
@@ -195,23 +212,23 @@ def _azure(draft: Draft, node: Node, vault: str, model: str, wish: str) -> Upstr
     entra = entra_login(draft, tenant, client, secret, scope, wish)
     if entra:
         _get(node, "azure_auth_mode").carry("targets.NAME.metered.entra")
-    key = None if entra else _key(draft, node, "azure", vault, wish)
-    return Upstream("azure", model or None, azure_url(base), key, entra)
+    key = None if entra else _key(draft, node, "azure", vault, wish, base if host else None)
+    return azure(model or None, base, key, entra)
 
 
-def _key(draft: Draft, node: Node, provider: str, vault: str, wish: str) -> str | None:
+def _key(
+    draft: Draft, node: Node, provider: str, vault: str, wish: str, url: str | None = None
+) -> str | None:
     became = f"targets.NAME.{'owned' if provider in ENGINES else 'metered'}.key"
     names = ("api_key", "anthropic_api_key", "azure_ad_token", "ad_auth")
     for name in names if vault else (*names, "virtual_key"):  # a real key in a virtual one's place
         if written := _get(node, name):
-            return draft.secret(written, became, wish, "api_key")
+            return draft.key(written, became, wish, "api_key")
     if vault:
         return draft.asked(f"portkey_{vault}", f"the key that Portkey keeps as {clean(vault)}")
     if provider in ENGINES or catalog_provider(provider) is None:
         return None
-    return draft.asked(
-        f"{variable_name(provider)}_API_KEY", f"the key of {provider}, which the file does not write"
-    )
+    return draft.key_for(provider, url, f"{variable_name(provider)}_API_KEY", wish)
 
 
 def _settle(draft: Draft, name: str, inherited: _Inherited) -> None:

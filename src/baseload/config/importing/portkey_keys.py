@@ -89,10 +89,11 @@ RULES = (
     ),
     Rule(("forward_headers",), why="headers cross by a list (docs/headers.md)"),
     Rule(
-        ("openai_project", "openai_organization", "openai_beta", "anthropic_beta", "anthropic_version"),
-        why=_HEADERS,
-        do="use a key of that organization or project; beta headers of clients cross (docs/headers.md)",
+        ("openai_project", "openai_organization", "openai_beta", "anthropic_beta"),
+        "targets.NAME.headers",
+        "is a header of OpenAI's or Anthropic's, and this target is another's",
     ),
+    Rule(("anthropic_version",), why="Anthropic's version is the client's header, else 2023-06-01"),
     Rule(
         ("strict_open_ai_compliance", "transform_to_form_data", "url_to_fetch", "mistral_fim_completion"),
         why="bytes of the same format pass through as they are",

@@ -27,10 +27,14 @@ _SECRET_KEY = re.compile(
 )
 SECRET_SECTION = re.compile(r"headers?$|variables$|credentials?$|service_account_json|webhook", re.IGNORECASE)
 """Sections in which every text is a secret."""
-_SECRET_TEXT = re.compile(
+_SECRET_PREFIX = re.compile(
     r"^(?:sk|pk|rk|gsk|xai|hf|ghp|AKIA|ASIA|AIza|eyJ|pplx|r8|lsv2|vk|pc)[-_A-Za-z0-9]{6,}|^Bearer |^Basic "
-    r"|-----BEGIN|^(?=[^ ]*[0-9])(?=[^ ]*[A-Za-z])[A-Za-z0-9+/=_-]{24,}$"
+    r"|-----BEGIN"
 )
+_SECRET_LONG = re.compile(r"^(?=[^ ]*[0-9])(?=[^ ]*[A-Za-z])[A-Za-z0-9+/=_-]{24,}$")
+_MODEL_KEY = re.compile(r"(^|\.)(models?|model_name|base_model|name|then|default|route_type)$")
+"""Keys whose text is a name of a model, a target or a path."""
+_RANDOM = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9+=]{20,}")
 
 
 class Reference(NamedTuple):
@@ -71,7 +75,7 @@ def variable_name(*words: str) -> str:
 
 def looks_secret(text: str) -> bool:
     """Whether a text has the form of a key, whatever its name says."""
-    return _SECRET_TEXT.search(text) is not None
+    return bool(_SECRET_PREFIX.search(text) or _SECRET_LONG.search(text))
 
 
 def shown(key: str, value: Any, *, known: bool) -> str:
@@ -97,11 +101,19 @@ def shown(key: str, value: Any, *, known: bool) -> str:
 def _text(key: str, text: str, known: bool) -> str:
     if reference(text):
         return text
-    if not known or _SECRET_KEY.search(key) or _SECRET_TEXT.search(text) or not text.isprintable():
+    if not known or _SECRET_KEY.search(key) or _looks_secret_at(key, text) or not text.isprintable():
         return HIDDEN
     if "://" in text:
         return _address(text)
     return text[:SHOWN]
+
+
+def _looks_secret_at(key: str, text: str) -> bool:
+    """By a known prefix; by its length and mixture too, but for a model's name without a random run in it."""
+    if _SECRET_PREFIX.search(text):
+        return True
+    name = _MODEL_KEY.search(key) and not _RANDOM.search(text)
+    return not name and _SECRET_LONG.search(text) is not None
 
 
 def _address(text: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from baseload.catalog.providers import provider as catalog_provider
-from baseload.config.providers import ENDPOINTS
+from baseload.config.importing.pricing import is_priced
+from baseload.config.providers import ENDPOINTS, RESPONSES
 from baseload.core import Format
 
 ENGINES = {
@@ -28,6 +30,17 @@ URLS = {
 }
 """OpenAI-format endpoints of catalog providers that `config.providers` leaves out, as public documents have
 them (November 2026)."""
+
+OWN_HOSTS = {
+    **RESPONSES,
+    "aws": ("amazonaws.com",),
+    "azure": (*RESPONSES["azure"], "models.ai.azure.com"),
+    "google": ("googleapis.com",),
+}
+"""Providers' own hosts, those below them included, besides the ones of their endpoints."""
+
+COHERE_URL = "https://api.cohere.com/v1"
+"""Where Cohere reranks in the form that passes through."""
 
 ALIASES = {
     "azure-text": "azure",
@@ -75,7 +88,8 @@ FOREIGN = {
 class Upstream(NamedTuple):
     """What is known of a place that serves a model: the other gateway's words, checked and in our notation.
 
-    `url` and `key` may hold `${NAME}`; `login` is one of `entra`, `google`, `aws` with its section.
+    `url` and `key` may hold `${NAME}`; `login` is one of `entra`, `google`, `aws` with its section. `unit` is
+    what a path that passes through counts (a key of `unit_price`), for a model of such a path.
     """
 
     provider: str
@@ -85,6 +99,9 @@ class Upstream(NamedTuple):
     login: dict[str, Any] | None = None
     price: dict[str, Any] | None = None
     format: Format | None = None
+    unit_price: dict[str, Any] | None = None
+    unit: str | None = None
+    responses: bool = False
 
 
 class Refused(NamedTuple):
@@ -111,7 +128,9 @@ def provider_name(written: str) -> str:
 def place(upstream: Upstream) -> Placed | Refused:
     """The target for an upstream: owned for engines of one's own, else metered."""
     name = provider_name(upstream.provider)
-    if why := FOREIGN.get(name):
+    if upstream.unit == "search" and name.startswith("cohere"):
+        name, upstream = "cohere", upstream._replace(url=upstream.url or COHERE_URL)
+    elif why := FOREIGN.get(name):
         return Refused(f"{upstream.provider} cannot be a target in this version: {why}", "leave it behind")
     section: dict[str, Any] = {}
     if upstream.url:
@@ -119,10 +138,20 @@ def place(upstream: Upstream) -> Placed | Refused:
     if upstream.model:
         section["model"] = upstream.model
     format_ = upstream.format
-    if format_ is None and name == "google" and not upstream.url and _generates(upstream.model):
+    if upstream.unit is not None:  # what passes through is in OpenAI's format
+        if format_ is not None or name == "bedrock":
+            why = f"{upstream.provider} does not serve this kind of model in OpenAI's format"
+            return Refused(why, "leave it behind")
+    elif format_ is None and name == "google" and not upstream.url and _generates(upstream.model):
         format_ = Format.GEMINI
+    if format_ is Format.BEDROCK and not _generates(upstream.model):
+        return Refused(
+            "Converse has no embeddings, and Bedrock's own format of them is not spoken", "leave it"
+        )
     if format_ is not None:
         section["format"] = format_.value
+    if upstream.responses:
+        section["responses"] = True
     if name in ENGINES:
         return _owned(ENGINES[name], upstream, section)
     known = catalog_provider("google" if name == "vertex-ai" else name)
@@ -133,6 +162,8 @@ def place(upstream: Upstream) -> Placed | Refused:
         metered["key"] = upstream.key or "none"
     if upstream.price:
         metered["price"] = upstream.price
+    if upstream.unit_price:
+        metered["unit_price"] = upstream.unit_price
     if known and not upstream.url:
         if known.name in URLS:
             section["url"] = URLS[known.name]
@@ -142,14 +173,37 @@ def place(upstream: Upstream) -> Placed | Refused:
         return Refused(
             f"where {upstream.provider} is served is not written", "write a target with its `url` and `price`"
         )
-    wanted: tuple[tuple[tuple[str, ...], str], ...] = ()
-    if not known and not upstream.price:
-        metered["price"] = {}
-        wanted = (
-            (("metered", "price", "input"), "USD per million input tokens"),
-            (("metered", "price", "output"), "USD per million output tokens"),
-        )
+    wanted = () if upstream.price or upstream.unit_price else _unpriced(metered, upstream)
     return Placed({"metered": metered, **section}, False, wanted)
+
+
+_Wanted = tuple[tuple[tuple[str, ...], str], ...]
+
+UNITS = {
+    "image": "USD an image made",
+    "second": "USD a second of audio read",
+    "character": "USD a character spoken",
+    "search": "USD a search unit of a rerank",
+    "request": "USD a request, 0 where it is free",
+}
+"""What a price by anything but tokens is of, by its key in `unit_price`."""
+
+
+def _unpriced(metered: dict[str, Any], upstream: Upstream) -> _Wanted:
+    """The figures to ask for where the catalog has no price of what this provider calls the model."""
+    model = upstream.model or ""
+    if catalog_provider(metered["provider"]) and ("${" in model or not model):
+        return ()  # which model it is will be seen when the variable is set
+    if upstream.unit != "request" and is_priced(metered["provider"], model):
+        return ()
+    if upstream.unit is not None:
+        metered["unit_price"] = {}
+        return ((("metered", "unit_price", upstream.unit), UNITS[upstream.unit]),)
+    metered["price"] = {}
+    return (
+        (("metered", "price", "input"), "USD per million input tokens"),
+        (("metered", "price", "output"), "USD per million output tokens"),
+    )
 
 
 def _owned(engine: str, upstream: Upstream, section: dict[str, Any]) -> Placed | Refused:
@@ -203,13 +257,42 @@ def vertex(
     return Upstream("vertex-ai", named or None, f"{base}/endpoints/openapi", None, login, price)
 
 
+def azure(model: str | None, base: str, key: str | None, entra: dict[str, Any] | None) -> Upstream:
+    """A model on Azure, from any address of its resource: Claude in its own format, others in OpenAI's."""
+    url, format_ = azure_url(base), None
+    if model and model.startswith("claude"):
+        url, format_ = f"{url.removesuffix('/openai/v1').removesuffix('/v1')}/anthropic/v1", Format.ANTHROPIC
+    return Upstream("azure", model, url, key, entra, format=format_)
+
+
 def azure_url(base: str) -> str:
     """The version-free OpenAI endpoint of an Azure resource, from any address on it."""
     base = base.rstrip("/")
+    host = urlsplit(base).hostname or ""
+    if host.endswith(".models.ai.azure.com"):  # a deployment with a host of its own
+        return with_v1(base)
+    if own_host("azure", base) and "${" not in base:
+        return f"{urlsplit(base).scheme}://{urlsplit(base).netloc}/openai/v1"
     for end in ("/openai/v1", "/openai"):
         if base.endswith(end):
             return f"{base.removesuffix(end)}/openai/v1"
     return f"{base.partition('/openai/')[0]}/openai/v1"
+
+
+def own_host(provider: str, url: str | None) -> bool:
+    """Whether a URL, or none, is of the provider itself, so that its well-known key may be sent there."""
+    if not url:
+        return True
+    known = catalog_provider("google" if provider == "vertex-ai" else provider)
+    if known is None:
+        return False
+    listed = (ENDPOINTS.get(known.name), URLS.get(known.name))
+    hosts = {urlsplit(each).hostname or "" for each in listed if each} | {*OWN_HOSTS.get(known.name, ())}
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    return urlsplit(url).scheme == "https" and any(host == own or host.endswith(f".{own}") for own in hosts)
 
 
 def with_v1(base: str) -> str:
