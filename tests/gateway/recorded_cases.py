@@ -31,14 +31,15 @@ from baseload.wire.dialects.fold import Fold
 from baseload.wire.dialects.matrix import FIELDS
 from baseload.wire.dialects.nouns import Dialect, Event, Failure, Reply, Started
 from baseload.wire.dialects.paths import SPOKEN
+from baseload.wire.dialects.paths import suffix as suffix_of
 from baseload.wire.dialects.speakers import SPEAKERS
 from baseload.wire.sse import event_data
 from tests.gateway.replaying import Said, events_of, frames_in
 from tests.wire.dialects.examples import Example, examples
 from tests.wire.dialects.recorded import Exchange, binary, exchanges, payloads, streams
 
-CLIENTS: dict[Dialect, str] = {Dialect.CHAT: "/chat/completions", Dialect.MESSAGES: "/messages"}
-"""Dialects that clients may speak, with their paths."""
+CLIENTS = (Dialect.CHAT, Dialect.MESSAGES, Dialect.GEMINI)
+"""Dialects that clients speak."""
 TARGETS = {
     SPOKEN[format_]: format_ for format_ in (Format.OPENAI, Format.ANTHROPIC, Format.GEMINI, Format.BEDROCK)
 }
@@ -71,6 +72,12 @@ class Case:
     def asked(self) -> str:
         """What the client calls the model."""
         return asked(self.model)
+
+    @property
+    def path(self) -> str:
+        """Where the client sends it."""
+        suffix = suffix_of(self.client, self.asked, stream=self.stream)
+        return ("/v1beta" if self.client is Dialect.GEMINI else "/v1") + suffix.decode()
 
     @property
     def stream(self) -> bool:
@@ -164,7 +171,9 @@ def _case(exchange: Exchange, source: Dialect, client: Dialect, target: Dialect)
     refused: str | None = None
     if client is not target:
         try:
-            crossing = cross(request, client, target, asked=asked(model), model=model)
+            streamed = streams(exchange) and exchange["status"] == 200
+            stream = streamed if client is Dialect.GEMINI else None
+            crossing = cross(request, client, target, asked=asked(model), model=model, stream=stream)
         except RequestError as error:
             refused = error.param or error.fault.code
     said = recorded(exchange) if target is source else None
@@ -187,6 +196,10 @@ def _request(exchange: Exchange, source: Dialect, client: Dialect, model: str) -
     streamed = streams(exchange) and exchange["status"] == 200
     if client is not source and body:
         body = _request_told(body, source, client, model)
+    if client is Dialect.GEMINI:  # whose path names model and streaming
+        body = body or {"contents": [{"role": "user", "parts": [{"text": "Hello."}]}]}
+        body.pop("model", None)
+        return msgspec.json.encode(body)
     if not body:
         body = {"messages": [{"role": "user", "content": "Hello."}], "max_tokens": 4096}
     body["model"] = asked(model)

@@ -34,7 +34,7 @@ def _says(body: bytes) -> str | None:
     text = body.decode()
     if "tide_table" in text and "18:00" not in text:
         return None
-    if any(word in text for word in ("json_schema", "responseJsonSchema", "output_config", "outputConfig")):
+    if any(word in text for word in ('"json_schema"', "responseMimeType", "output_config", "outputConfig")):
         return json.dumps(FORM)
     if any(word in text for word in ("input_image", "image_url", '"image"', "inlineData")):
         return SEEN

@@ -10,6 +10,7 @@ from msgspec import Struct
 from baseload import errors
 from baseload.core import DataClass, Tenant
 from baseload.errors import RequestError
+from baseload.gateway import google
 from baseload.gateway.caching.rules import Caching, caching_of
 from baseload.gateway.site import Caller, ModelPlace
 from baseload.ledger.record import Caller as CallerRecord
@@ -76,6 +77,8 @@ def authenticate(gateway: Gateway, site: Site, head: RequestHead) -> Caller:
     """The caller behind the request's key. Raises RequestError: missing_api_key, invalid_api_key."""
     fields = head.fields
     credential = fields.get(b"authorization") or fields.get(b"x-api-key") or fields.get(b"x-goog-api-key")
+    if credential is None:
+        credential = google.key_in(head)
     if credential is None:
         if site.snapshot.open:
             return site.anyone()

@@ -11,7 +11,6 @@ from baseload.wire.sse import chunk
 
 _STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 _JSON = b"content-type: application/json\r\n"
-KEEP_ALIVE_COMMENT = b": waiting for the first token\n\n"
 LAST_CHUNK = b"0\r\n\r\n"
 OPENAI = FORMS[Format.OPENAI]
 """The form of errors on paths that have none of their own."""
@@ -59,10 +58,11 @@ def error_answer(
     return answer(error.fault.status, body, date, keep_alive=keep_alive, headers=headers)
 
 
-def stream_head(date: bytes, *, chunked: bool, headers: bytes) -> bytes:
+def stream_head(date: bytes, form: Form = OPENAI, *, chunked: bool, headers: bytes) -> bytes:
     """The head of a streamed answer; `chunked` False ends the answer with the connection (HTTP/1.0)."""
-    return b"HTTP/1.1 200 OK\r\ndate: %b\r\ncontent-type: text/event-stream; charset=utf-8\r\n%b%b\r\n" % (
+    return b"HTTP/1.1 200 OK\r\ndate: %b\r\ncontent-type: %b\r\n%b%b\r\n" % (
         date,
+        form.content,
         b"cache-control: no-cache\r\nx-accel-buffering: no\r\n",
         (b"transfer-encoding: chunked\r\n" if chunked else b"connection: close\r\n") + headers,
     )
@@ -74,6 +74,6 @@ def error_event(error: RequestError, request_id: str, form: Form, number: int, *
     return chunk(event) + LAST_CHUNK if chunked else event
 
 
-def comment(*, chunked: bool) -> bytes:
-    """A comment that keeps the line open (WHATWG HTML section 9.2.7); clients ignore it."""
-    return chunk(KEEP_ALIVE_COMMENT) if chunked else KEEP_ALIVE_COMMENT
+def comment(form: Form = OPENAI, *, chunked: bool) -> bytes:
+    """What keeps the line open before a stream begins; clients ignore it."""
+    return chunk(form.idle) if chunked else form.idle

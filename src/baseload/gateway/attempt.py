@@ -19,7 +19,7 @@ from msgspec import Struct
 from baseload import errors
 from baseload.core import Format, Outcome
 from baseload.errors import Fault, RequestError
-from baseload.gateway import failure, fallback, settle, stored
+from baseload.gateway import failure, fallback, google, settle, stored
 from baseload.gateway.body import WholeBody
 from baseload.gateway.failure import Blame
 from baseload.gateway.site import passed_on
@@ -130,6 +130,8 @@ class Attempt(Struct, eq=False):
         """
         if self.crossing is not None:
             return self.crossing.whole(body)
+        if self._exchange.endpoint.by_path:
+            return body
         return rename_answer(body, self.place.target.model, self._exchange.fields.model)
 
     def start(self, *, fresh: bool = False) -> None:
@@ -154,6 +156,8 @@ class Attempt(Struct, eq=False):
             if place.thoughtless:
                 self.crossing.body = without_thoughts(self.crossing.body)  # its head tells the length
             body = self.crossing.body
+        elif endpoint.by_path:
+            endpoint, body = google.at_target(exchange, place.target.model)
         elif endpoint.stores:
             body = stored.body_for(exchange, place.target.model)
         else:
@@ -197,7 +201,7 @@ class Attempt(Struct, eq=False):
     def response_head(self, head: ResponseHead, body: bytes) -> None:
         self.head = head
         exchange = self._exchange
-        if exchange.stream and head.status == 200 and _is_event_stream(head):
+        if exchange.stream and head.status == 200 and (_is_event_stream(head) or self._may_be_array(head)):
             self.state = State.HELD
             chunked_in = head.length == CHUNKED
             if self.crossing is not None:
@@ -220,6 +224,12 @@ class Attempt(Struct, eq=False):
                 return
         if body:
             self.response_body(body)
+
+    def _may_be_array(self, head: ResponseHead) -> bool:
+        """Google streams JSON as well."""
+        if self.place.format is not Format.GEMINI or self.crossing is not None:
+            return False
+        return head.fields.get(b"content-type", b"").startswith(b"application/json")
 
     def response_body(self, data: bytes) -> None:
         if self.relay is not None:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from baseload import errors
 from baseload.errors import RequestError
-from baseload.gateway.answers import error_answer
+from baseload.gateway import google
+from baseload.gateway.answers import OPENAI, error_answer
 from baseload.gateway.body import BodyStream
 from baseload.wire.http1 import (
     CHUNKED,
@@ -200,13 +201,13 @@ class ClientConnection(asyncio.Protocol):
                     self._head_so_far(data)
                     return
                 head = self._new_head(data[start:end])
+            self.head = head
             if head.length > SMALL_BODY and head.length > (limit := self._gateway.body_limit(head)):
                 raise RequestError(errors.BODY_TOO_LARGE, f"the body is larger than {limit} bytes")
         except RequestError as error:
             self._refuse(error)
             return
         self._checked = 0
-        self.head = head
         length = head.length
         if 0 <= length <= len(data) - end:
             if length > SMALL_BODY:
@@ -431,8 +432,9 @@ class ClientConnection(asyncio.Protocol):
     def _refuse(self, error: RequestError) -> None:
         """Answer a request that cannot be read, and close: what follows it cannot be told apart from it."""
         self._gateway.refused_unread(error)
+        form = google.form_of(self.head) if self.head is not None else OPENAI
         self.transport.write(
-            error_answer(error, self._gateway.new_request_id(), self._gateway.date, keep_alive=False)
+            error_answer(error, self._gateway.new_request_id(), self._gateway.date, form, keep_alive=False)
         )
         self._linger()
 

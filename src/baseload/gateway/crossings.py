@@ -16,6 +16,7 @@ from baseload.wire.dialects.nouns import Dialect
 from baseload.wire.dialects.paths import SPOKEN
 from baseload.wire.dialects.returned import own_words
 from baseload.wire.dialects.vertex import Enveloped, VertexCrossing
+from baseload.wire.forms import ARRAY
 
 if TYPE_CHECKING:
     from baseload.gateway.exchange import Exchange
@@ -71,6 +72,7 @@ def _cross(exchange: Exchange, place: Place) -> Crossing:
     if source is None:
         message = f"target {place.target.name} does not serve {exchange.endpoint.name}"
         raise RequestError(errors.UNSUPPORTED_PARAMETER, message, param="model")
+    by_path = exchange.endpoint.by_path
     crossing = cross(
         exchange.body,
         source,
@@ -79,7 +81,9 @@ def _cross(exchange: Exchange, place: Place) -> Crossing:
         model=place.target.model,
         drop=place.target.drop_unsupported,
         made=VertexCrossing if vertex else Crossing,
+        stream=exchange.stream if by_path else None,
     )
+    crossing.array = by_path and exchange.endpoint.form is ARRAY
     crossing.request_id = exchange.request_id
     return crossing
 

@@ -134,7 +134,8 @@ class Exchange(Struct, eq=False):
             self.head_sent = True
             if not self.chunked:
                 self.client.close_after_answer()
-            self.client.write(answers.stream_head(self.gateway.date, chunked=self.chunked, headers=headers))
+            form, date = self.endpoint.form, self.gateway.date
+            self.client.write(answers.stream_head(date, form, chunked=self.chunked, headers=headers))
 
     def last_of_stream(self, events: bytes) -> None:
         """`[DONE]` is settled (step 10) and goes out; a strict journal holds it until it is on the disk."""
@@ -211,4 +212,4 @@ class Exchange(Struct, eq=False):
         if self.stream and now_s >= self.comment_due_s and not (self.attempt and self.attempt.committed):
             self.comment_due_s = now_s + self.gateway.limits.comment_s
             self.send_stream_head(settle.waiting_headers(self))
-            self.client.write(answers.comment(chunked=self.chunked))
+            self.client.write(answers.comment(self.endpoint.form, chunked=self.chunked))

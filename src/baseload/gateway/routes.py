@@ -11,7 +11,7 @@ import msgspec
 
 from baseload import errors
 from baseload.errors import RequestError
-from baseload.gateway import admission, answers, lookup
+from baseload.gateway import admission, answers, google, lookup
 from baseload.gateway.exchange import Exchange
 from baseload.gateway.passing import passages
 from baseload.gateway.passing.paths import PASSED
@@ -30,7 +30,7 @@ Handler = Callable[["Gateway", RequestHead], bytes]
 
 def serve(gateway: Gateway, client: ClientConnection, head: RequestHead, body: bytes) -> None:
     """Answer one request."""
-    endpoint = ENDPOINTS.get(head.path)
+    endpoint = ENDPOINTS.get(head.path) or google.call_of(head)
     if endpoint is not None and head.method == b"POST":
         now_ns, new_id, chunked = time.monotonic_ns(), gateway.new_request_id(), head.minor == 1
         exchange = Exchange(gateway, client, head, body, endpoint, gateway.site, new_id, now_ns, chunked)
@@ -75,14 +75,18 @@ def _send(client: ClientConnection, head: RequestHead, whole: bytes) -> None:
 
 def _look_up(gateway: Gateway, head: RequestHead) -> bytes:
     path = head.path
-    handler = _GET.get(path)
+    handler = _google_models if google.asks_for_models(head) is not None else _GET.get(path)
     if handler is None and path.startswith(b"/v1/models/"):
         handler = _model
     if handler is None:
-        if path in ENDPOINTS or path in PASSED:
+        if google.endpoint_of(head) is not None or path in PASSED:
             raise _wrong_method("POST")
         if path == REALTIME:
             raise RequestError(errors.NOT_FOUND, "realtime sessions (WebSocket, WebRTC) are not served here")
+        if google.is_google(path):
+            methods = ", ".join(google.CALLS)
+            message = f"this path is not served here; of Google's /v1beta/models/NAME:METHOD with {methods}"
+            raise RequestError(errors.NOT_FOUND, message)
         served = ", ".join(p.decode() for p in (*ENDPOINTS, *PASSED, *_GET, lookup.PATH + b"ID"))
         raise RequestError(errors.NOT_FOUND, f"this path is not served here; served are {served}")
     if head.method not in (b"GET", b"HEAD"):
@@ -100,8 +104,7 @@ def _refuse(gateway: Gateway, client: ClientConnection, head: RequestHead, error
         headers = b"allow: %b\r\n" % error.param.encode()
         error.param = None
     gateway.metrics.request("", "", error.fault.code)
-    endpoint = ENDPOINTS.get(head.path)
-    form = endpoint.form if endpoint is not None else answers.OPENAI
+    form = google.form_of(head)
     whole = answers.error_answer(
         error, gateway.new_request_id(), gateway.date, form, keep_alive=client.keep_alive, headers=headers
     )
@@ -135,6 +138,19 @@ def _model(gateway: Gateway, head: RequestHead) -> bytes:
     if name not in gateway.site.models or not admission.may_ask(caller, name):
         raise RequestError(errors.MODEL_NOT_FOUND, f"there is no model {name!r}", param="model")
     return msgspec.json.encode(_card(gateway, name))
+
+
+def _google_models(gateway: Gateway, head: RequestHead) -> bytes:
+    """The models this key may ask for, or one of them, as Google lists them."""
+    caller = admission.authenticate(gateway, gateway.site, head)
+    asked, models = google.asks_for_models(head), gateway.site.models
+    names = [name for name in models if asked in ("", name) and admission.may_ask(caller, name)]
+    if asked and not names:
+        raise RequestError(errors.MODEL_NOT_FOUND, f"there is no model {asked!r}", param="model")
+    cards = [
+        google.card(name, frozenset(target.format for target in models[name].model.targets)) for name in names
+    ]
+    return msgspec.json.encode(cards[0] if asked else {"models": cards})
 
 
 def _card(gateway: Gateway, name: str) -> dict[str, object]:

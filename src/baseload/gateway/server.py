@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from baseload.core import Side, Snapshot, Target
 from baseload.errors import BaseloadError, EnvironmentProblem, RequestError
-from baseload.gateway import admission, routes
+from baseload.gateway import admission, google, routes
 from baseload.gateway.caching.cache import AnswerCache
 from baseload.gateway.client import SMALL_BODY, ClientConnection
 from baseload.gateway.login import Logins
@@ -28,7 +28,7 @@ from baseload.gateway.metrics import Metrics
 from baseload.gateway.passing import passages
 from baseload.gateway.passing.paths import PASSED, is_upload
 from baseload.gateway.scrape import Scraper
-from baseload.gateway.site import ENDPOINTS, Caller, ModelPlace, Place, Site
+from baseload.gateway.site import Caller, ModelPlace, Place, Site
 from baseload.gateway.stored import Stored
 from baseload.gateway.upstream import Pool
 from baseload.keys import KeyStore
@@ -236,7 +236,7 @@ class Gateway:
 
     def body_limit(self, head: RequestHead) -> int:
         """Bytes the request's body may have: only a model call needs many."""
-        if head.path in ENDPOINTS:
+        if google.endpoint_of(head) is not None:
             return self.limits.body_bytes
         if head.path in PASSED:
             return self.limits.upload_bytes if is_upload(head) else self.limits.body_bytes
@@ -244,7 +244,7 @@ class Gateway:
 
     def may_send_body(self, head: RequestHead) -> None:
         """Whether a body that is still on its way is worth keeping: its sender must be known."""
-        if head.path in ENDPOINTS or head.path in PASSED:
+        if google.endpoint_of(head) is not None or head.path in PASSED:
             admission.authenticate(self, self.site, head)
 
     def refused_unread(self, error: RequestError) -> None:

@@ -48,7 +48,8 @@ class Endpoint(Struct, frozen=True):
     translated, from and to `dialect`; None where no other format has its like. `passes`: the client's header
     fields that go on to a target of the same format, each with what is sent in its absence. `free`: its
     answers cost nothing and count no tokens. `teaches`: its whole answers teach how many tokens to expect.
-    `stores`: its provider may keep the answer under its id.
+    `stores`: its provider may keep the answer under its id. `by_path`: its calls name their model in the path
+    (`gateway.google`).
     """
 
     name: str
@@ -60,6 +61,7 @@ class Endpoint(Struct, frozen=True):
     teaches: bool = True
     passes: tuple[tuple[bytes, bytes], ...] = ()
     stores: bool = False
+    by_path: bool = False
     read: Callable[[bytes], RequestFields] = read_request
 
     @property
@@ -204,7 +206,7 @@ class Place:
         if self.login is not None:
             more += self._signed(endpoint.suffix, body)
         return b"%b%b.%d\r\n%bcontent-length: %d\r\n\r\n" % (
-            self._heads[endpoint.name],
+            self._heads.get(endpoint.name) or self._line(endpoint.suffix) + self._common,
             request_id.encode(),
             number,
             more,

@@ -68,7 +68,8 @@ _SINGLE = frozenset(
 class RequestHead(Struct):
     """A request line and its fields. Field names are lower-case; repeated fields are joined with commas.
 
-    `path` is the target's path without scheme, authority and query: nothing here depends on a query.
+    `path` is the target's path without scheme, authority and query. `query` is what follows its question
+    mark: only Google's calls have one that says anything, and it may hold a key, so it goes nowhere.
     `length` is the body's length in bytes, or CHUNKED.
     """
 
@@ -79,6 +80,7 @@ class RequestHead(Struct):
     length: int
     keep_alive: bool
     expects_continue: bool
+    query: bytes = b""
 
 
 class ResponseHead(Struct):
@@ -155,8 +157,9 @@ def parse_request_head(head: bytes) -> RequestHead:
     fields = _fields(block)
     minor = 1 if minor_digit == b"1" else 0
     path = target if target[0] == 0x2F and b"#" not in target else _path(method, target)
+    query = b""
     if b"?" in path:
-        path = path.partition(b"?")[0]
+        path, _, query = path.partition(b"?")
     host = fields.get(b"host")
     if host is None:
         if minor == 1:
@@ -170,7 +173,8 @@ def parse_request_head(head: bytes) -> RequestHead:
     expect = fields.get(b"expect")
     if expect is not None and expect.lower() != b"100-continue":
         raise _refused(errors.EXPECTATION_FAILED, "Expect is not understood")
-    return RequestHead(method, path, minor, fields, length, keep_alive, expect is not None and minor == 1)
+    expects = expect is not None and minor == 1
+    return RequestHead(method, path, minor, fields, length, keep_alive, expects, query)
 
 
 def partial_head_fault(data: bytes, checked: int = 0) -> RequestError | None:

@@ -33,6 +33,22 @@ class _Body(Struct):
     tools: Raw = Raw(b"")
 
 
+class _Content(Struct, frozen=True):
+    parts: list[dict[str, Any]] = []
+
+
+class _GoogleBody(Struct, rename="camel"):
+    contents: list[_Content] = []
+    system_instruction: _Content | None = None
+    content: _Content | None = None
+    requests: list[_GoogleBody] = []
+    tools: Raw = Raw(b"")
+
+
+class _Candidate(Struct, frozen=True):
+    content: _Content = _Content()
+
+
 class _Choice(Struct):
     message: _Message = _Message()
     text: str = ""
@@ -42,14 +58,16 @@ class _Answer(Struct):
     choices: list[_Choice] = []
     output: list[dict[str, Any]] = []
     content: list[dict[str, Any]] = []
+    candidates: list[_Candidate] = []
 
 
 _decode = msgspec.json.Decoder(_Body).decode
+_decode_google = msgspec.json.Decoder(_GoogleBody).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 
 
 def prompt_size(body: bytes) -> PromptSize | None:
-    """The size of the prompt in a request of OpenAI's or Anthropic's format; None if it has none.
+    """The size of the prompt in a request of OpenAI's, Anthropic's or Google's format; None if it has none.
 
     Tool definitions and calls count as the text they are written as; images and audio do not count.
     """
@@ -75,7 +93,33 @@ def prompt_size(body: bytes) -> PromptSize | None:
                     size = _with_item(size, each)
         elif given is not None:
             size = _plus(size, given)
+    if b'"parts"' in body and size.parts == 0:
+        size = _of_google(body)
     return size if size.text_bytes or size.ids else None
+
+
+def _of_google(body: bytes) -> PromptSize:
+    """As `prompt_size`, of Google's format: what is not text counts as it is written, pictures do not."""
+    try:
+        return _with_google(PromptSize(0, 0, 0), _decode_google(body))
+    except (msgspec.DecodeError, RecursionError):
+        return PromptSize(0, 0, 0)
+
+
+def _with_google(size: PromptSize, asked: _GoogleBody) -> PromptSize:
+    size = size._replace(text_bytes=size.text_bytes + len(asked.tools))
+    for content in (*asked.contents, asked.system_instruction, asked.content):
+        if content is not None:
+            size = _plus(size, content.parts, _written(content))
+    for one in asked.requests:
+        size = _with_google(size, one)
+    return size
+
+
+def _written(content: _Content) -> int:
+    """Bytes of the calls of functions in it, and of their results."""
+    given = (part.get(name) for part in content.parts for name in ("functionCall", "functionResponse"))
+    return sum(len(msgspec.json.encode(one)) for one in given if one is not None)
 
 
 def answer_text_bytes(body: bytes) -> int:
@@ -89,6 +133,8 @@ def answer_text_bytes(body: bytes) -> int:
         size = _plus(size, choice.message.content, len(choice.message.tool_calls) + len(choice.text.encode()))
     for item in answer.output:
         size = _with_item(size, item)
+    for candidate in answer.candidates:
+        size = _plus(size, candidate.content.parts, _written(candidate.content))
     return _plus(size, answer.content).text_bytes
 
 

@@ -17,7 +17,7 @@ from baseload.core import Tokens
 from baseload.errors import RequestError
 from baseload.wire.anthropic import Answer
 from baseload.wire.aws_events import EventReader
-from baseload.wire.dialects import annex, converse_reply
+from baseload.wire.dialects import annex, converse_reply, gemini_stream
 from baseload.wire.dialects.chat import THOUGHTS
 from baseload.wire.dialects.converse_frames import line_of_frame
 from baseload.wire.dialects.judging import Judged, judge
@@ -42,7 +42,7 @@ from baseload.wire.dialects.nouns import (
 from baseload.wire.dialects.one_call import OneCall, one_call_alone
 from baseload.wire.dialects.paths import suffix
 from baseload.wire.dialects.responses_items import SEAL
-from baseload.wire.dialects.speakers import SPEAKERS
+from baseload.wire.dialects.speakers import SPEAKERS, Writes
 from baseload.wire.http1 import UpstreamSyntax
 from baseload.wire.openai import ErrorDetail
 from baseload.wire.sse import MAX_LARGE_EVENT, EventRelay, event_data
@@ -52,13 +52,17 @@ _IDS = {Dialect.CHAT: "chatcmpl-", Dialect.MESSAGES: "msg_", Dialect.RESPONSES: 
 
 
 class Crossing:
-    """A request and how to tell its answer. `body` is what the target is sent; `judged` what became of it."""
+    """A request and how to tell its answer. `body` is what the target is sent; `judged` what became of it.
+
+    `array`: its stream is told as one array, which only Google's clients ask for.
+    """
 
     __slots__ = (
         "_model",
         "_sent_model",
         "_stream",
         "_usage",
+        "array",
         "body",
         "judged",
         "request_id",
@@ -74,6 +78,7 @@ class Crossing:
         self.body = body
         self.judged = judged
         self.request_id = ""
+        self.array = False
         self._model = asked
         self._usage = bool(prompt.usage_in_stream) or source is not Dialect.CHAT
         self._sent_model = prompt.model
@@ -88,9 +93,11 @@ class Crossing:
         """What the answer is called where the target gives it no id: after the request's, if that is set."""
         return _IDS.get(self.source, "") + self.request_id if self.request_id else ""
 
-    def writer_options(self) -> tuple[str, bool]:
-        """The client's name for the model, and whether it asked for usage in the stream."""
-        return self._model, self._usage
+    def writer(self) -> Writes:
+        """What writes the client's stream."""
+        if self.array:
+            return gemini_stream.StreamWriter(model=self._model, array=True)
+        return SPEAKERS[self.source].writer(model=self._model, usage=self._usage)
 
     def suffix(self) -> bytes:
         """The path and query of the call, after the target's base URL."""
@@ -169,10 +176,12 @@ def cross(
     model: str | None,
     drop: bool = False,
     made: type[Crossing] = Crossing,
+    stream: bool | None = None,
 ) -> Crossing:
     """The request in `body`, which names the model `asked`, for a target that calls it `model`.
 
-    `made` is the kind of crossing. Raises RequestError: invalid_json, invalid_field, unsupported_parameter.
+    `made` is the kind of crossing; `stream` says whether it streams where its body does not.
+    Raises RequestError: invalid_json, invalid_field, unsupported_parameter.
     """
     try:
         value = _object(body)
@@ -180,6 +189,8 @@ def cross(
         raise RequestError(errors.INVALID_JSON, str(error)) from None
     prompt = SPEAKERS[source].read_request(value)
     prompt.model = model if model is not None else asked
+    if stream is not None:
+        prompt.stream = stream
     judged = judge(prompt, source, target, drop=drop)
     crossing = made(source, target, b"", judged, prompt, asked=asked)
     prompt.usage_in_stream = True if target is Dialect.CHAT and prompt.stream else None
@@ -265,9 +276,8 @@ class CrossingRelay(EventRelay):
 
     def __init__(self, crossing: Crossing, *, chunked_in: bool, chunked_out: bool) -> None:
         super().__init__(chunked_in=chunked_in, chunked_out=chunked_out, drop_usage=False)
-        model, usage = crossing.writer_options()
         self._reader = SPEAKERS[crossing.target].reader()
-        self._writer = SPEAKERS[crossing.source].writer(model=model, usage=usage)
+        self._writer = crossing.writer()
         self._report: Report | None = None
         self._one_call = OneCall() if crossing.judged.one_call else None
         self._reply_id = crossing.reply_id()

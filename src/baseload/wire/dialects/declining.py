@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from baseload.errors import RequestError
+from baseload.wire.dialects.gemini_array import ArraySplitter
 from baseload.wire.dialects.nouns import (
     Added,
     Broken,
@@ -62,8 +63,7 @@ def declines_stream(dialect: Dialect, begin: bytes) -> bool:
     reader = SPEAKERS[dialect].reader()
     finishes: list[Finish] = []
     reasons: set[tuple[int, int]] = set()  # the parts that say why it declines
-    for text in _EVENT_END.split(begin):
-        data = event_data(text + b"\n")
+    for data in _payloads(begin):
         try:
             events: Iterable[Event] = reader.read(data) if data else ()
         except (RequestError, ValueError, KeyError, TypeError, AttributeError):
@@ -76,6 +76,16 @@ def declines_stream(dialect: Dialect, begin: bytes) -> bool:
             elif isinstance(event, Broken) or _begins(event, reasons):
                 return False
     return bool(finishes) and all(finish in _GROUNDS for finish in finishes)
+
+
+def _payloads(begin: bytes) -> list[bytes]:
+    """What the events carry, or the objects of Google's array."""
+    if begin.lstrip().startswith(b"["):
+        try:
+            return ArraySplitter().feed(begin)
+        except ValueError:
+            return []
+    return [event_data(text + b"\n") for text in _EVENT_END.split(begin)]
 
 
 def _begins(event: Event, reasons: set[tuple[int, int]]) -> bool:

@@ -323,6 +323,11 @@ class StreamWriter:
         self._called: set[int] = set()  # choices with a call
         self._blocked = False  # then the reason is said once, in the prompt's feedback
 
+    @property
+    def sequence(self) -> int:
+        """How many objects of the array there are, as far as it matters to what follows: none, or some."""
+        return int(self._begun)
+
     def write(self, event: Event) -> bytes:
         """The event as bytes; empty where it has to wait or this dialect has nothing to say."""
         if isinstance(event, Added):

@@ -577,6 +577,7 @@ STATEFUL: dict[Dialect, dict[str, str]] = {
 
 _OFFERED = "left out, since all tools are offered at once"
 _AS_MUCH = "the target searches as much as it does by itself"
+_RETURNED = "left out: the model sees what a function returns once it does"
 NEARLY: dict[Dialect, dict[str, str]] = {
     Dialect.CHAT: {"web_search_options.search_context_size": _AS_MUCH},
     Dialect.RESPONSES: {
@@ -594,6 +595,10 @@ NEARLY: dict[Dialect, dict[str, str]] = {
         "tools of type tool_search_tool_bm25_20251119": _OFFERED,
         "tool_search_tool_result": _OFFERED,
         "tool_reference": "the tool's name as text, since all tools are offered at once",
+    },
+    Dialect.GEMINI: {
+        "tools.response": _RETURNED,
+        "tools.responseJsonSchema": _RETURNED,
     },
 }
 """Members, tools and parts of one dialect alone that others can do without, and how."""
