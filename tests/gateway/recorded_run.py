@@ -13,7 +13,9 @@ import msgspec
 
 from baseload.core import Format
 from baseload.policy.retry import classify
-from baseload.wire.dialects.nouns import Dialect
+from baseload.wire.dialects.gemini_parts import INVENTED
+from baseload.wire.dialects.nouns import Call, Dialect
+from baseload.wire.dialects.nouns import Reply as Answer
 from baseload.wire.dialects.paths import suffix
 from baseload.wire.openai import is_error
 from baseload.wire.sse import event_data
@@ -105,7 +107,11 @@ def _refused(gateway: RunningGateway, target: Replaying, case: Case) -> Outcome:
     before = len(target.calls)
     reply = _call(gateway, case)
     error = reply.json.get("error", {})
-    said = (reply.status, error.get("code"), error.get("param"), len(target.calls) - before)
+    code, param = error.get("code"), error.get("param")
+    if case.client is Dialect.GEMINI:
+        info, *violations = error["details"]
+        code, param = info["metadata"]["code"], violations[0]["fieldViolations"][0]["field"]
+    said = (reply.status, code, param, len(target.calls) - before)
     if said == (400, "unsupported_parameter", case.refused, 0):
         return Outcome(case, Cuts.LENGTH, "refused", str(case.refused))
     return Outcome(case, Cuts.LENGTH, "lost", f"not refused as {case.refused}: {said}")
@@ -186,6 +192,7 @@ def _answer_wrong(case: Case, reply: Reply) -> str:
         return "nothing was said"
     ours, theirs = meant(case.client, reply.body, stream=case.stream), meant_by_target(case)
     ours.model, theirs.id = theirs.model, theirs.id or ours.id
+    _same_inventions(ours, theirs)
     if case.stream and case.client is Dialect.CHAT and not _wants_usage(case):
         ours.report = theirs.report = None
     crossed = None if case.crossing is None else case.client
@@ -193,6 +200,15 @@ def _answer_wrong(case: Case, reply: Reply) -> str:
     if got_meaning != meaning:
         return f"{got_meaning} does not mean {meaning}"
     return ""
+
+
+def _same_inventions(ours: Answer, theirs: Answer) -> None:
+    """Ids of calls that Google did not give are invented anew by each who reads them, and mean nothing."""
+    for mine, other in zip(ours.choices, theirs.choices, strict=False):
+        calls = ([part for part in choice.parts if isinstance(part, Call)] for choice in (mine, other))
+        for one, same in zip(*calls, strict=False):
+            if one.id.startswith(INVENTED) and same.id.startswith(INVENTED):
+                one.id = same.id
 
 
 def _passed(case: Case) -> bytes:
