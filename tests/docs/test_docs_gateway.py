@@ -15,6 +15,7 @@ import pytest
 from baseload import errors
 from baseload.core import Timeouts
 from baseload.gateway import lookup, routes
+from baseload.gateway.google import CALLS
 from baseload.gateway.server import PortLimits
 from baseload.gateway.site import ENDPOINTS
 from tests.docs.pages import plain, rows
@@ -92,6 +93,19 @@ def test_the_paths_are_those_served(page: str) -> None:
     """Every path of the data port is named."""
     served = {path.decode() for path in (*ENDPOINTS, *routes._GET, lookup.PATH + b"ID")}
     assert {path for path in served if f"`{path}`" not in page and f" {path}`" not in page} == set()
+
+
+def test_the_calls_of_google_are_those_served(page: str) -> None:
+    """Every method with the name it is booked under, and no other."""
+    table = rows(page, "`POST /v1beta/models/NAME:…` | served by | booked as")
+    named = {(method, name) for row in table for method in _quoted(row[0]) for name in _quoted(row[2])}
+    assert {(call.method, call.name) for call in CALLS.values()} <= named
+    assert {method for method, _ in named} == set(CALLS)
+    assert {name for _, name in named} == {call.name for call in CALLS.values()}
+
+
+def _quoted(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
 
 
 def test_waits_are_the_codes(page: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 
@@ -60,3 +62,15 @@ def test_the_text_of_an_answer(body: bytes, size: int) -> None:
 def test_what_is_no_prompt_has_no_size(body: bytes) -> None:
     """Anything else is None and no error."""
     assert prompt_size(body) is None
+
+
+def test_googles_format_is_sized() -> None:
+    """Texts, instructions, calls as they are written, and what is to be embedded; pictures do not count."""
+    content = {"parts": [{"text": "four"}, {"inlineData": {"data": "A" * 99}}]}
+    asked = json.dumps({"contents": [content, content], "systemInstruction": {"parts": [{"text": "ok"}]}})
+    assert prompt_size(asked.encode()) == PromptSize(10, 3, 0)
+    embedded = json.dumps({"requests": [{"content": content}, {"content": content}]})
+    assert prompt_size(embedded.encode()) == PromptSize(8, 2, 0)
+    call = {"parts": [{"functionCall": {"name": "f"}}]}
+    answer = {"candidates": [{"content": content}, {"content": call}]}
+    assert answer_text_bytes(json.dumps(answer).encode()) == 4 + len('{"name":"f"}')

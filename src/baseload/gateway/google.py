@@ -106,8 +106,8 @@ def at_target(exchange: Exchange, model: str | None) -> tuple[Endpoint, bytes]:
     query = "?alt=sse" if call.streams and not call.array else ""
     suffix = f"/models/{quote(named, safe='')}:{call.method}{query}".encode()
     body = gemini.body_for(body, fields, named)
-    if exchange.site.mixed and call.dialect is not None:
-        body = own_words(call.dialect, body)
+    if exchange.site.mixed:
+        body = own_words(Dialect.GEMINI, body)
     return replace(call, suffix=suffix), body
 
 

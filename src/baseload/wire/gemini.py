@@ -209,7 +209,7 @@ _COMMITS = re.compile(
 
 
 class _Candidate(Struct, rename="camel"):
-    index: int = 0
+    index: int | None = None  # 0 may be left out
     finish_reason: str | int | None = None
     grounding_metadata: dict[str, Any] | None = None
 
@@ -222,7 +222,7 @@ class _Chunk(Struct, rename="camel"):
     candidates: list[_Candidate] | None = None
     usage_metadata: dict[str, Any] | None = None
     prompt_feedback: _Feedback | None = None
-    model_version: str = ""
+    model_version: str | None = None
     error: Raw = Raw(b"null")
 
 
@@ -272,7 +272,7 @@ class GeminiRelay(EventRelay):
     def _events(self, payload: bytes) -> bytes:
         begins = self._array is None and not self._said and not self._partial
         if begins and payload.lstrip().startswith((b"[", b"{")):
-            self._array = ArraySplitter()
+            self._array = ArraySplitter(MAX_LARGE_EVENT)
         if self._array is None:
             return super()._events(payload)
         if self.done or self.error_event:
@@ -320,7 +320,8 @@ class GeminiRelay(EventRelay):
         self._metered = chunk.usage_metadata or self._metered
         self._model = chunk.model_version or self._model
         for one in chunk.candidates or ():
-            self._open[one.index] = self._open.get(one.index, True) and one.finish_reason is None
+            at = one.index or 0
+            self._open[at] = self._open.get(at, True) and one.finish_reason is None
             if one.grounding_metadata is not None:
                 self._grounded.append({"groundingMetadata": one.grounding_metadata})
         blocked = chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason is not None

@@ -14,11 +14,13 @@ _INSIDE = re.compile(rb'["\\]')
 class ArraySplitter:
     """Takes an array's bytes in any pieces and gives its objects; an object on its own is taken too.
 
-    `ended`: the array is closed. Raises ValueError for what is no array of objects.
+    `most`: bytes of one object. `ended`: the array is closed.
+    Raises ValueError for what is no array of objects.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_ITEM) -> None:
         self.ended = False
+        self._most = most
         self._held = bytearray()
         self._at = 0  # looked at so far
         self._depth = 0  # of the object that has begun
@@ -40,8 +42,8 @@ class ArraySplitter:
                 self._leave(found, items)
         if self._depth == 0:
             self._skip(len(self._held))
-        elif len(self._held) > MAX_ITEM:
-            raise ValueError("an object of the array is longer than 1 MiB")
+        elif len(self._held) > self._most:
+            raise ValueError(f"an object of the array is longer than {self._most >> 20} MiB")
         return items
 
     def _next(self) -> int | None:
