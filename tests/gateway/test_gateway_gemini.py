@@ -486,3 +486,18 @@ def test_an_old_client_of_http_1_0_gets_its_array(threaded: MakeThreaded) -> Non
             reply = read_reply(connection)
     assert isinstance(connection, http.client.HTTPConnection)
     assert said(reply.json) == SAID
+
+
+def test_kept_answers_are_given_again_in_the_form_asked_for(threaded: MakeThreaded) -> None:
+    """A whole answer and a stream of events are; an array is made anew, never of another one's events."""
+    with speaking("gemini") as one:
+        section = {"metered": ["tides"], "slo": {"ttft": "2s"}, "cache": {"ttl": "60s"}}
+        gateway = threaded(
+            {"tides": target(one, "gemini")}, {"chat": section}, tenants={"shop": {"cache": True}}
+        )
+        paths = (GENERATE, GENERATE, STREAM + "?alt=sse", STREAM + "?alt=sse", STREAM, STREAM)
+        replies = [ask(gateway, path) for path in paths]
+    told = [reply.headers["x-baseload-cache"] for reply in replies]
+    assert told == ["miss", "hit", "miss", "hit", "bypass", "bypass"]
+    assert [reply.body for reply in replies[::2]] == [reply.body for reply in replies[1::2]]
+    assert said(replies[4].json) == SAID

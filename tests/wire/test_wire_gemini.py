@@ -43,6 +43,13 @@ def test_any_cut_of_any_framing_is_told_alike(
     assert relay.tokens() == Tokens(9, 0, 0, 5, 3)
 
 
+def test_the_last_events_end_may_be_cut() -> None:
+    """Its last byte comes alone, when all is said: the client gets it all the same."""
+    relay = GeminiRelay(chunked_in=True, chunked_out=False)
+    out = b"".join(relay.feed(b"1\r\n%c\r\n" % byte) for byte in EVENTS)
+    assert (out, relay.done) == (EVENTS, True)
+
+
 def test_nothing_goes_out_before_the_first_word() -> None:
     """Empty text is held; the first word brings it along."""
     relay = ArrayRelay(chunked_in=False, chunked_out=False)

@@ -312,7 +312,7 @@ class GeminiRelay(EventRelay):
         self._said += 1
         if self._finished and (chunk.usage_metadata is not None or not self._chunked_in):
             self.done = True
-            out += self._end_mark()
+            out += self._end_mark(out)
         return out
 
     def _note(self, chunk: _Chunk) -> None:
@@ -340,8 +340,8 @@ class GeminiRelay(EventRelay):
     def _framed(self, data: bytes, event: bytes) -> bytes:
         return event or b"data: %b\r\n\r\n" % data.replace(b"\r", b"").replace(b"\n", b"")
 
-    def _end_mark(self) -> bytes:
-        return b""
+    def _end_mark(self, out: bytes = b"") -> bytes:
+        return b"\n" if out.endswith(b"\r\n\r") else b""  # the upstream's, which is on its way
 
 
 class ArrayRelay(GeminiRelay):
@@ -360,5 +360,5 @@ class ArrayRelay(GeminiRelay):
     def _framed(self, data: bytes, event: bytes) -> bytes:
         return (b",\r\n" if self._said else b"[") + data
 
-    def _end_mark(self) -> bytes:
+    def _end_mark(self, out: bytes = b"") -> bytes:
         return b"]"

@@ -14,6 +14,7 @@ from baseload.gateway.caching.recording import Recording
 from baseload.gateway.caching.store import Kept
 from baseload.ledger.record import Begin, Bill, Call, Chosen, End
 from baseload.wire.dialects.nouns import Dialect
+from baseload.wire.forms import ARRAY
 from baseload.wire.responses import ResponsesFields
 
 if TYPE_CHECKING:
@@ -42,10 +43,10 @@ def _repeats(exchange: Exchange) -> bool:
     """Whether an earlier answer can stand for this request's, in form and in what it leaves behind.
 
     Not where the provider is to keep the answer, or to go on from one that it kept; nor for a client that is
-    sent streams without chunks.
+    sent streams without chunks, or as Google's array.
     """
     fields, endpoint = exchange.fields, exchange.endpoint
-    if exchange.stream and not exchange.chunked:
+    if exchange.stream and (not exchange.chunked or endpoint.form is ARRAY):
         return False
     if isinstance(fields, ResponsesFields):
         kept_nowhere = fields.store is False or (
