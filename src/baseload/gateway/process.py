@@ -62,6 +62,7 @@ async def run(path: Path, open_control: Control, announce: Callable[[Started], N
     try:
         gateway = Gateway(journal, keys, _port_limits(config), strict=config.journal.strict)
         gateway.store = store_path(config.data)
+        gateway.stored.keep_in(Path(config.data))
         await asyncio.to_thread(gateway.logins.prepare, loaded.snapshot.targets.values())
         gateway.apply(loaded.snapshot, today.isoformat())
         async with open_control(gateway, config.control.host, config.control.port) as control_port:

@@ -29,7 +29,7 @@ from baseload.gateway.passing import passages
 from baseload.gateway.passing.paths import PASSED, is_upload
 from baseload.gateway.scrape import Scraper
 from baseload.gateway.site import Caller, ModelPlace, Place, Site
-from baseload.gateway.stored import Stored
+from baseload.gateway.stored_ids import Stored
 from baseload.gateway.upstream import Pool
 from baseload.keys import KeyStore
 from baseload.ledger.journal import Journal

@@ -2,18 +2,21 @@
 
 A provider knows the gateway's credential alone, so that of several tenants behind one credential each could
 go on from the others' answers. `answered` learns the id of every answer before its client does; `go_on_from`
-refuses those of others and keeps a conversation at the account that holds it.
+refuses those of others, among several tenants those it does not know too, and keeps a conversation at the
+account that holds it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from baseload import errors
+from baseload.config import DEFAULT_TENANT
 from baseload.core import Target
 from baseload.errors import RequestError
+from baseload.gateway.stored_ids import Held
 from baseload.wire import responses
 from baseload.wire.dialects.crossing import without_seals
 from baseload.wire.dialects.nouns import Dialect
@@ -22,33 +25,6 @@ from baseload.wire.responses import ResponsesFields, ResponsesRelay
 if TYPE_CHECKING:
     from baseload.gateway.attempt import Attempt
     from baseload.gateway.exchange import Exchange
-
-MAX_STORED = 131_072
-"""Ids of answers and of the items in them that are known; of more the oldest are forgotten."""
-
-
-class Held(NamedTuple):
-    """Whose an answer or an item of it is, and the name of the target that made it."""
-
-    tenant: str
-    target: str
-
-
-class Stored:
-    """The answers of providers and their items by id: the last MAX_STORED of this process."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, Held] = {}  # in the order they came
-
-    def add(self, answer_id: str, held: Held) -> None:
-        """An answer, or an item of one, was made."""
-        if len(self._held) >= MAX_STORED:
-            del self._held[next(iter(self._held))]
-        self._held[answer_id] = held
-
-    def find(self, answer_id: str) -> Held | None:
-        """Whose it is; None where that is not known: made elsewhere, by another process, or long ago."""
-        return self._held.get(answer_id)
 
 
 def answered(exchange: Exchange, attempt: Attempt, told: object) -> None:
@@ -87,9 +63,9 @@ def go_on_from(exchange: Exchange) -> None:
         exchange.endpoint = replace(exchange.endpoint, teaches=False)
     for name, given in fields.continues:
         held = exchange.gateway.stored.find(given)
-        if held is None:
+        if held is None and _alone(exchange):
             continue  # its target knows whether there is such a thing
-        if held.tenant != exchange.caller.tenant.name:
+        if held is None or held.tenant != exchange.caller.tenant.name:
             raise RequestError(errors.STORED_NOT_FOUND, f"there is no {given!r}", param=name)
         there = _behind(exchange, held)
         if there.isdisjoint(own):
@@ -101,6 +77,12 @@ def go_on_from(exchange: Exchange) -> None:
         there = _behind(exchange, held, translated=True) if held is not None else frozenset()
         if not there.isdisjoint(own):
             exchange.ask = replace(exchange.ask, only=there)
+
+
+def _alone(exchange: Exchange) -> bool:
+    """Whether there is one tenant only: whatever its providers keep is its own, made here or elsewhere."""
+    caller = exchange.caller.tenant.name
+    return all(name in (caller, DEFAULT_TENANT) for name in exchange.site.snapshot.tenants)
 
 
 def _behind(exchange: Exchange, held: Held, *, translated: bool = False) -> frozenset[str]:

@@ -49,6 +49,7 @@ def test_units(fare: Fare, target: Target, answer: PassedAnswer, expected: int |
         (Fare(), _target(TOKENS, model="m"), PassedAnswer(Tokens(10)), 50_000),
         (Fare(), _target(TOKENS), PassedAnswer(Tokens(10)), None),
         (Fare(), _target(TOKENS, request=3), PassedAnswer(Tokens(10)), 3),
+        (Fare(named=True), _target(TOKENS, request=3), NOTHING_SAID, None),
         (Fare(named=True), _target(), PassedAnswer(Tokens(10)), None),
         (Fare(named=True), _target(TOKENS), PassedAnswer(Tokens(10), image_tokens=4), None),
         (

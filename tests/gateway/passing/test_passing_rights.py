@@ -97,10 +97,15 @@ def test_a_second_model_at_the_end_of_an_upload(passing: Passing, upstream: Upst
         form(part("", b"x", head=b'content-disposition: form-data; name="a"; name="model"\r\n')),
         form(part("", b"x", head=b"content-type: text/plain\r\n")),
         form(part("model", b"x" * 2000)),
+        form(part("model", b"whisper-1"), part("n", b"000001999999999"), FILE),
+        form(part("model", b"whisper-1"), part("n", b"many"), FILE),
         form(part("model", b"whisper-1"), FILE) + b"--" + BOUNDARY + b"\r\n",
         (part("model", b"whisper-1") + FILE),
     ],
-    ids=["none", "capitals", "nameless", "coded", "twice", "undisposed", "long", "behind the end", "no end"],
+    ids=[
+        *("none", "capitals", "nameless", "coded", "twice", "undisposed", "long", "too many", "no number"),
+        *("behind the end", "no end"),
+    ],
 )
 def test_forms_that_two_readers_could_read_differently(
     passing: Passing, upstream: Upstream, body: bytes

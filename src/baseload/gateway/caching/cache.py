@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from baseload.core import CacheBounds, Snapshot, Target
@@ -36,9 +37,10 @@ class AnswerCache:
         bounds = snapshot.cache
         self._most_recording = bounds.size // RECORDED_SHARE
         self.store.resize(bounds.size, bounds.entries)
-        self.store.retain(lambda kept: self._stands(kept, snapshot))
+        makers = {name: self.maker(target) for name, target in snapshot.targets.items()}
+        self.store.retain(lambda kept: self._stands(kept, snapshot, makers))
 
-    def _stands(self, kept: Kept, snapshot: Snapshot) -> bool:
+    def _stands(self, kept: Kept, snapshot: Snapshot, makers: Mapping[str, bytes]) -> bool:
         """Whether the tenant still keeps answers of this model, and the answer's maker may still give it."""
         model, tenant = snapshot.models.get(kept.model), snapshot.tenants.get(kept.tenant)
         data_class, target = snapshot.classes.get(kept.data_class), snapshot.targets.get(kept.target)
@@ -48,7 +50,7 @@ class AnswerCache:
             model.cache_ttl_s is not None
             and kept.ttl_s <= model.cache_ttl_s
             and tenant.cache
-            and self.maker(target) == kept.maker
+            and makers[target.name] == kept.maker
             and rules.may_answer(model, data_class, None, target)
         )
 

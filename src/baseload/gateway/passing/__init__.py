@@ -2,7 +2,6 @@
 
     Passed      a path: where it goes, what it counts
     Passage     one request there, an `Exchange` whose body may still be on its way
-    Upload      the body of one that comes in pieces: what is read of it, what waits to be sent on
     Carriage    one try at one target, an `Attempt` that hands on what it gets
     Fare        what a try counted, and its cost
 
@@ -11,7 +10,6 @@
 | `paths` | the paths |
 | `passages` | where the data port hands a request over |
 | `passage` | Passage |
-| `upload` | Upload |
 | `carriage` | Carriage |
 | `fare` | Fare |
 """

@@ -4,8 +4,9 @@
     else its answer reports tokens                 tokens × the model's price per token
     and always                                     + the price of a request
 
-What is not known makes the cost unknown, never 0: a count that the answer does not say, tokens of a model
-that the target is not priced as, special tokens without a price of their own.
+What is not known makes the cost unknown, never 0: a count that the answer does not say, tokens that it does
+not tell where they have a price, tokens of a model that the target is not priced as, special tokens without a
+price of their own.
 """
 
 from __future__ import annotations
@@ -39,10 +40,11 @@ class Fare(Struct, frozen=True):
         if price is not None:
             count = self._thousandths(answer)
             return None if count is None else request + divide_half_even(count * price, _MILLI)
-        if answer.tokens is not None and (self.named or target.model is not None):
+        by_tokens = self.named or target.model is not None
+        if answer.tokens is not None and by_tokens:
             cost = _tokens_cost(target, answer.tokens, answer)
             return None if cost is None else request + cost
-        return prices.request
+        return None if by_tokens and target.price is not None else prices.request
 
     def _thousandths(self, answer: PassedAnswer) -> int | None:
         """How many of the path's unit, in thousandths: what was made or read, else what was asked for."""

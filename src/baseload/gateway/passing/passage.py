@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from msgspec import field
 from msgspec.structs import replace
 
 from baseload import errors
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
 _FIELDS = ("model", "n", "stream")
 """What is read of a form."""
 
+MOST_ASKED = 65536
+"""As many pictures nobody makes of one request."""
+
 
 class Passage(Exchange, eq=False):
     """`form` reads a body that is one. `held` is what is here of one that still comes (`coming`)."""
 
     form: FormReader | None = None
-    held: bytes = b""
+    held: bytearray = field(default_factory=bytearray)
     coming: bool = False
     gone: bool = False  # a part of the body is no longer here: no other attempt can be made
     fare: Fare = Fare()
@@ -111,7 +115,7 @@ class Passage(Exchange, eq=False):
     def _depart_with_held(self, last: bool) -> None:
         self.received_ns = time.monotonic_ns()  # what came before was the client's time
         if last:
-            self.body, self.held = self.held, b""
+            self.body, self.held = bytes(self.held), bytearray()
         else:
             self.client.pause_upload(True)  # until it can be handed on
         self._depart(admission.standing(self))
@@ -162,10 +166,12 @@ class Passage(Exchange, eq=False):
         assert self.form is not None
         said = {name: each.value.decode("utf-8", "replace") for name, each in self.form.fields.items()}
         number = said.get("n", "1")
+        if not (number.isascii() and number.isdigit() and len(number) < 6 and 0 < int(number) < MOST_ASKED):
+            raise RequestError(errors.INVALID_FIELD, f"`n` is a number from 1 to {MOST_ASKED - 1}", param="n")
         return RequestFields(
             said.get("model", ""),
             stream=said.get("stream", "").lower() == "true",
-            n=int(number) if number.isascii() and number.isdigit() and 0 < int(number[:6]) < 65536 else None,
+            n=int(number),
         )
 
     def _place(self, caller: Caller) -> ModelPlace:
@@ -213,7 +219,7 @@ class Passage(Exchange, eq=False):
         """The body for this target as far as it is here, and its length (or CHUNKED): under the target's name
         for the model, else as it came."""
         model = place.target.model
-        body = self.held if self.coming else self.body
+        body = bytes(self.held) if self.coming else self.body
         if self.form is None:
             body = patch_request(
                 body, self.fields, model=model if self.fields.model else None, add_usage=False
@@ -232,7 +238,7 @@ class Passage(Exchange, eq=False):
         """What was held is with the target: the rest goes there as it comes."""
         if self.coming:
             self.gone = True
-            self.held = b""
+            self.held = bytearray()
             self.client.hold(0)
             self.client.pause_upload(False)
 
