@@ -15,7 +15,9 @@ import click
 
 from baseload.cli import cli
 from baseload.gateway.attempt import TRANSITIONS, State
-from baseload.wire.dialects.matrix import FIELDS, HARMLESS, NEARLY, Field
+from baseload.wire.dialects.field import Field
+from baseload.wire.dialects.leaving import HARMLESS, NEARLY
+from baseload.wire.dialects.matrix import FIELDS
 from baseload.wire.dialects.nouns import Dialect
 from baseload.wire.dialects.speakers import SPEAKERS
 from baseload.wire.dialects.thinking import CLAUDES, ROWS, Thinks

@@ -33,6 +33,7 @@ from baseload.wire.dialects.nouns import (
     Tool,
     ToolUse,
 )
+from baseload.wire.dialects.searching import ROWS
 from baseload.wire.dialects.thinking import SAMPLING, asks, fitted
 
 
@@ -113,7 +114,12 @@ def _thinking(prompt: Prompt, target: Dialect) -> Any:
 def _tool(tool: object, approximated: set[str]) -> Any:
     """A tool; `strict` that is not said is false, which responses has to say."""
     if isinstance(tool, ServerTool):
-        return ("server", tool.kind)
+        told = [
+            getattr(tool.search, member)
+            for row, member in ROWS.items()
+            if tool.search is not None and row not in approximated
+        ]
+        return ("server", tool.kind, told if any(told) else [])
     assert isinstance(tool, Tool), tool
     strict = "tool_strict" not in approximated and bool(tool.strict)
     schema = {"type": "object", **tool.schema} if tool.schema else {"type": "object", "properties": {}}

@@ -18,7 +18,8 @@ from baseload.errors import RequestError
 from baseload.wire.dialects import judging
 from baseload.wire.dialects.asking import used
 from baseload.wire.dialects.crossing import cross
-from baseload.wire.dialects.matrix import FIELDS, JSON_ASKED, SUPPLIED, Field
+from baseload.wire.dialects.field import Field
+from baseload.wire.dialects.matrix import FIELDS, JSON_ASKED, SUPPLIED
 from baseload.wire.dialects.nouns import (
     IN_PATH,
     Cache,
@@ -32,6 +33,7 @@ from baseload.wire.dialects.nouns import (
     Prompt,
     Result,
     Role,
+    Search,
     ServerTool,
     Service,
     Shape,
@@ -41,6 +43,7 @@ from baseload.wire.dialects.nouns import (
     ToolUse,
     Turn,
 )
+from baseload.wire.dialects.searching import ROWS
 from baseload.wire.dialects.speakers import SPEAKERS
 from tests.wire.dialects.meaning import of_prompt
 
@@ -88,6 +91,11 @@ def media(kind: Kind, mime: str | None, **fields: Any) -> Prompt:
     return shown(Media(kind, mime, **fields))
 
 
+def searching(**options: Any) -> Prompt:
+    """The provider searches the web, as told."""
+    return prompt(tools=[ServerTool(Service.WEB_SEARCH, search=Search(**options))])
+
+
 PDF = "application/pdf"
 SAMPLES: dict[str, Prompt] = {
     "max_output": prompt(),
@@ -110,6 +118,11 @@ SAMPLES: dict[str, Prompt] = {
     "tool_choice_none": prompt(tools=[TOOL], tool_choice=ToolChoice(ToolUse.NONE)),
     "serial_calls": prompt(tools=[TOOL], parallel_calls=False, tool_choice=ToolChoice(ToolUse.AUTO)),
     "web_search": prompt(tools=[ServerTool(Service.WEB_SEARCH)]),
+    "web_search_allowed": searching(allowed=["a.example"]),
+    "web_search_blocked": searching(blocked=["b.example"]),
+    "web_search_location": searching(location={"city": "Husum", "timezone": "Europe/Berlin"}),
+    "web_search_uses": searching(uses=3),
+    "web_fetch": prompt(tools=[ServerTool(Service.WEB_FETCH)]),
     "code_execution": prompt(tools=[ServerTool(Service.CODE_EXECUTION)]),
     "form_json": prompt(form=Form(Shape.JSON)),
     "form_schema": prompt(form=Form(Shape.SCHEMA, SCHEMA)),
@@ -192,6 +205,10 @@ WRITTEN = {"user_long": {CHAT, RESPONSES, MESSAGES}, "result_media": {RESPONSES,
 """Dialects that can say a row of which the table says how they are told of it."""
 
 
+WITHIN = dict.fromkeys(ROWS, "web_search")
+"""Rows about options of what another row is about."""
+
+
 def speakers(name: str) -> list[Dialect]:
     """The dialects in which a client can say the row's sample."""
     field = FIELDS[name]
@@ -241,7 +258,9 @@ def test_a_field_is_what_the_table_says(name: str, source: Dialect, target: Dial
     if refused(field, source, target):
         with pytest.raises(RequestError) as error:
             judging.judge(said, source, target)
-        assert error.value.param == field.path(source)
+        whole = FIELDS.get(WITHIN.get(name, ""))  # what cannot search refuses that before how it is done
+        named = whole if whole is not None and refused(whole, source, target) else field
+        assert error.value.param == named.path(source)
         return
     before = copy.deepcopy(said)
     judged = judging.judge(said, source, target)
@@ -312,6 +331,9 @@ HAPPENS: dict[tuple[str, Dialect], Callable[[Json], None]] = {
     ("serial_calls", CONVERSE): at(
         "additionalModelRequestFields.tool_choice", {"type": "auto", "disable_parallel_tool_use": True}
     ),
+    ("web_search_uses", CHAT): at("web_search_options", {}),
+    ("web_search_uses", RESPONSES): at("tools.0", {"type": "web_search"}),
+    ("web_search_uses", GEMINI): at("tools.0", {"googleSearch": {}}),
     ("form_json", MESSAGES): at("system", JSON_ASKED),
     ("form_json", CONVERSE): at("system.0.text", JSON_ASKED),
     ("form_words", MESSAGES): at("output_config.format", {"type": "json_schema", "schema": SCHEMA}),

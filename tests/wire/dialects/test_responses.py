@@ -51,6 +51,9 @@ def test_a_plain_web_search_crosses_and_its_options_are_refused() -> None:
     ]
     with pytest.raises(RequestError) as refused:
         crossed({"tools": [{"type": "web_search", "filters": {"allowed_domains": ["a.test"]}}]}, Dialect.CHAT)
+    assert refused.value.param == "tools.web_search.filters.allowed_domains"
+    with pytest.raises(RequestError) as refused:
+        crossed({"tools": [{"type": "web_search", "filters": {"blocked_domains": ["a.test"]}}]}, Dialect.CHAT)
     assert refused.value.param == "tools.web_search.filters"
     size = {"tools": [{"type": "web_search", "search_context_size": "low"}]}
     assert crossed(size, Dialect.GEMINI)["tools"] == [{"googleSearch": {}}]

@@ -31,6 +31,7 @@ from baseload.wire.dialects.nouns import (
     ToolUse,
     Turn,
 )
+from baseload.wire.dialects.searching import ROWS
 from baseload.wire.dialects.thinking import SAMPLING, fitted, is_claude, unsampled
 
 _USUAL = 64
@@ -109,6 +110,7 @@ def _tools(prompt: Prompt, target: Dialect) -> Iterator[str]:
     for tool in prompt.tools or ():
         if isinstance(tool, ServerTool):
             yield tool.kind.value
+            yield from _searching(tool)
         if isinstance(tool, Tool):
             yield "tools"
             if tool.strict:
@@ -117,6 +119,14 @@ def _tools(prompt: Prompt, target: Dialect) -> Iterator[str]:
                     yield "tool_schema_limits"
             if tool.cache is not None:
                 yield "cache_marker"
+
+
+def _searching(tool: ServerTool) -> Iterator[str]:
+    """How the web is to be searched."""
+    if tool.search is not None:
+        for name, member in ROWS.items():
+            if getattr(tool.search, member) is not None:
+                yield name
 
 
 def _form(prompt: Prompt, target: Dialect) -> Iterator[str]:

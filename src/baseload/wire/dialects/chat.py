@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from baseload.wire.dialects import annex
+from baseload.wire.dialects.chat_thinking import read_reasoning, written_reasoning
+from baseload.wire.dialects.chat_tools import read_cache, read_choice, read_tools, write_tools
 from baseload.wire.dialects.matrix import SHOWN
 from baseload.wire.dialects.nouns import (
-    Cache,
     Call,
     Declined,
     Dialect,
@@ -19,26 +20,17 @@ from baseload.wire.dialects.nouns import (
     Own,
     Part,
     Prompt,
-    Reasoning,
     Result,
     Role,
-    ServerTool,
-    Service,
     Shape,
     Text,
     Thought,
-    Tool,
-    ToolChoice,
-    ToolUse,
     Turn,
 )
 from baseload.wire.dialects.rest import Rest, data_url, put_back, spelt, split_data_url, wrong
-from baseload.wire.dialects.thinking import fitted
 
 _CHAT = Dialect.CHAT
 _ROLES = {role.value: role for role in Role} | {"function": Role.TOOL}
-_CHOICES = {"auto": ToolUse.AUTO, "none": ToolUse.NONE, "required": ToolUse.ANY}
-_CHOICE_WORDS = {use: word for word, use in _CHOICES.items()}
 _SHAPES = {"text": Shape.TEXT, "json_object": Shape.JSON, "json_schema": Shape.SCHEMA}
 _SHAPE_WORDS = {shape: word for word, shape in _SHAPES.items()}
 THOUGHTS = ("reasoning_content", "reasoning")
@@ -67,52 +59,16 @@ def read_request(body: Json) -> Prompt:
     prompt.choices = rest.take("n", int)
     prompt.logprobs, prompt.top_logprobs = rest.take("logprobs", bool), rest.take("top_logprobs", int)
     prompt.parallel_calls = rest.take("parallel_tool_calls", bool)
-    prompt.tools = _tools(rest)
-    prompt.tool_choice = _tool_choice(rest)
+    prompt.tools = read_tools(rest)
+    prompt.tool_choice = read_choice(rest)
     if (form := rest.take("response_format", dict)) is not None:
         prompt.form = _form(form)
-    prompt.reasoning = _reasoning(rest)
+    prompt.reasoning = read_reasoning(rest)
     prompt.user, prompt.tier = rest.take("user", str), rest.take("service_tier", str)
     prompt.metadata = rest.take("metadata", dict)
     prompt.verbosity = rest.take("verbosity", str)
     prompt.own = rest.own()
     return prompt
-
-
-def _reasoning(rest: Rest) -> Reasoning | None:
-    """How much to think: OpenAI's own word, else what compatible servers take.
-
-    `thinking` is that of Anthropic's, DeepSeek's and Z.AI's OpenAI-compatible endpoints, `reasoning`
-    OpenRouter's.
-    """
-    if (effort := rest.take("reasoning_effort", str)) is not None:
-        own = Own(_CHAT, {}, {"effort": effort})
-        return Reasoning(off=True, own=own) if effort == "none" else Reasoning(effort=effort, own=own)
-    for name, read in (("thinking", _thinking), ("reasoning", _thinking_at_openrouter)):
-        value = rest.members.get(name)
-        if isinstance(value, dict):
-            del rest.members[name]
-            held = Rest(value, _CHAT, name)
-            reasoning = read(held)
-            reasoning.own = Own(_CHAT, held.members, {name: value})
-            return reasoning
-    return None
-
-
-def _thinking(held: Rest) -> Reasoning:
-    word = held.need("type", str)
-    budget = held.take("budget_tokens", int)
-    return Reasoning(budget=budget, off=word == "disabled", dynamic=budget is None and word != "disabled")
-
-
-def _thinking_at_openrouter(held: Rest) -> Reasoning:
-    effort, budget = held.take("effort", str), held.take("max_tokens", int)
-    off = effort == "none" or held.take("enabled", bool) is False
-    if (hidden := held.take("exclude", bool)) is not None:
-        hidden = not hidden
-    effort = None if off else effort
-    dynamic = not off and effort is None and budget is None
-    return Reasoning(effort=effort, budget=budget, off=off, dynamic=dynamic, shown=hidden)
 
 
 def _stop(rest: Rest) -> list[str] | None:
@@ -208,7 +164,7 @@ def _part(value: object, where: str) -> Part:
     kind = rest.need("type", str)
     if kind == "text":
         text = rest.need("text", str)
-        return Text(text, cache=_cache(rest), own=rest.own())
+        return Text(text, cache=read_cache(rest), own=rest.own())
     if kind == "refusal":
         return Declined(rest.need("refusal", str))
     if kind == "image_url":
@@ -226,7 +182,7 @@ def _part(value: object, where: str) -> Part:
 def _image(rest: Rest) -> Media:
     image = Rest(rest.need("image_url", dict), _CHAT, rest.path("image_url"))
     url, detail = image.need("url", str), image.take("detail", str)
-    cache = _cache(rest)
+    cache = read_cache(rest)
     inline = split_data_url(url)
     if inline is None:
         return Media(Kind.IMAGE, url=url, detail=detail, cache=cache, own=rest.own())
@@ -236,7 +192,7 @@ def _image(rest: Rest) -> Media:
 def _file(rest: Rest) -> Media:
     held = Rest(rest.need("file", dict), _CHAT, rest.path("file"))
     name, data, file = held.take("filename", str), held.take("file_data", str), held.take("file_id", str)
-    media = Media(Kind.DOCUMENT, file=file, name=name, cache=_cache(rest))
+    media = Media(Kind.DOCUMENT, file=file, name=name, cache=read_cache(rest))
     if data is not None:
         inline = split_data_url(data)
         if inline is None:
@@ -244,17 +200,6 @@ def _file(rest: Rest) -> Media:
         media.mime, media.data = inline if inline is not None else (None, data)
     media.own = rest.own()
     return media
-
-
-def _cache(rest: Rest) -> Cache | None:
-    """`cache_control` as routers of several providers take it, or OpenAI's explicit breakpoint."""
-    if isinstance(marker := rest.members.get("cache_control"), dict) and marker.get("type") == "ephemeral":
-        del rest.members["cache_control"]
-        return Cache(marker.get("ttl"))
-    if (marker := rest.take("prompt_cache_breakpoint", dict)) is not None:
-        rest.spelling["breakpoint"] = marker
-        return Cache()
-    return None
 
 
 def _call(value: object, where: str) -> Part:
@@ -271,69 +216,6 @@ def _call(value: object, where: str) -> Part:
         rest.spelling["index"] = rest.members.pop("index")
     call.own = rest.own()
     return call
-
-
-def _tools(rest: Rest) -> list[Tool | ServerTool | Foreign] | None:
-    """The functions, and after them the web search, which has a member of its own."""
-    tools = _functions(rest)
-    if (search := rest.take("web_search_options", dict)) is None:
-        return tools
-    own = Own(_CHAT, search, {} if tools is None else {"tools": True})
-    return [*(tools or ()), ServerTool(Service.WEB_SEARCH, own)]
-
-
-def _functions(rest: Rest) -> list[Tool | ServerTool | Foreign] | None:
-    tools = rest.take("tools", list)
-    if tools is not None:
-        return [_tool(tool, f"tools[{at}]") for at, tool in enumerate(tools)]
-    older = rest.take("functions", list)
-    if older is None:
-        return None
-    rest.spelling["functions"] = True
-    return [_function(Rest(one, _CHAT, f"functions[{at}]")) for at, one in enumerate(older)]
-
-
-def _tool(value: object, where: str) -> Tool | Foreign:
-    rest = Rest(value, _CHAT, where)
-    kind = rest.take("type", str)
-    if kind not in (None, "function"):
-        assert isinstance(value, dict)
-        return Foreign(str(kind), Own(_CHAT, value))
-    function = Rest(rest.need("function", dict), _CHAT, rest.path("function"))
-    tool = _function(function)
-    if kind is None:
-        function.spelling["type"] = None
-    tool.cache = _cache(rest)
-    tool.own = function.own()
-    return tool
-
-
-def _function(rest: Rest) -> Tool:
-    tool = Tool(rest.need("name", str), rest.take("description", str), rest.take("parameters", dict))
-    tool.strict = rest.take("strict", bool)
-    tool.own = rest.own()
-    return tool
-
-
-def _tool_choice(rest: Rest) -> ToolChoice | None:
-    choice = rest.members.get("tool_choice")
-    if choice is not None:
-        del rest.members["tool_choice"]
-    else:
-        choice = rest.members.get("function_call")
-        if choice is None:
-            return None
-        del rest.members["function_call"]
-        rest.spelling["function_call"] = True
-        if isinstance(choice, dict):
-            choice = {"type": "function", "function": choice}
-    if isinstance(choice, str) and choice in _CHOICES:
-        return ToolChoice(_CHOICES[choice])
-    if isinstance(choice, dict) and isinstance(function := choice.get("function"), dict):
-        return ToolChoice(ToolUse.NAMED, function.get("name"))
-    if isinstance(choice, dict):
-        return ToolChoice(ToolUse.AUTO, own=Own(_CHAT, choice))
-    raise wrong("tool_choice", f"{choice!r} is none of {', '.join(_CHOICES)} and no function")
 
 
 def _form(value: Json) -> Form:
@@ -382,50 +264,11 @@ def write_request(prompt: Prompt) -> Json:
         body["stop"] = prompt.stop[0] if spelt(own, _CHAT, "stop") else prompt.stop
     if prompt.usage_in_stream is not None:
         body["stream_options"] = {"include_usage": prompt.usage_in_stream}
-    _write_tools(body, prompt)
-    if prompt.tool_choice is not None:
-        choice = _write_choice(prompt.tool_choice)
-        legacy = spelt(own, _CHAT, "function_call")
-        body["function_call" if legacy else "tool_choice"] = (
-            choice["function"] if legacy and isinstance(choice, dict) else choice
-        )
+    write_tools(body, prompt)
     if prompt.form is not None:
         body["response_format"] = _write_form(prompt.form)
-    extension = _spelt_reasoning(prompt.reasoning)
-    if extension:
-        body.update(extension)
-    elif (effort := effort_of(prompt, _CHAT)) is not None:
-        body["reasoning_effort"] = effort
+    body.update(written_reasoning(prompt))
     return put_back(body, own, _CHAT)
-
-
-def _spelt_reasoning(reasoning: Reasoning | None) -> Json:
-    """`thinking` or `reasoning` as it came in this dialect."""
-    own = reasoning.own if reasoning is not None else None
-    return {name: said for name in ("thinking", "reasoning") if (said := spelt(own, _CHAT, name))}
-
-
-def _write_tools(body: Json, prompt: Prompt) -> None:
-    if prompt.tools is None:
-        return
-    bare = bool(spelt(prompt.own, _CHAT, "functions"))
-    served = [tool for tool in prompt.tools if isinstance(tool, ServerTool)]
-    functions = [tool for tool in prompt.tools if not isinstance(tool, ServerTool)]
-    if functions or not served or spelt(served[0].own, _CHAT, "tools"):
-        body["functions" if bare else "tools"] = [_write_tool(tool, bare=bare) for tool in functions]
-    for tool in served:
-        body["web_search_options"] = put_back({}, tool.own, _CHAT)
-
-
-def effort_of(prompt: Prompt, dialect: Dialect) -> str | None:
-    """The effort in OpenAI's words: as it came in the same dialect, else the nearest that the model knows."""
-    reasoning = prompt.reasoning
-    if reasoning is None:
-        return None
-    if reasoning.own is not None and reasoning.own.dialect is dialect:
-        return "none" if reasoning.off else reasoning.effort
-    wish = fitted(prompt, dialect)
-    return "none" if wish.off else wish.word
 
 
 def _messages(turns: list[Turn]) -> list[Json]:
@@ -565,34 +408,6 @@ def _write_call(call: Call) -> Json:
     if (place := spelt(call.own, _CHAT, "index")) is not None:
         value["index"] = place
     return put_back(value, call.own, _CHAT)
-
-
-def _write_tool(tool: Tool | Foreign, *, bare: bool) -> Json:
-    if isinstance(tool, Foreign):
-        return tool.own.members
-    function: Json = {"name": tool.name}
-    if tool.description is not None:
-        function["description"] = tool.description
-    if tool.schema is not None:
-        function["parameters"] = tool.schema
-    if tool.strict is not None:
-        function["strict"] = tool.strict
-    put_back(function, tool.own, _CHAT)
-    if bare:
-        return function
-    typed = tool.own is None or tool.own.dialect is not _CHAT or "type" not in tool.own.spelling
-    value = {"type": "function", "function": function} if typed else {"function": function}
-    if tool.cache is not None:
-        value["cache_control"] = {"type": "ephemeral"} | ({"ttl": tool.cache.ttl} if tool.cache.ttl else {})
-    return value
-
-
-def _write_choice(choice: ToolChoice) -> str | Json:
-    if choice.own is not None and choice.own.dialect is _CHAT:
-        return choice.own.members
-    if choice.use is ToolUse.NAMED:
-        return {"type": "function", "function": {"name": choice.name}}
-    return _CHOICE_WORDS[choice.use]
 
 
 def _write_form(form: Form) -> Json:

@@ -121,6 +121,8 @@ SERVED = {
     "google_search": Service.WEB_SEARCH,
     "codeExecution": Service.CODE_EXECUTION,
     "code_execution": Service.CODE_EXECUTION,
+    "urlContext": Service.WEB_FETCH,
+    "url_context": Service.WEB_FETCH,
 }
 """Tools that Google runs, by both spellings; the first of each is written."""
 

@@ -13,7 +13,9 @@ from baseload import errors
 from baseload.errors import RequestError
 from baseload.wire.dialects import settling
 from baseload.wire.dialects.asking import used
-from baseload.wire.dialects.matrix import FIELDS, HARMLESS, NEARLY, NEUTRAL, STATEFUL
+from baseload.wire.dialects.chat_thinking import extension
+from baseload.wire.dialects.leaving import HARMLESS, NEARLY, NEUTRAL, STATEFUL
+from baseload.wire.dialects.matrix import FIELDS
 from baseload.wire.dialects.nouns import (
     Dialect,
     Foreign,
@@ -26,6 +28,7 @@ from baseload.wire.dialects.nouns import (
     Thought,
     ToolChoice,
 )
+from baseload.wire.dialects.rest import spelt
 
 
 class Judged(Struct):
@@ -51,10 +54,12 @@ def judge(prompt: Prompt, source: Dialect, target: Dialect, *, drop: bool = Fals
     if source is target:
         return judged
     settling.forget_neutral(prompt)
+    routed = any(isinstance(tool, ServerTool) and _is_routers(tool) for tool in prompt.tools or ())
     for name in sorted(set(used(prompt, target))):
         field = FIELDS[name]
+        path = field.path(source, extended=routed)
         if how := field.approximated(target):
-            judged.approximated.append(f"{field.path(source)}: {how}")
+            judged.approximated.append(f"{path}: {how}")
             judged.fields.add(name)
         elif (
             not field.carried(target)
@@ -62,9 +67,9 @@ def judge(prompt: Prompt, source: Dialect, target: Dialect, *, drop: bool = Fals
             or not field.open_to(target, prompt.model)
         ):
             if not drop:
-                raise unsupported(field.path(source), target)
+                raise unsupported(path, target)
             settling.drop(prompt, name)
-            judged.dropped.append(field.path(source))
+            judged.dropped.append(path)
     for path, own in foreign(prompt, source):
         if own.dialect is target:
             continue  # of an earlier answer of the target's, which the client sent back whole
@@ -109,7 +114,7 @@ def _foreign(prompt: Prompt, source: Dialect) -> _Found:
         if isinstance(tool, Foreign):
             yield f"tools of type {_kind(tool)}", tool.own, tool.own.members
         elif isinstance(tool, ServerTool):
-            yield from _members(FIELDS[tool.kind.value].path(source) + ".", tool.own)
+            yield from _members(_options(tool, source), tool.own)
         else:
             yield from _members("tools.", tool.own)
     if prompt.tool_choice is not None:
@@ -117,7 +122,8 @@ def _foreign(prompt: Prompt, source: Dialect) -> _Found:
     if prompt.form is not None:
         yield from _members(FIELDS["form_schema"].path(source) + ".", prompt.form.own)
     if prompt.reasoning is not None:
-        yield from _members(_THINKING[source], prompt.reasoning.own)
+        own_word = extension(prompt.reasoning.own) if source is Dialect.CHAT else None
+        yield from _members(f"{own_word or _THINKING[source]}.", prompt.reasoning.own)
     for turn in prompt.turns:
         yield from _members("messages.", turn.own)
         for part in turn.parts:
@@ -125,12 +131,22 @@ def _foreign(prompt: Prompt, source: Dialect) -> _Found:
 
 
 _THINKING = {
-    Dialect.CHAT: "reasoning_effort.",
-    Dialect.RESPONSES: "reasoning.",
-    Dialect.MESSAGES: "thinking.",
-    Dialect.GEMINI: "generationConfig.thinkingConfig.",
-    Dialect.CONVERSE: "additionalModelRequestFields.thinking.",
+    Dialect.CHAT: "reasoning_effort",
+    Dialect.RESPONSES: "reasoning",
+    Dialect.MESSAGES: "thinking",
+    Dialect.GEMINI: "generationConfig.thinkingConfig",
+    Dialect.CONVERSE: "additionalModelRequestFields.thinking",
 }
+
+
+def _is_routers(tool: ServerTool) -> bool:
+    """Whether it came as a router's own tool."""
+    return spelt(tool.own, Dialect.CHAT, "tool") is not None
+
+
+def _options(tool: ServerTool, source: Dialect) -> str:
+    """How the paths of a server tool's options begin; a router's tool has them in `parameters`."""
+    return "tools.parameters." if _is_routers(tool) else FIELDS[tool.kind.value].path(source) + "."
 
 
 def _in_choice(choice: ToolChoice, source: Dialect) -> _Found:

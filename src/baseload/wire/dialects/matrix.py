@@ -7,56 +7,11 @@ anything is sent, by the name its sender knows; `drop` leaves it out instead and
 
 from __future__ import annotations
 
-from msgspec import Struct
-
+from baseload.wire.dialects.field import Field
 from baseload.wire.dialects.nouns import Dialect
 
-
-class Field(Struct, frozen=True):
-    """One thing a request can say, and its name in each dialect.
-
-    "" is refused; "~NAME: HOW" is approximated, NAME left out where it has none of its own. `only`: a dialect
-    that says it for some models alone, and what the names of these hold one of. `among`: the dialects that
-    understand each other here, where not all do.
-    """
-
-    name: str
-    chat: str
-    responses: str
-    messages: str
-    gemini: str
-    converse: str
-    only: dict[Dialect, tuple[str, ...]] = {}
-    among: frozenset[Dialect] | None = None
-
-    def says(self, dialect: Dialect) -> str:
-        """The cell of a dialect."""
-        return str(getattr(self, dialect.value))
-
-    def path(self, dialect: Dialect) -> str:
-        """What a client of this dialect calls the field."""
-        return self.says(dialect).removeprefix("~").partition(":")[0] or self.name
-
-    def known(self, source: Dialect, target: Dialect) -> bool:
-        """Whether the target understands what the source means by it."""
-        return self.among is None or {source, target} <= self.among
-
-    def carried(self, dialect: Dialect) -> bool:
-        """Whether the dialect says exactly this."""
-        return bool(self.says(dialect)) and not self.says(dialect).startswith("~")
-
-    def open_to(self, dialect: Dialect, model: str) -> bool:
-        """Whether a model of this name can be told, where the dialect makes a difference between models."""
-        words = self.only.get(dialect)
-        return words is None or any(word in model.lower() for word in words)
-
-    def approximated(self, dialect: Dialect) -> str:
-        """How the dialect says it nearly; empty where it carries or refuses it."""
-        said = self.says(dialect)
-        return said.partition(":")[2].strip() if said.startswith("~") else ""
-
-
 _OUT = "~: left out"
+_AS_OFTEN = "left out, since the target searches as often as it sees fit"
 SUPPLIED = "Continue."
 """What a user is made to say where a format wants a user's turn first and the conversation has none there."""
 SHOWN = "(shown below)"
@@ -214,7 +169,45 @@ FIELDS: dict[str, Field] = {
             "tools.web_search",
             "tools.googleSearch",
             "",
+            extended={Dialect.CHAT: "tools of type openrouter:web_search"},
         ),
+        Field(
+            "web_search_allowed",
+            "",
+            "tools.web_search.filters.allowed_domains",
+            "tools.web_search.allowed_domains",
+            "",
+            "",
+            extended={Dialect.CHAT: "tools.parameters.allowed_domains"},
+        ),
+        Field(
+            "web_search_blocked",
+            "",
+            "",
+            "tools.web_search.blocked_domains",
+            "",
+            "",
+            extended={Dialect.CHAT: "tools.parameters.excluded_domains"},
+        ),
+        Field(
+            "web_search_location",
+            "web_search_options.user_location",
+            "tools.web_search.user_location",
+            "tools.web_search.user_location",
+            _OUT,
+            "",
+            extended={Dialect.CHAT: "tools.parameters.user_location"},
+        ),
+        Field(
+            "web_search_uses",
+            f"~: {_AS_OFTEN}",
+            f"~: {_AS_OFTEN}",
+            "tools.web_search.max_uses",
+            f"~: {_AS_OFTEN}",
+            "",
+            extended={Dialect.CHAT: "tools.parameters.max_uses"},
+        ),
+        Field("web_fetch", "", "", "tools.web_fetch", "tools.urlContext", ""),
         Field(
             "code_execution", "", "tools.code_interpreter", "tools.code_execution", "tools.codeExecution", ""
         ),
@@ -397,14 +390,7 @@ FIELDS: dict[str, Field] = {
             "inlineData",
             "image.source.bytes",
         ),
-        Field(
-            "image_url",
-            "image_url",
-            "input_image",
-            "image.source.url",
-            "fileData",
-            "",
-        ),
+        Field("image_url", "image_url", "input_image", "image.source.url", "fileData", ""),
         Field(
             "image_url_untyped", "image_url", "input_image", "image.source.url", f"{_BY_URL} image/jpeg", ""
         ),
@@ -465,14 +451,7 @@ FIELDS: dict[str, Field] = {
             "contents.parts",
             f"~messages.content: the user is made to say {SUPPLIED!r} with it, since it must have words",
         ),
-        Field(
-            "document_url",
-            "",
-            "input_file.file_url",
-            "document.source.url",
-            "fileData",
-            "",
-        ),
+        Field("document_url", "", "input_file.file_url", "document.source.url", "fileData", ""),
         Field(
             "document_url_untyped",
             "",
@@ -516,108 +495,3 @@ FIELDS: dict[str, Field] = {
         ),
     )
 }
-
-HARMLESS: dict[Dialect, dict[str, str]] = {
-    Dialect.CHAT: {
-        "store": "keeping the answer is the provider's own",
-        "prompt_cache_key": "routing of the provider's own cache",
-        "prompt_cache_retention": "the provider's own cache",
-        "prompt_cache_options": "the provider's own cache",
-        "safety_identifier": "the provider's own abuse checks",
-        "stream_options": "the form of the stream alone",
-    },
-    Dialect.RESPONSES: {
-        "store": "keeping the answer is the provider's own",
-        "prompt_cache_key": "routing of the provider's own cache",
-        "prompt_cache_retention": "the provider's own cache",
-        "safety_identifier": "the provider's own abuse checks",
-        "stream_options": "the form of the stream alone",
-        "prompt_cache_options": "the provider's own cache",
-        "include": "extra members of the answer",
-        "reasoning.context": "keeping earlier reasoning is the provider's own",
-        "truncation": "dropping old turns is the provider's own",
-    },
-    Dialect.MESSAGES: {
-        "anthropic_version": "the version of this dialect",
-        "anthropic_beta": "switches of this dialect",
-        "cache_control": "the provider's own cache",
-        "context_management": "clearing of earlier turns to save tokens",
-        "diagnostics": "the provider's own diagnosis of its cache",
-        "metadata": "the provider's own abuse checks",
-        "speed": "the provider's own service tier",
-        "tools.eager_input_streaming": "the form of the stream alone",
-    },
-    Dialect.GEMINI: {
-        "safetySettings": "the provider's own filter",
-        "labels": "the provider's own billing",
-        "cachedContent": "the provider's own cache",
-        "serviceTier": "the provider's own service tier",
-        "store": "keeping the answer is the provider's own",
-    },
-    Dialect.CONVERSE: {
-        "performanceConfig": "the provider's own service tier",
-        "projectIdentifier": "the provider's own accounting",
-        "serviceTier": "the provider's own service tier",
-        "additionalModelResponseFieldPaths": "extra members of the answer",
-    },
-}
-"""Members of one dialect alone that change nothing of what is answered: left out elsewhere, and why."""
-
-_WHOLE = "it keeps no answers: send the whole conversation as input"
-STATEFUL: dict[Dialect, dict[str, str]] = {
-    Dialect.RESPONSES: {
-        "previous_response_id": _WHOLE,
-        "conversation": _WHOLE,
-        "item_reference": _WHOLE,
-        "prompt": "it keeps no prompts: send instructions and input",
-        "background": "it answers while the client waits",
-    },
-}
-"""Members that go on from what a provider keeps, and why another dialect's target cannot: never left out."""
-
-_OFFERED = "left out, since all tools are offered at once"
-_AS_MUCH = "the target searches as much as it does by itself"
-_RETURNED = "left out: the model sees what a function returns once it does"
-NEARLY: dict[Dialect, dict[str, str]] = {
-    Dialect.CHAT: {"web_search_options.search_context_size": _AS_MUCH},
-    Dialect.RESPONSES: {
-        "tools.web_search.search_context_size": _AS_MUCH,
-        "tools.defer_loading": "the tool is offered at once",
-        "tools of type tool_search": _OFFERED,
-        "tool_search_call": _OFFERED,
-        "tool_search_output": _OFFERED,
-    },
-    Dialect.MESSAGES: {
-        "tools.defer_loading": "the tool is offered at once",
-        "tools of type tool_search_tool_regex": _OFFERED,
-        "tools of type tool_search_tool_regex_20251119": _OFFERED,
-        "tools of type tool_search_tool_bm25": _OFFERED,
-        "tools of type tool_search_tool_bm25_20251119": _OFFERED,
-        "tool_search_tool_result": _OFFERED,
-        "tool_reference": "the tool's name as text, since all tools are offered at once",
-    },
-    Dialect.GEMINI: {
-        "tools.response": _RETURNED,
-        "tools.responseJsonSchema": _RETURNED,
-    },
-}
-"""Members, tools and parts of one dialect alone that others can do without, and how."""
-
-NEUTRAL: dict[Dialect, dict[str, tuple[object, ...]]] = {
-    Dialect.CHAT: {
-        "messages.prefix": (False,),
-        "modalities": (["text"],),
-        "stream_options": ({"include_usage": True}, {"include_usage": False}),
-    },
-    Dialect.MESSAGES: {
-        "messages.content.citations": ({"enabled": False},),
-        "speed": ("standard",),
-        "tools.allowed_callers": (["direct"],),
-    },
-    Dialect.CONVERSE: {
-        "messages.content.citations": ({"enabled": False},),
-        "performanceConfig": ({"latency": "standard"},),
-    },
-    Dialect.RESPONSES: {"background": (False,)},
-}
-"""Values of members of one dialect alone that say what holds anyway."""

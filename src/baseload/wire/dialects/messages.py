@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from baseload.wire.dialects import annex
-from baseload.wire.dialects.fitting import object_schema
+from baseload.wire.dialects.messages_tools import (
+    marked,
+    read_cache,
+    read_choice,
+    read_tool,
+    write_choice,
+    write_tool,
+)
 from baseload.wire.dialects.nouns import (
-    Cache,
     Call,
     Declined,
     Dialect,
@@ -22,14 +28,9 @@ from baseload.wire.dialects.nouns import (
     Reasoning,
     Result,
     Role,
-    ServerTool,
-    Service,
     Shape,
     Text,
     Thought,
-    Tool,
-    ToolChoice,
-    ToolUse,
     Turn,
 )
 from baseload.wire.dialects.rest import Rest, arguments_object, arguments_text, put_back, spelt, wrong
@@ -37,8 +38,6 @@ from baseload.wire.dialects.thinking import fitted
 
 _MESSAGES = Dialect.MESSAGES
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM}
-_CHOICES = {"auto": ToolUse.AUTO, "none": ToolUse.NONE, "any": ToolUse.ANY, "tool": ToolUse.NAMED}
-_CHOICE_WORDS = {use: word for word, use in _CHOICES.items()}
 _MEDIA = {"image": Kind.IMAGE, "document": Kind.DOCUMENT}
 _SOURCES = {"base64": "data", "url": "url", "file": "file_id", "text": "data"}
 UNSIGNED = annex.pack({})
@@ -63,8 +62,8 @@ def read_request(body: Json) -> Prompt:
     prompt.top_k, prompt.stop = rest.take("top_k", int), rest.take("stop_sequences", list)
     tools = rest.take("tools", list)
     if tools is not None:
-        prompt.tools = [_tool(tool, f"tools[{at}]") for at, tool in enumerate(tools)]
-    _tool_choice(rest, prompt)
+        prompt.tools = [read_tool(tool, f"tools[{at}]") for at, tool in enumerate(tools)]
+    read_choice(rest, prompt)
     _thinking(rest, prompt)
     _form(rest, prompt)
     _metadata(rest, prompt)
@@ -122,12 +121,12 @@ def read_block(value: object, where: str) -> Part:
     kind = rest.need("type", str)
     if kind == "text":
         text = rest.need("text", str)
-        return Text(text, cache=_cache(rest), own=rest.own())
+        return Text(text, cache=read_cache(rest), own=rest.own())
     if kind in _MEDIA and (media := _media(rest, _MEDIA[kind])) is not None:
         return media
     if kind == "tool_use":
         arguments = arguments_text(rest.members.pop("input", None))
-        call = Call(rest.need("id", str), rest.need("name", str), arguments, cache=_cache(rest))
+        call = Call(rest.need("id", str), rest.need("name", str), arguments, cache=read_cache(rest))
         call.own = rest.own()
         return call
     if kind == "tool_result":
@@ -161,7 +160,7 @@ def _media(rest: Rest, kind: Kind) -> Media | None:
         media.file = value
     else:
         media.text = value
-    media.cache, media.own = _cache(rest), rest.own()
+    media.cache, media.own = read_cache(rest), rest.own()
     return media
 
 
@@ -171,61 +170,8 @@ def _result(rest: Rest) -> Result:
     if content is not None:
         del rest.members["content"]
         result.parts, result.plain = _content(content, rest.path("content"))
-    result.cache, result.own = _cache(rest), rest.own()
+    result.cache, result.own = read_cache(rest), rest.own()
     return result
-
-
-def _cache(rest: Rest) -> Cache | None:
-    marker = rest.members.get("cache_control")
-    if not isinstance(marker, dict) or marker.get("type") != "ephemeral":
-        return None
-    del rest.members["cache_control"]
-    return Cache(marker.get("ttl"))
-
-
-SERVED = {
-    "web_search_": (Service.WEB_SEARCH, "web_search_20250305"),
-    "code_execution_": (Service.CODE_EXECUTION, "code_execution_20250825"),
-}
-"""Tools that Anthropic runs: how their dated types begin, and the type that stands for a plain one."""
-
-
-def _served(rest: Rest, kind: str) -> ServerTool | None:
-    """A tool that Anthropic runs; None for one that the nouns do not know."""
-    for begin, (service, usual) in SERVED.items():
-        if kind.startswith(begin) and rest.members.get("name") == service.value:
-            del rest.members["type"], rest.members["name"]
-            if kind != usual:
-                rest.spelling["type"] = kind
-            return ServerTool(service, rest.own())
-    return None
-
-
-def _tool(value: object, where: str) -> Tool | ServerTool | Foreign:
-    rest = Rest(value, _MESSAGES, where)
-    kind = rest.members.get("type")
-    if isinstance(kind, str) and (served := _served(rest, kind)) is not None:
-        return served
-    if kind not in (None, "custom"):
-        assert isinstance(value, dict)
-        return Foreign(str(kind), Own(_MESSAGES, value))
-    tool = Tool(rest.need("name", str), rest.take("description", str), rest.take("input_schema", dict))
-    tool.strict, tool.cache, tool.own = rest.take("strict", bool), _cache(rest), rest.own()
-    return tool
-
-
-def _tool_choice(rest: Rest, prompt: Prompt) -> None:
-    value = rest.take("tool_choice", dict)
-    if value is None:
-        return
-    held = Rest(value, _MESSAGES, "tool_choice")
-    word = held.need("type", str)
-    if word not in _CHOICES:
-        raise wrong("tool_choice.type", f"{word!r} is none of {', '.join(_CHOICES)}")
-    serial = held.take("disable_parallel_tool_use", bool)
-    if serial is not None:
-        prompt.parallel_calls = not serial
-    prompt.tool_choice = ToolChoice(_CHOICES[word], held.take("name", str), held.own())
 
 
 def _thinking(rest: Rest, prompt: Prompt) -> None:
@@ -306,8 +252,8 @@ def write_request(prompt: Prompt) -> Json:
     }
     body.update((name, value) for name, value in optional.items() if value is not None)
     if prompt.tools is not None:
-        body["tools"] = [_write_tool(tool) for tool in prompt.tools]
-    if (choice := _write_choice(prompt)) is not None:
+        body["tools"] = [write_tool(tool) for tool in prompt.tools]
+    if (choice := write_choice(prompt)) is not None:
         body["tool_choice"] = choice
     put_back(body, own, _MESSAGES)
     _write_reasoning(body, prompt)
@@ -387,11 +333,11 @@ def _empty(part: Part) -> bool:
 def write_block(part: Part) -> Json:
     """A part as a content block."""
     if isinstance(part, Text):
-        return _marked({"type": "text", "text": part.text}, part.cache, part.own)
+        return marked({"type": "text", "text": part.text}, part.cache, part.own)
     if isinstance(part, Declined):
         return {"type": "text", "text": part.text}
     if isinstance(part, Media):
-        return _marked(_write_media(part), part.cache, part.own)
+        return marked(_write_media(part), part.cache, part.own)
     if isinstance(part, Call):
         block = {
             "type": "tool_use",
@@ -399,7 +345,7 @@ def write_block(part: Part) -> Json:
             "name": part.name,
             "input": arguments_object(part.arguments),
         }
-        return _marked(block, part.cache, part.own)
+        return marked(block, part.cache, part.own)
     if isinstance(part, Result):
         return _write_result(part)
     if isinstance(part, Thought):
@@ -412,12 +358,6 @@ def write_block(part: Part) -> Json:
             block["signature"] = part.signature
         return put_back(block, part.own, _MESSAGES)
     return part.own.members
-
-
-def _marked(block: Json, cache: Cache | None, own: Own | None) -> Json:
-    if cache is not None:
-        block["cache_control"] = {"type": "ephemeral"} | ({"ttl": cache.ttl} if cache.ttl else {})
-    return put_back(block, own, _MESSAGES)
 
 
 def _write_media(media: Media) -> Json:
@@ -449,37 +389,7 @@ def _write_result(result: Result) -> Json:
         block["content"] = []
     if result.failed is not None:
         block["is_error"] = result.failed
-    return _marked(block, result.cache, result.own)
-
-
-def _write_tool(tool: Tool | ServerTool | Foreign) -> Json:
-    if isinstance(tool, Foreign):
-        return tool.own.members
-    if isinstance(tool, ServerTool):
-        usual = next(word for service, word in SERVED.values() if service is tool.kind)
-        kind = spelt(tool.own, _MESSAGES, "type") or usual
-        return put_back({"type": kind, "name": tool.kind.value}, tool.own, _MESSAGES)
-    value: Json = {"name": tool.name}
-    if tool.description is not None:
-        value["description"] = tool.description
-    value["input_schema"] = object_schema(None) if tool.schema is None else tool.schema
-    if tool.strict is not None:
-        value["strict"] = tool.strict
-    return _marked(value, tool.cache, tool.own)
-
-
-def _write_choice(prompt: Prompt) -> Json | None:
-    choice, parallel = prompt.tool_choice, prompt.parallel_calls
-    if choice is None:
-        if parallel is not False or not prompt.tools:
-            return None
-        choice = ToolChoice(ToolUse.AUTO)
-    value: Json = {"type": _CHOICE_WORDS[choice.use]}
-    if choice.name is not None:
-        value["name"] = choice.name
-    if parallel is not None and choice.use is not ToolUse.NONE:
-        value["disable_parallel_tool_use"] = not parallel
-    return put_back(value, choice.own, _MESSAGES)
+    return marked(block, result.cache, result.own)
 
 
 def _write_reasoning(body: Json, prompt: Prompt) -> None:

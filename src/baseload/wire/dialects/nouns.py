@@ -198,6 +198,19 @@ class Service(StrEnum):
 
     WEB_SEARCH = "web_search"
     CODE_EXECUTION = "code_execution"
+    WEB_FETCH = "web_fetch"
+
+
+class Search(Struct):
+    """How the web is to be searched: at most `uses` times, in `allowed` domains or in none of the `blocked`.
+
+    `location`: about where the user is (`city`, `region`, `country`, `timezone`, each a string).
+    """
+
+    uses: int | None = None
+    allowed: list[str] | None = None
+    blocked: list[str] | None = None
+    location: Json | None = None
 
 
 class ServerTool(Struct, tag=True):
@@ -205,6 +218,7 @@ class ServerTool(Struct, tag=True):
 
     kind: Service
     own: Own | None = None
+    search: Search | None = None
 
 
 class ToolUse(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baseload.wire.dialects.chat import effort_of
+from baseload.wire.dialects.chat_thinking import effort_of
 from baseload.wire.dialects.nouns import (
     Call,
     Dialect,
@@ -17,6 +17,7 @@ from baseload.wire.dialects.nouns import (
     Reasoning,
     Result,
     Role,
+    Search,
     ServerTool,
     Service,
     Shape,
@@ -36,6 +37,7 @@ from baseload.wire.dialects.responses_items import (
     write_result,
 )
 from baseload.wire.dialects.rest import Rest, put_back, spelt, wrong
+from baseload.wire.dialects.searching import location, take_domains, take_location, unless_empty
 
 _RESPONSES = Dialect.RESPONSES
 _SAYING = {"user": Role.USER, "system": Role.SYSTEM, "developer": Role.DEVELOPER}
@@ -141,9 +143,21 @@ def _tool(value: object, where: str) -> Tool | ServerTool | Foreign:
             del rest.members["container"]
         if kind == "web_search_preview":
             rest.spelling["type"] = kind
-        return ServerTool(_SERVED[kind], rest.own())
+        search = _search(rest) if _SERVED[kind] is Service.WEB_SEARCH else None
+        return ServerTool(_SERVED[kind], rest.own(), search)
     assert isinstance(value, dict)
     return Foreign(kind, Own(_RESPONSES, value))
+
+
+def _search(rest: Rest) -> Search | None:
+    search = Search(location=take_location(rest))
+    filters = rest.members.get("filters")
+    if isinstance(filters, dict) and filters.keys() == {"allowed_domains"}:
+        held = Rest(filters, _RESPONSES, rest.path("filters"))
+        search.allowed = take_domains(held, "allowed_domains")
+        if search.allowed is not None:
+            del rest.members["filters"]
+    return unless_empty(search)
 
 
 def _tool_choice(rest: Rest) -> ToolChoice | None:
@@ -299,6 +313,10 @@ def _write_tool(tool: Tool | ServerTool | Foreign) -> Json:
         value: Json = {"type": kind}
         if kind == "code_interpreter":
             value["container"] = {"type": "auto"}
+        if (search := tool.search) is not None and search.allowed is not None:
+            value["filters"] = {"allowed_domains": search.allowed}
+        if search is not None and search.location is not None:
+            value["user_location"] = location(search.location)
         return put_back(value, tool.own, _RESPONSES)
     value = {"type": "function", "name": tool.name}
     if tool.description is not None:

@@ -31,6 +31,7 @@ from baseload.wire.dialects.nouns import (
     ToolUse,
     Turn,
 )
+from baseload.wire.dialects.searching import ROWS
 from baseload.wire.dialects.thinking import unsampled
 
 _ZERO = ("presence_penalty", "frequency_penalty", "top_logprobs", "logprobs")
@@ -72,6 +73,10 @@ def drop(prompt: Prompt, name: str) -> None:
         prompt.tools = [
             one for one in prompt.tools or () if not (isinstance(one, ServerTool) and one.kind == name)
         ]
+    elif name in ROWS:
+        for tool in prompt.tools or ():
+            if isinstance(tool, ServerTool) and tool.search is not None:
+                setattr(tool.search, ROWS[name], None)
     elif name.partition("_")[0] in _KINDS:
         for turn in prompt.turns:
             _drop_media(turn.parts, name)
