@@ -12,7 +12,7 @@ import base64
 import copy
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -252,7 +252,22 @@ def retold(exchange: Exchange, source: Dialect, target: Dialect, model: str) -> 
     if target is Dialect.CONVERSE:
         lines = [msgspec.json.encode(_plain(msgspec.json.decode(line))) for line in written.splitlines()]
         return Said(status, _FRAMES, tuple(frames_of(line) for line in lines))
-    return Said(status, _SSE, tuple(_plain_event(event) for event in events_of(written)))
+    return Said(status, _SSE, tuple(_plain_event(event) for event in _unsealed(events_of(written))))
+
+
+def _unsealed(events: Iterable[bytes]) -> Iterator[bytes]:
+    """A stream without the block that holds the annex in Anthropic's format: neither start nor stop."""
+    gone: set[int] = set()
+    for event in events:
+        read = msgspec.json.decode(data) if (data := event_data(event)).startswith(b"{") else {}
+        if _is_block_of_ours(read.get("content_block")):
+            gone.add(read["index"])
+        if read.get("index") not in gone or not str(read.get("type")).startswith("content_block"):
+            yield event
+
+
+def _is_block_of_ours(value: Any) -> bool:
+    return isinstance(value, dict) and str(value.get("data", "")).startswith(_OURS)
 
 
 def _plain_event(event: bytes) -> bytes:
@@ -268,10 +283,12 @@ def _annexed(name: str, value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A value without the member that holds the annex, anywhere."""
+    """A value without the member or block that holds the annex, anywhere."""
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items() if not _annexed(name, inner)}
-    return [_plain(one) for one in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_plain(one) for one in value if not _is_block_of_ours(one)]
+    return value
 
 
 def _failure(exchange: Exchange, source: Dialect) -> Failure:

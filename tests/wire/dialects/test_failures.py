@@ -9,7 +9,8 @@ import pytest
 
 from baseload.policy.retry import Kind, classify
 from baseload.wire.dialects.crossing import Crossing, cross
-from baseload.wire.dialects.nouns import Dialect
+from baseload.wire.dialects.nouns import Broken, Dialect
+from baseload.wire.dialects.speakers import SPEAKERS
 from baseload.wire.openai import ErrorDetail
 
 ASKED = b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}'
@@ -132,3 +133,14 @@ def test_google_says_in_the_error_when_to_come_again() -> None:
     answer = crossing(Dialect.MESSAGES).read_answer(b'{"type":"error","error":{"type":"x"}}', 429)
     assert answer is not None
     assert answer.retry_after_s is None
+
+
+@pytest.mark.parametrize("target", sorted(SPEAKERS))
+def test_an_error_whose_words_are_none_is_told_all_the_same(target: Dialect) -> None:
+    """A list where the type should be spoils no stream."""
+    failure = SPEAKERS[Dialect.CHAT].read_failure(
+        {"error": {"message": "Fell over.", "type": [None], "param": {}}}
+    )
+    assert (failure.kind, failure.param) == (None, None)
+    writer = SPEAKERS[target].writer(model="m", usage=True)
+    assert b"Fell over." in writer.write(Broken(failure))

@@ -343,6 +343,12 @@ class Failure(Struct):
     own: Own | None = None
     retry_after_s: float | None = None
 
+    def __post_init__(self) -> None:
+        """What a provider put in place of a word is none."""
+        for name in ("kind", "code", "param"):
+            if not isinstance(getattr(self, name), str | None):
+                setattr(self, name, None)
+
 
 # -- a streamed answer --------------------------------------------------------------------------------------
 
