@@ -17,7 +17,6 @@ from tests.gateway.threaded import MakeThreaded, Reply
 pytestmark = pytest.mark.usefixtures("quick_sweep")
 Twins = Callable[..., RunningTwin]
 Answering = Callable[[Answer], Provider]
-RECORDED = Path(__file__).parents[2] / ".." / "shared" / "fixtures" / "exchanges"
 PRICE = {"input": "1", "output": "2"}
 
 TOO_LONG = [
@@ -320,8 +319,8 @@ def test_lists_are_bounded(threaded: MakeThreaded, twins: Twins) -> None:
     assert [row["target"] for row in gateway.rows(6)] == ["t0", "t1", "t2", "t4", "t5", "t6"]
 
 
-def _recorded(file: str, id_: str) -> tuple[str, bytes]:
-    with (RECORDED / file).open() as lines:
+def _recorded(file: Path, id_: str) -> tuple[str, bytes]:
+    with file.open() as lines:
         entry = next(entry for entry in map(json.loads, lines) if entry["id"] == id_)
     if entry.get("response") is not None:
         return "application/json", json.dumps(entry["response"]).encode()
@@ -336,9 +335,9 @@ RECORDED_REFUSALS = [
 ]
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded exchanges are not beside this clone")
 @pytest.mark.parametrize(("format_", "file", "id_", "stream"), RECORDED_REFUSALS)
 def test_a_recorded_refusal_without_a_word_goes_to_the_list(
+    shared: Path,
     threaded: MakeThreaded,
     twins: Twins,
     providers: Answering,
@@ -348,7 +347,7 @@ def test_a_recorded_refusal_without_a_word_goes_to_the_list(
     stream: bool,
 ) -> None:
     """A 200 that only refuses is no answer where another target may give one; what it cost is booked."""
-    content, body = _recorded(file, id_)
+    content, body = _recorded(shared / "fixtures" / "exchanges" / file, id_)
     strict, other = providers(lambda _: (200, content, body)), twins(provider)
     targets = {"strict": speaking(strict, format_), "other": metered(other)}
     gateway = threaded(targets, models(["strict"], content_policy=["other"]))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from baseload.errors import EnvironmentProblem
 from baseload.gateway import stored_ids
 from baseload.gateway.stored_ids import MAX_STORED, Held, Stored
 
@@ -56,7 +59,14 @@ def test_a_line_that_was_cut_off_spoils_no_other(tmp_path: Path) -> None:
     assert after.find("resp_2") is None
 
 
-def test_the_files_are_bounded(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
+    """A gateway that does not know whose things are must not begin as if nobody's were anybody's."""
+    (tmp_path / "stored-ids.jsonl").mkdir()
+    with pytest.raises(EnvironmentProblem, match=r"stored-ids\.jsonl"):
+        Stored().keep_in(tmp_path)
+
+
+def test_the_files_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full file becomes the one before; what stood there goes."""
     monkeypatch.setattr(stored_ids, "MAX_STORED", 4)
     monkeypatch.setattr(stored_ids, "LET_GO", 1)

@@ -28,7 +28,6 @@ from baseload.wire.openai import ErrorDetail, bare_error, read_answer
 NOW_S = 1000.0
 ANY = DataClass("default")
 ASK = Ask(500, 200, ANY)
-RECORDED = Path(__file__).parents[2] / ".." / "shared" / "fixtures" / "exchanges"
 
 
 def target(name: str, usd: int = 1, **more: object) -> Target:
@@ -159,11 +158,10 @@ def test_the_refusals_with_lists_are_the_two_that_dispatch_classifies() -> None:
     assert set(REFUSALS) == {Kind.CONTEXT_LENGTH, Kind.CONTENT_POLICY}
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded exchanges are not beside this clone")
-def test_no_recorded_error_of_another_kind_leads_to_a_list() -> None:
+def test_no_recorded_error_of_another_kind_leads_to_a_list(shared: Path) -> None:
     """Of the errors that providers were recorded with, none is about length or content: none is taken so."""
     seen = 0
-    for file in sorted(RECORDED.glob("*.jsonl")):
+    for file in sorted((shared / "fixtures" / "exchanges").glob("*.jsonl")):
         for line in file.read_text().splitlines():
             recorded = json.loads(line)
             status, body = int(recorded["status"]), json.dumps(recorded.get("response")).encode()

@@ -73,6 +73,7 @@ async def run(path: Path, open_control: Control, announce: Callable[[Started], N
             cut = await _serve(
                 gateway, Reloader(gateway, path, read, certificate), lambda: announce(announced)
             )
+        gateway.stored.close()
     finally:
         journal.close()
     return cut

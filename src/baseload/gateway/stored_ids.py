@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from baseload.errors import EnvironmentProblem
+
 MAX_STORED = 131_072
 """Ids of answers and of the items in them that are known; beyond it those who have most lose their oldest."""
 
@@ -51,9 +53,18 @@ class Stored:
         return self._held.get(stored_id)
 
     def keep_in(self, directory: Path) -> None:
-        """Read what the last process knew, and write what this one learns. Raises OSError."""
-        directory.mkdir(parents=True, exist_ok=True)
+        """Read what the last process knew, and write what this one learns. Raises EnvironmentProblem."""
         self._path = directory / "stored-ids.jsonl"
+        try:
+            self._begin()
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"whose the answers are that providers keep cannot be read or written: {error}",
+                hint="`data` is a directory that this user may write, with the files in it",
+            ) from None
+
+    def _begin(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         for path in (self._before, self._path):
             if path.exists():
                 self._lines = self._read(path)
